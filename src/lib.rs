@@ -1,0 +1,7 @@
+//! fwc: one YAML spec of a datacenter's firewall, compiled to what each machine loads.
+
+pub mod diagnostic;
+pub mod net;
+pub mod policy;
+pub mod spec;
+pub mod target;

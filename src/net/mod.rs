@@ -1,0 +1,22 @@
+//! Words of the network: addresses, ports, protocols, ICMP types, macros, and sets of them.
+//!
+//! In: text. Out: typed values and exact sets. Nothing here knows of zones, rules or targets.
+//! Parsers return a plain sentence in lower case as their error, for a diagnostic's message.
+
+mod address;
+mod flags;
+mod icmp;
+mod mac;
+mod macros;
+mod port;
+mod protocol;
+mod ranges;
+
+pub use address::{AddressSet, Family, Interface as InterfaceAddress, parse_address_range, parse_prefix};
+pub use flags::TcpFlags;
+pub use icmp::{IcmpType, icmp_type_names};
+pub use mac::Mac;
+pub use macros::{MACROS, Macro, MacroLine, MacroService, find_macro};
+pub use port::{PortSet, parse_ports, service_names};
+pub use protocol::Protocol;
+pub use ranges::{Number, Ranges};

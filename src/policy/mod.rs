@@ -1,0 +1,32 @@
+//! What machines enforce, in no target's words.
+//!
+//! In: nothing but values (the floor above builds a [`Fleet`] from a spec). Out: for every host its
+//! hooks, and for every guest on it the hooks of its NICs, each hook an ordered list of [`Stage`]s.
+//! A stage's whole meaning is the list of [`Clause`]s that [`Stage::clauses`] gives: first match wins,
+//! through all stages of a hook in order. Targets, evaluator and proofs read that one definition.
+//!
+//! Promise: every rule knows where it was written ([`Origin`]) and by which way it was inherited.
+
+mod clause;
+mod machine;
+mod noise;
+mod option;
+mod rule;
+mod stage;
+mod zone;
+
+pub use clause::{Clause, FrameKind, Match, State, States, Verdict};
+pub use machine::{
+    Alias, Datacenter, Fleet, GuestKind, GuestPolicy, HostPolicy, Ipset, IpsetEntry, Nic, Platform, SysctlSetting,
+    TargetName, VnetPolicy,
+};
+pub use option::{
+    ConntrackHelper, DatacenterOptions, EtherType, GuestOptions, HostOptions, IptablesMode, IptablesOptions,
+    LogRateLimit, Setting, Synflood, VnetOptions,
+};
+pub use rule::{
+    AddressTerm, Addresses, Direction, Entry, Group, GroupCall, Inherited, Log, LogLevel, Origin, Reference, Rule,
+    RuleInterface, RuleList, Section, SectionKind, Service, SkipReason, Skipped,
+};
+pub use stage::{CorosyncRing, Hook, HookName, Stage};
+pub use zone::ZoneRef;

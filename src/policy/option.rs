@@ -1,0 +1,213 @@
+//! Options of every kind of machine, typed, each with the place that set it.
+
+use super::{Log, Origin, Verdict};
+
+/// A value and where it was set; no origin for a default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// The value in force.
+    pub value: T,
+    /// Who set it (`identity` is the option's name); none where it is the default.
+    pub origin: Option<Origin>,
+}
+
+impl<T> Setting<T> {
+    /// A value that nobody set.
+    pub const fn default_value(value: T) -> Self {
+        Self { value, origin: None }
+    }
+}
+
+/// How many log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LogRateLimit {
+    /// False: no limit.
+    pub enable: bool,
+    /// Lines per `unit`.
+    pub rate: u32,
+    /// `second`, `minute`, `hour` or `day`.
+    pub unit: &'static str,
+    /// Lines before the limit starts.
+    pub burst: u32,
+}
+
+/// Options of the datacenter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatacenterOptions {
+    /// Whether anything is filtered at all; default true.
+    pub enable: Setting<bool>,
+    /// Whether layer 2 rules are made; default true.
+    pub ebtables: Setting<bool>,
+    /// Default drop.
+    pub policy_in: Setting<Verdict>,
+    /// Default accept.
+    pub policy_out: Setting<Verdict>,
+    /// Default accept; never reject.
+    pub policy_forward: Setting<Verdict>,
+    /// Default 1 a second, burst 5.
+    pub log_ratelimit: Setting<LogRateLimit>,
+}
+
+/// A conntrack helper of the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConntrackHelper {
+    /// udp 10080.
+    Amanda,
+    /// tcp 21.
+    Ftp,
+    /// tcp 6667, IPv4 only.
+    Irc,
+    /// udp 137, IPv4 only.
+    NetbiosNs,
+    /// tcp 1723, IPv4 only.
+    Pptp,
+    /// tcp 6566.
+    Sane,
+    /// udp 5060.
+    Sip,
+    /// udp 161, IPv4 only.
+    Snmp,
+    /// udp 69.
+    Tftp,
+}
+
+/// A limit on bare SYNs per source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Synflood {
+    /// SYNs per second and source (/32, IPv6 /64).
+    pub rate: u32,
+    /// SYNs before the limit starts.
+    pub burst: u32,
+}
+
+/// Options of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostOptions {
+    /// Default true.
+    pub enable: Setting<bool>,
+    /// Default: the datacenter's.
+    pub policy_in: Setting<Verdict>,
+    /// Default: the datacenter's.
+    pub policy_out: Setting<Verdict>,
+    /// Default: the datacenter's; never reject.
+    pub policy_forward: Setting<Verdict>,
+    /// Default true.
+    pub nosmurfs: Setting<bool>,
+    /// Default false.
+    pub tcpflags: Setting<bool>,
+    /// Default true.
+    pub ndp: Setting<bool>,
+    /// Default false; forwarded (guest) traffic only.
+    pub nf_conntrack_allow_invalid: Setting<bool>,
+    /// Connections; default 262144.
+    pub nf_conntrack_max: Setting<u64>,
+    /// Seconds; default 432000.
+    pub nf_conntrack_tcp_timeout_established: Setting<u64>,
+    /// Seconds; default 60.
+    pub nf_conntrack_tcp_timeout_syn_recv: Setting<u64>,
+    /// Default none.
+    pub nf_conntrack_helpers: Setting<Vec<ConntrackHelper>>,
+    /// Default false.
+    pub protection_synflood: Setting<bool>,
+    /// SYNs per second and source; default 200.
+    pub protection_synflood_rate: Setting<u32>,
+    /// SYNs; default 1000.
+    pub protection_synflood_burst: Setting<u32>,
+    /// Default nolog.
+    pub log_level_in: Setting<Log>,
+    /// Default nolog.
+    pub log_level_out: Setting<Log>,
+    /// Default nolog.
+    pub log_level_forward: Setting<Log>,
+    /// Default nolog.
+    pub tcp_flags_log_level: Setting<Log>,
+    /// Default nolog.
+    pub smurf_log_level: Setting<Log>,
+    /// Whether Proxmox VE logs conntrack events; default false.
+    pub log_nf_conntrack: Setting<bool>,
+    /// Whether the host runs Proxmox VE's nftables implementation; default false.
+    pub nftables: Setting<bool>,
+}
+
+impl HostOptions {
+    /// The limit on bare SYNs, if it is on.
+    #[must_use]
+    pub fn synflood(&self) -> Option<Synflood> {
+        let limit = Synflood { rate: self.protection_synflood_rate.value, burst: self.protection_synflood_burst.value };
+        self.protection_synflood.value.then_some(limit)
+    }
+}
+
+/// Options of a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestOptions {
+    /// Default true.
+    pub enable: Setting<bool>,
+    /// Default true.
+    pub macfilter: Setting<bool>,
+    /// Default true.
+    pub dhcp: Setting<bool>,
+    /// Default true.
+    pub ndp: Setting<bool>,
+    /// Default false.
+    pub radv: Setting<bool>,
+    /// Default false.
+    pub ipfilter: Setting<bool>,
+    /// Default drop.
+    pub policy_in: Setting<Verdict>,
+    /// Default accept.
+    pub policy_out: Setting<Verdict>,
+    /// Default nolog.
+    pub log_level_in: Setting<Log>,
+    /// Default nolog.
+    pub log_level_out: Setting<Log>,
+    /// Ethertypes that frames from the guest may have, as written (name or hexadecimal number); none: unset.
+    pub layer2_protocols: Setting<Option<Vec<EtherType>>>,
+    /// Hand accepted packets towards the guest to an intrusion prevention system by NFQUEUE; default false.
+    pub ips: Setting<bool>,
+    /// NFQUEUE numbers, `N` or `N:M`; none: queue 0.
+    pub ips_queues: Setting<Option<(u16, u16)>>,
+}
+
+/// An ethertype as written and as a number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EtherType {
+    /// As written: `IPv4`, `ARP`, `0x88cc`.
+    pub name: String,
+    /// The number.
+    pub number: u16,
+}
+
+/// Options of a vnet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VnetOptions {
+    /// Default true in fwc.
+    pub enable: Setting<bool>,
+    /// Default accept; never reject.
+    pub policy_forward: Setting<Verdict>,
+    /// Default nolog.
+    pub log_level_forward: Setting<Log>,
+}
+
+/// Who owns the tables.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum IptablesMode {
+    /// fwc alone: whole tables.
+    Exclusive,
+    /// Others too: fwc owns only chains with this prefix.
+    Shared {
+        /// The prefix, such as `FWC`.
+        prefix: String,
+    },
+}
+
+/// The `iptables` key of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IptablesOptions {
+    /// Default exclusive.
+    pub mode: IptablesMode,
+    /// Whether large sets go through `ipset`; default false.
+    pub ipset: bool,
+    /// Where it was set; none where it is the default.
+    pub origin: Option<Origin>,
+}

@@ -1,0 +1,22 @@
+//! The target `nft`.
+
+use crate::policy::{Fleet, TargetName};
+
+use super::{Compiled, Selection, Target, TemplateError, Templates};
+
+/// Name (as below `templates/`) and text of this target's templates.
+pub(super) const TEMPLATES: &[(&str, &str)] = &[];
+
+/// The target.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nft;
+
+impl Target for Nft {
+    fn name(&self) -> TargetName {
+        TargetName::Nft
+    }
+
+    fn compile(&self, _: &Fleet, _: &Selection, _: &Templates) -> Result<Compiled, TemplateError> {
+        Ok(Compiled::default())
+    }
+}
