@@ -11,6 +11,7 @@ mod clause;
 mod machine;
 mod noise;
 mod option;
+mod profile;
 mod rule;
 mod stage;
 mod zone;
@@ -24,6 +25,7 @@ pub use option::{
     ConntrackHelper, DatacenterOptions, EtherType, GuestOptions, HostOptions, IptablesMode, IptablesOptions,
     LogRateLimit, Setting, Synflood, VnetOptions,
 };
+pub use profile::{ProfileKey, profile, profile_names};
 pub use rule::{
     AddressTerm, Addresses, Direction, Entry, Group, GroupCall, Inherited, Log, LogLevel, Origin, Reference, Rule,
     RuleInterface, RuleList, Section, SectionKind, Service, SkipReason, Skipped,
