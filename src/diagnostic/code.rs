@@ -30,10 +30,30 @@ macro_rules! codes {
 // Grouped by floor, lowest first; alphabetical within a group.
 codes! {
     // spec: reading YAML
-    /// The text is not YAML.
-    YamlSyntax => "spec::yaml-syntax",
+    /// The same entry stands in a list twice.
+    DuplicateEntry => "spec::duplicate-entry",
+    /// The same thing is defined twice.
+    DuplicateKey => "spec::duplicate-key",
+    /// A name that breaks the rules for names of its kind.
+    InvalidName => "spec::invalid-name",
+    /// A key that must be there is not.
+    MissingKey => "spec::missing-key",
+    /// Keys that cannot stand together, or a rule with none or several heads.
+    RuleHead => "spec::rule-head",
+    /// A document that is too large or too deeply nested to read.
+    TooLarge => "spec::too-large",
     /// A key that the language does not have at this place.
     UnknownKey => "spec::unknown-key",
+    /// An option that this kind of zone does not have.
+    UnknownOption => "spec::unknown-option",
+    /// A list, a map or a single value where another of these is expected.
+    WrongShape => "spec::wrong-shape",
+    /// A value that the key cannot have.
+    WrongValue => "spec::wrong-value",
+    /// The text is not YAML.
+    YamlSyntax => "spec::yaml-syntax",
+    /// YAML that fwc does not take: tags, merge keys, several documents in a file.
+    YamlUnsupported => "spec::yaml-unsupported",
     // resolve: names and values
     /// A name that is defined nowhere in reach.
     UnknownName => "resolve::unknown-name",

@@ -1,5 +1,6 @@
 //! The language: YAML files to a typed [`Spec`].
 
 pub mod model;
+pub mod options;
 
 pub use model::Spec;

@@ -239,7 +239,7 @@ pub struct IpsetEntry {
 pub enum OptionValue {
     /// A single value.
     Scalar(Text),
-    /// A list (only where the option takes one).
+    /// A list, also of a single value (exactly where the option takes a list).
     List(List),
     /// A map of scalars (only `log_ratelimit`).
     Map(Located<Map<Text>>),
