@@ -61,4 +61,11 @@ codes! {
     // target::nft
     // target::pve
     // target::sysctl
+    // cli: files
+    /// A file of the spec cannot be read: it is missing, not permitted, or no regular file.
+    CannotRead => "cli::cannot-read",
+    /// A file of the spec is not UTF-8 text.
+    NotUtf8 => "cli::not-utf8",
+    /// A file of the spec has more than 64 MiB.
+    TooLarge => "cli::too-large",
 }
