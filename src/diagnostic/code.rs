@@ -67,5 +67,5 @@ codes! {
     /// A file of the spec is not UTF-8 text.
     NotUtf8 => "cli::not-utf8",
     /// A file of the spec has more than 64 MiB.
-    TooLarge => "cli::too-large",
+    FileTooLarge => "cli::file-too-large",
 }

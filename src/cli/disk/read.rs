@@ -190,7 +190,7 @@ impl Reading {
 
     fn too_large(&mut self, path: PathBuf) {
         let message = format!("`{}` is larger than 64 MiB", path.display());
-        self.problem(path, Code::TooLarge, message, Some("split the spec into several files of a folder"));
+        self.problem(path, Code::FileTooLarge, message, Some("split the spec into several files of a folder"));
     }
 
     fn done(self) -> (SourceMap, Diagnostics) {
