@@ -1,0 +1,78 @@
+//! What the YAML parser stumbled over, in words that lead to the fix.
+
+use saphyr_parser::ScanError;
+
+use super::place::Places;
+use crate::diagnostic::{Code, Diagnostic, Span};
+
+/// The help for a text that begins with `!`.
+pub(super) const QUOTE_EXCLAMATION: &str =
+    "YAML takes `!` for a tag; put the text in quotes, as in `\"!198.51.100.7\"`";
+
+const ALIGN: &str =
+    "the keys of a map, and the dashes of a list, begin in the same column; check this line's indentation";
+const QUOTE: &str = "put the text in quotes if the character belongs to it";
+
+/// Message and help for each of the parser's complaints, found by words in it.
+const KNOWN: &[(&[&str], &str, &str)] = &[
+    (&["tab"], "a tab where YAML wants spaces", "indent with spaces; YAML forbids tabs there"),
+    (
+        &["mapping values are not allowed", "illegal placement of ':'"],
+        "a `:` where no key can stand",
+        "put the text in quotes if the colon belongs to it; else check this line's indentation",
+    ),
+    (
+        &["unknown anchor", "scanning an anchor or alias"],
+        "an alias of nothing",
+        "YAML takes `*` and `&` for an alias and its anchor; put the text in quotes if they belong to it",
+    ),
+    (&["parsing a tag", "scanning a tag", "verbatim tag", "tag character", "handle"], "a tag", QUOTE_EXCLAMATION),
+    (&["unexpected character"], "a character that cannot begin a value", QUOTE),
+    (
+        &["flow mapping, did not find expected"],
+        "expected `,` or `}`",
+        "close the map with `}`, or put a comma between its entries",
+    ),
+    (&["flow sequence, expected"], "expected `,` or `]`", "close the list with `]`, or put a comma between its values"),
+    (&["misplaced bracket"], "a bracket that closes nothing", "remove it, or put the text in quotes"),
+    (&["unexpected end of stream", "unexpected document indicator"], "a quote that is never closed", "close it"),
+    (
+        &["escape"],
+        "an escape that YAML does not have",
+        "write `\\\\` for a backslash, or use single quotes, where it means itself",
+    ),
+    (&["hexadecimal number"], "an escape without its digits", "write `\\\\` for a backslash"),
+    (&["trailing content"], "text after the closing quote", "put all of it in quotes, or a comma between two values"),
+    (&["recursion limit"], "lists or maps nested too deeply", "the language needs a dozen levels at most"),
+    (&["byte order mark"], "a byte order mark inside the text", "remove it"),
+    (&["directive", "version number"], "a directive that fwc does not take", "remove the line that begins with `%`"),
+    (
+        &["block sequence entries", "'-' must be followed", "'-' indicator", "\"-\" is only valid", "start with '-'"],
+        "a `-` that does not fit here",
+        ALIGN,
+    ),
+    (&["must be followed by a valid YAML whitespace"], "a `:` without a blank after it", "put a blank after the colon"),
+    (&["comment"], "a comment that does not fit here", "put a blank before the `#`, and nothing after the comment"),
+    (
+        &["simple key", "expected key", "mapping keys are not allowed"],
+        "expected a key and a colon",
+        "write `key: value`, and begin the keys of one map in the same column",
+    ),
+    (&["ndent"], "a line whose indentation fits nothing above it", ALIGN),
+    (&["document"], "text after the end of the document", "remove the line `---` or `...`"),
+];
+
+/// The diagnostic for what the parser says; `open` are the brackets still open, with their places.
+pub(super) fn explain(error: &ScanError, places: &Places<'_>, open: Option<Span>) -> Diagnostic {
+    let known = KNOWN.iter().find(|(words, _, _)| words.iter().any(|word| error.info().contains(word)));
+    let span = places.word_at(*error.marker());
+    let (message, help) = match known {
+        Some((_, message, help)) => ((*message).to_owned(), *help),
+        None => (format!("this is not YAML: {}", error.info()), "check brackets, quotes and indentation"),
+    };
+    let diagnostic = Diagnostic::error(Code::YamlSyntax, span, message).help(help);
+    match open {
+        Some(open) => diagnostic.label(open, "opened here"),
+        None => diagnostic,
+    }
+}
