@@ -61,6 +61,12 @@ codes! {
     // target::nft
     // target::pve
     // target::sysctl
+    /// A file name by which another file of `sysctl.d` wins.
+    FileLoses => "sysctl::file-loses",
+    /// A kernel setting that lets packets pass by the rules.
+    OpensFirewall => "sysctl::opens-firewall",
+    /// An option and a sysctl key that set the same, differently.
+    SetTwice => "sysctl::set-twice",
     // cli: files
     /// A file of the spec cannot be read: it is missing, not permitted, or no regular file.
     CannotRead => "cli::cannot-read",

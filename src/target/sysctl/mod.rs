@@ -1,22 +1,146 @@
-//! The target `sysctl`.
+//! The target `sysctl`: kernel settings, the modules they need, conntrack's hash size.
+//!
+//! In: what the spec sets for a host, and what its firewall needs of the kernel. Out: three files, in
+//! which each key stands once, with the zone that set it. What the spec sets wins over what the
+//! firewall implies; where that would switch filtering off, it is an error instead.
 
-use crate::policy::{Fleet, TargetName};
+mod conflict;
+mod implied;
+mod modules;
+mod order;
 
-use super::{Compiled, Selection, Target, TemplateError, Templates};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::policy::{Fleet, HostPolicy, Platform, TargetName};
+
+use super::{Compiled, OutputFile, OutputName, Selection, Target, TemplateError, Templates};
 
 /// Name (as below `templates/`) and text of this target's templates.
-pub(super) const TEMPLATES: &[(&str, &str)] = &[];
+pub(super) const TEMPLATES: &[(&str, &str)] = &[
+    ("sysctl/modprobe.conf.j2", include_str!("../../../templates/sysctl/modprobe.conf.j2")),
+    ("sysctl/modules.conf.j2", include_str!("../../../templates/sysctl/modules.conf.j2")),
+    ("sysctl/sysctl.conf.j2", include_str!("../../../templates/sysctl/sysctl.conf.j2")),
+];
 
 /// The target.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sysctl;
+
+/// A key in force and who says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct KeyValue {
+    key: String,
+    value: String,
+    /// One line: the zone, and the profile or option.
+    #[serde(skip)]
+    source: String,
+}
+
+/// Keys that one source sets, in a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Group {
+    comments: Vec<String>,
+    settings: Vec<KeyValue>,
+}
+
+/// What the templates place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct View<'a> {
+    host: &'a str,
+    file: &'a str,
+    wins: bool,
+    sections: Vec<Group>,
+    modules: Vec<modules::Module>,
+    max: u64,
+    hashsize: u64,
+}
 
 impl Target for Sysctl {
     fn name(&self) -> TargetName {
         TargetName::Sysctl
     }
 
-    fn compile(&self, _: &Fleet, _: &Selection, _: &Templates) -> Result<Compiled, TemplateError> {
-        Ok(Compiled::default())
+    fn compile(&self, fleet: &Fleet, selection: &Selection, templates: &Templates) -> Result<Compiled, TemplateError> {
+        let mut compiled = Compiled::default();
+        for host in fleet.hosts.iter().filter(|host| selection.wants(host, OutputName::Sysctl)) {
+            compiled.diagnostics.append(conflict::check(host));
+            files(host, templates, &mut compiled.files)?;
+        }
+        if compiled.diagnostics.has_errors() {
+            compiled.files.clear();
+        }
+        compiled.files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(compiled)
     }
 }
+
+/// Whether iptables sees bridged frames of guests on this host.
+fn filters_guests_by_iptables(host: &HostPolicy) -> bool {
+    host.enabled && host.targets.contains(&TargetName::Iptables) && filters_guests(host)
+}
+
+fn filters_guests(host: &HostPolicy) -> bool {
+    host.guests.iter().any(|guest| guest.filtered_nics().next().is_some())
+}
+
+/// Every key in force: the spec's, and those implied that the spec does not set.
+fn effective(host: &HostPolicy) -> BTreeMap<String, KeyValue> {
+    let mut settings: BTreeMap<String, KeyValue> =
+        implied::settings(host).into_iter().map(|setting| (setting.key.clone(), setting)).collect();
+    for explicit in &host.sysctl {
+        if let Some(twin) = implied::twin(&explicit.key) {
+            settings.remove(twin);
+        }
+        let source = match explicit.profile {
+            Some(profile) => format!("{}, profile {profile}", explicit.origin.zone),
+            None => explicit.origin.zone.to_string(),
+        };
+        let setting = KeyValue { key: explicit.key.clone(), value: explicit.value.trim().to_owned(), source };
+        settings.insert(explicit.key.clone(), setting);
+    }
+    settings
+}
+
+fn files(host: &HostPolicy, templates: &Templates, files: &mut Vec<OutputFile>) -> Result<(), TemplateError> {
+    let settings = effective(host);
+    let modules = modules::needed(host, settings.keys().map(String::as_str));
+    let max = implied::CONNTRACK_MAX
+        .iter()
+        .filter_map(|key| settings.get(*key))
+        .find_map(|setting| setting.value.parse::<u64>().ok())
+        .unwrap_or(0);
+    let name = host.sysctl_file.value.as_str();
+    let view = View {
+        host: &host.name,
+        file: name,
+        wins: host.platform == Platform::Proxmox && !order::loses_to_proxmox(name),
+        sections: order::grouped(settings.into_values()),
+        modules,
+        max,
+        hashsize: max / 4,
+    };
+    let mut file = |path: String, template: &str| -> Result<(), TemplateError> {
+        files.push(OutputFile {
+            path: format!("hosts/{}/{path}", host.name),
+            host: Some(host.name.clone()),
+            output: OutputName::Sysctl,
+            content: templates.render(template, &view)?,
+        });
+        Ok(())
+    };
+    if !view.sections.is_empty() {
+        file(format!("sysctl.d/{name}"), "sysctl/sysctl.conf.j2")?;
+    }
+    if !view.modules.is_empty() {
+        file("modules-load.d/fwc.conf".to_owned(), "sysctl/modules.conf.j2")?;
+    }
+    if view.hashsize > 0 {
+        file("modprobe.d/fwc.conf".to_owned(), "sysctl/modprobe.conf.j2")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
