@@ -4,5 +4,6 @@ pub mod cli;
 pub mod diagnostic;
 pub mod net;
 pub mod policy;
+pub mod resolve;
 pub mod spec;
 pub mod target;

@@ -55,8 +55,108 @@ codes! {
     /// YAML that fwc does not take: tags, merge keys, several documents in a file.
     YamlUnsupported => "spec::yaml-unsupported",
     // resolve: names and values
-    /// A name that is defined nowhere in reach.
+    /// Text that should be an address, a network or a range and is none.
+    BadAddress => "resolve::bad-address",
+    /// A prefix that cannot begin the names of chains.
+    BadChainPrefix => "resolve::bad-chain-prefix",
+    /// Text that cannot be an interface's name here.
+    BadInterface => "resolve::bad-interface",
+    /// Text that is not the MAC address of a NIC.
+    BadMac => "resolve::bad-mac",
+    /// Text that is neither a port, nor a service name, nor a range of ports.
+    BadPort => "resolve::bad-port",
+    /// A name that no program would read as a sysctl.d file.
+    BadSysctlFile => "resolve::bad-sysctl-file",
+    /// Text that is not a sysctl key.
+    BadSysctlKey => "resolve::bad-sysctl-key",
+    /// A sysctl value that is not one line of text.
+    BadSysctlValue => "resolve::bad-sysctl-value",
+    /// An ipset that lists and excludes the same addresses.
+    ContradictingEntries => "resolve::contradicting-entries",
+    /// An address that a machine lists twice.
+    DuplicateAddress => "resolve::duplicate-address",
+    /// Two NICs with the same port on one host.
+    DuplicateDevice => "resolve::duplicate-device",
+    /// Two rules of one zone with the same id.
+    DuplicateId => "resolve::duplicate-id",
+    /// A zone that is inherited twice by the same child.
+    DuplicateParent => "resolve::duplicate-parent",
+    /// An IP filter that lets no address of the guest pass.
+    EmptyIpFilter => "resolve::empty-ip-filter",
+    /// A list or a set without anything in it: it would match nothing.
+    EmptyMatch => "resolve::empty-match",
+    /// A forward rule that rejects; forward rules accept or drop.
+    ForwardReject => "resolve::forward-reject",
+    /// An option, or a rule left out, that a guardrail above forbids to touch.
+    GuardrailLocked => "resolve::guardrail-locked",
+    /// An alias or ipset that hides another one of the same name further out.
+    HiddenDefinition => "resolve::hidden-definition",
+    /// A network written with bits of a host's address in it.
+    HostBits => "resolve::host-bits",
+    /// An ICMP type without the protocol that has it.
+    IcmpTypeWithoutIcmp => "resolve::icmp-type-without-icmp",
+    /// Zones that inherit each other in a circle.
+    InheritanceCycle => "resolve::inheritance-cycle",
+    /// Orders of inheritance that contradict each other.
+    InheritanceOrder => "resolve::inheritance-order",
+    /// An ipset that would differ from host to host.
+    LocalNetworkInIpset => "resolve::local-network-in-ipset",
+    /// A key that a macro says already.
+    MacroExcludes => "resolve::macro-excludes",
+    /// A security group that calls a security group.
+    NestedGroup => "resolve::nested-group",
+    /// An ipset that holds an ipset.
+    NestedIpset => "resolve::nested-ipset",
+    /// A rule that no packet can match, because IPv4 and IPv6 exclude each other.
+    NeverHolds => "resolve::never-holds",
+    /// A reference to machines that have no addresses.
+    NoAddresses => "resolve::no-addresses",
+    /// A NIC without the MAC address that its MAC filter needs.
+    NoMac => "resolve::no-mac",
+    /// Ports without a protocol that has ports.
+    PortWithoutProtocol => "resolve::port-without-protocol",
+    /// An entry that stands for the same addresses as another one of its set.
+    RepeatedEntry => "resolve::repeated-entry",
+    /// TCP flags that must be set but are not looked at.
+    TcpFlagsContradict => "resolve::tcp-flags-contradict",
+    /// TCP flags without the protocol TCP.
+    TcpFlagsWithoutTcp => "resolve::tcp-flags-without-tcp",
+    /// An ethertype that has no number.
+    UnknownEtherType => "resolve::unknown-ether-type",
+    /// A security group that is defined nowhere.
+    UnknownGroup => "resolve::unknown-group",
+    /// A host that is defined nowhere, or named twice.
+    UnknownHost => "resolve::unknown-host",
+    /// A name that is no ICMP type of that family.
+    UnknownIcmpType => "resolve::unknown-icmp-type",
+    /// A macro that does not exist.
+    UnknownMacro => "resolve::unknown-macro",
+    /// An iptables mode that does not exist, or a key that has no effect in it.
+    UnknownMode => "resolve::unknown-mode",
+    /// An alias, ipset or machine that is defined nowhere in reach.
     UnknownName => "resolve::unknown-name",
+    /// A rule for a NIC that its guest does not have.
+    UnknownNic => "resolve::unknown-nic",
+    /// A platform that does not exist.
+    UnknownPlatform => "resolve::unknown-platform",
+    /// A sysctl profile that does not exist.
+    UnknownProfile => "resolve::unknown-profile",
+    /// A protocol that has no name or number.
+    UnknownProtocol => "resolve::unknown-protocol",
+    /// A rule to leave out that is not inherited.
+    UnknownRule => "resolve::unknown-rule",
+    /// A target that does not exist.
+    UnknownTarget => "resolve::unknown-target",
+    /// A TCP flag that does not exist.
+    UnknownTcpFlag => "resolve::unknown-tcp-flag",
+    /// A verdict that does not exist.
+    UnknownVerdict => "resolve::unknown-verdict",
+    /// A zone that is defined nowhere.
+    UnknownZone => "resolve::unknown-zone",
+    /// A direction that this kind of zone has no rules for.
+    WrongDirection => "resolve::wrong-direction",
+    /// A zone of hosts where one of guests is needed, or the other way round.
+    WrongZoneKind => "resolve::wrong-zone-kind",
     // target::iptables
     // target::nft
     // target::pve

@@ -150,6 +150,14 @@ impl AddressSet {
         Self::new(self.v4.union(&other.v4), self.v6.union(&other.v6))
     }
 
+    /// What is in any of them.
+    #[must_use]
+    pub fn union_of<'a>(sets: impl IntoIterator<Item = &'a Self> + Clone) -> Self {
+        let v4 = sets.clone().into_iter().flat_map(|set| set.v4.iter());
+        let v6 = sets.into_iter().flat_map(|set| set.v6.iter());
+        Self::new(Ranges::from_ranges(v4), Ranges::from_ranges(v6))
+    }
+
     /// What is in both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {

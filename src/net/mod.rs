@@ -4,6 +4,7 @@
 //! Parsers return a plain sentence in lower case as their error, for a diagnostic's message.
 
 mod address;
+mod ethertype;
 mod flags;
 mod icmp;
 mod mac;
@@ -13,6 +14,7 @@ mod protocol;
 mod ranges;
 
 pub use address::{AddressSet, Family, Interface as InterfaceAddress, parse_address_range, parse_prefix};
+pub use ethertype::{ethertype_names, parse_ethertype};
 pub use flags::TcpFlags;
 pub use icmp::{IcmpType, icmp_type_names};
 pub use mac::Mac;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Family;
+
 /// An IP protocol number (IANA "Assigned Internet Protocol Numbers").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Protocol(pub u8);
@@ -76,6 +78,15 @@ impl Protocol {
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         NAMES.iter().find(|(_, number)| *number == self.0).map(|(name, _)| *name)
+    }
+
+    /// Whether packets of a family can carry it: ICMP and IGMP are IPv4's, ICMPv6 is IPv6's.
+    #[must_use]
+    pub const fn speaks_of(self, family: Family) -> bool {
+        match family {
+            Family::V4 => !matches!(self, Self::ICMPV6),
+            Family::V6 => !matches!(self, Self::ICMP | Self::IGMP),
+        }
     }
 
     /// Whether its header begins with a source and a destination port.

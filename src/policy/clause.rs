@@ -173,10 +173,7 @@ impl Clause {
             Match::Family(only) => *only == family,
             Match::Source(set) | Match::Dest(set) => set.has(family),
             Match::Icmp(icmp) => icmp.family == family,
-            Match::Protocol(protocol) => match family {
-                Family::V4 => *protocol != Protocol::ICMPV6,
-                Family::V6 => *protocol != Protocol::ICMP && *protocol != Protocol::IGMP,
-            },
+            Match::Protocol(protocol) => protocol.speaks_of(family),
             Match::ArpSender(_) => false,
             Match::EtherTypeNot(listed) => !listed.contains(&match family {
                 Family::V4 => 0x0800,

@@ -32,3 +32,5 @@ pub use rule::{
 };
 pub use stage::{CorosyncRing, Hook, HookName, Stage};
 pub use zone::ZoneRef;
+
+pub(crate) use stage::{NDP_ALL, NDP_NO_ADVERTISEMENT, management_ports};

@@ -71,6 +71,37 @@ pub enum ConntrackHelper {
     Tftp,
 }
 
+impl ConntrackHelper {
+    /// Every helper.
+    pub const ALL: [Self; 9] = [
+        Self::Amanda,
+        Self::Ftp,
+        Self::Irc,
+        Self::NetbiosNs,
+        Self::Pptp,
+        Self::Sane,
+        Self::Sip,
+        Self::Snmp,
+        Self::Tftp,
+    ];
+
+    /// As the kernel and the spec name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Amanda => "amanda",
+            Self::Ftp => "ftp",
+            Self::Irc => "irc",
+            Self::NetbiosNs => "netbios-ns",
+            Self::Pptp => "pptp",
+            Self::Sane => "sane",
+            Self::Sip => "sip",
+            Self::Snmp => "snmp",
+            Self::Tftp => "tftp",
+        }
+    }
+}
+
 /// A limit on bare SYNs per source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Synflood {

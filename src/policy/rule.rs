@@ -244,6 +244,12 @@ impl Rule {
 }
 
 impl Service {
+    /// Whether packets of a family can carry it.
+    #[must_use]
+    pub fn speaks_of(&self, family: Family) -> bool {
+        self.protocol.speaks_of(family)
+    }
+
     /// Its conditions. ICMP speaks of IPv4 alone, ICMPv6 of IPv6 alone.
     #[must_use]
     pub fn matches(&self) -> Vec<Match> {

@@ -310,8 +310,8 @@ fn tcp_flags(log: Log) -> Vec<Clause> {
 fn rules(list: &RuleList, direction: Direction, nic: Option<&Nic>) -> Vec<Clause> {
     let applies = |interface: &RuleInterface| match (interface, nic) {
         (RuleInterface::Nic(only), Some(nic)) => *only == nic.index,
-        (RuleInterface::Nic(_), None) => false,
-        (RuleInterface::Any | RuleInterface::Host(_), _) => true,
+        (RuleInterface::Any, _) | (RuleInterface::Host(_), None) => true,
+        (RuleInterface::Nic(_), None) | (RuleInterface::Host(_), Some(_)) => false,
     };
     let with_interface = |mut clause: Clause, interface: &RuleInterface| {
         // A group's rules carry no interface of their own; the reference's counts.

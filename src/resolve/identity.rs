@@ -1,0 +1,75 @@
+//! What rules are called in diffs and in outputs' comments.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span};
+use crate::spec::model::{List, Rule, RuleHead, Text};
+
+/// The identities of one zone: its `id`s, each once, and hashes with a count for repeats.
+#[derive(Debug, Default)]
+pub(super) struct Identities {
+    written: BTreeMap<String, Span>,
+    counted: BTreeMap<String, u32>,
+}
+
+impl Identities {
+    /// A rule's identity. An `id` that the zone has already is an error.
+    pub(super) fn of(&mut self, rule: &Rule, out: &mut Diagnostics) -> String {
+        if let Some(id) = &rule.id {
+            if let Some(first) = self.written.get(&id.value) {
+                let message = format!("id `{}` is given twice in this zone", id.value);
+                out.push(
+                    Diagnostic::error(Code::DuplicateId, id.span, message)
+                        .label(*first, "first here")
+                        .help("give each rule of a zone its own id"),
+                );
+            }
+            self.written.insert(id.value.clone(), id.span);
+            return id.value.clone();
+        }
+        let hash = content_hash(rule);
+        let count = self.counted.entry(hash.clone()).or_insert(0);
+        *count += 1;
+        if *count == 1 { hash } else { format!("{hash}-{count}") }
+    }
+}
+
+/// Eight hexadecimal digits over what the rule matches and does; not over its comment, its log level and
+/// whether it is enabled, so that touching those alters a rule and does not replace it.
+fn content_hash(rule: &Rule) -> String {
+    let mut text = String::with_capacity(96);
+    let (key, value) = match &rule.head {
+        RuleHead::In(verdict) => ("in", verdict),
+        RuleHead::Out(verdict) => ("out", verdict),
+        RuleHead::Forward(verdict) => ("forward", verdict),
+        RuleHead::Group(name) => ("group", name),
+    };
+    let mut add = |key: &str, values: &[Text]| {
+        for value in values {
+            // Lengths keep values from running into each other.
+            let _ = write!(text, "{key}={}:{};", value.value.len(), value.value);
+        }
+    };
+    let list = |list: &Option<List>| list.as_ref().map(|list| list.value.clone()).unwrap_or_default();
+    add(key, std::slice::from_ref(value));
+    add("macro", rule.macro_name.as_slice());
+    add("proto", &list(&rule.proto));
+    add("source", &list(&rule.source));
+    add("dest", &list(&rule.dest));
+    add("sport", &list(&rule.sport));
+    add("dport", &list(&rule.dport));
+    add("icmp_type", &list(&rule.icmp_type));
+    add("iface", rule.iface.as_slice());
+    if let Some(flags) = &rule.tcp_flags {
+        add("mask", &flags.mask.value);
+        add("set", &flags.set.value);
+    }
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(4).fold(String::with_capacity(8), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
