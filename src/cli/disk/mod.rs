@@ -1,5 +1,7 @@
 //! Files: the only place that reads and writes them.
 
 mod read;
+mod tree;
 
 pub use read::{read_spec, read_templates};
+pub use tree::{Summary, write_tree};
