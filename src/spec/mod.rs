@@ -10,9 +10,11 @@ pub mod options;
 mod shape;
 mod yaml;
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 
-use crate::diagnostic::{Diagnostics, FileId, SourceMap};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, FileId, SourceMap, Span};
 
 pub use model::Spec;
 
@@ -40,16 +42,37 @@ pub fn load(sources: &SourceMap) -> (Option<Spec>, Diagnostics) {
         files.into_iter().map(parse).collect()
     };
     let mut trees = Vec::with_capacity(parsed.len());
-    let mut _whole = true;
+    let mut whole = true;
     for file in parsed {
         trees.push(file.tree);
-        _whole &= file.whole;
+        whole &= file.whole;
         found.append(file.found);
     }
     let root = merge::merge(trees, &mut found);
+    shape::check(&root, whole, &mut found);
+    unique_guests(&root, &mut found);
     let spec = if found.has_errors() { None } else { Some(decode::spec(root)) };
     found.sort();
     (spec, found)
+}
+
+/// VMs and containers share one number space.
+fn unique_guests(root: &yaml::Node<'_>, found: &mut Diagnostics) {
+    let (Some(vms), Some(containers)) = (root.get("vms"), root.get("containers")) else { return };
+    let numbers: BTreeMap<&str, Span> = vms.keys().map(|key| (&*key.text, key.span)).collect();
+    for key in containers.keys() {
+        if let Some(first) = numbers.get(&*key.text) {
+            let message = format!("`{}` is both a VM and a container", key.text);
+            let error = Diagnostic::error(Code::DuplicateKey, key.span, message).label(*first, "the VM");
+            found.push(error.help("VMs and containers share one number space; choose another number"));
+        }
+    }
+}
+
+/// The JSON Schema (draft 2020-12) of a spec in one file.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    shape::schema()
 }
 
 #[cfg(test)]

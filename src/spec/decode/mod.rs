@@ -7,6 +7,8 @@
 mod rule;
 mod zone;
 
+pub(super) use zone::option_value;
+
 use super::model::{List, Map, Spec, Text};
 use super::yaml::{Key, Node, Value};
 use crate::diagnostic::Located;
@@ -33,7 +35,7 @@ pub(super) fn spec(root: Node<'_>) -> Spec {
 
 /// A key that the table of shapes has and the reader has not; a test walks the whole table to see that there is none.
 fn unread(place: &str, key: &str) {
-    let _ = (place, key);
+    debug_assert!(false, "`{key}` of {place} is in the table of shapes, but nothing reads it");
 }
 
 fn present<T>((name, thing): (Text, Option<T>)) -> Option<(Text, T)> {

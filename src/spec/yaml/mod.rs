@@ -72,6 +72,15 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The keys, if this is a map.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key<'a>> {
+        let entries: &[(Key<'a>, Self)] = match &self.value {
+            Value::Map(entries) => entries,
+            Value::Nothing | Value::Scalar { .. } | Value::Seq(_) => &[],
+        };
+        entries.iter().map(|(key, _)| key)
+    }
+
     /// The text, if this is a scalar.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.value {

@@ -1,0 +1,182 @@
+//! Rules: which keys a place allows, and which exclude each other.
+
+use super::check::{Checker, merge_key};
+use super::{RULE_HEADS, RulePlace, table};
+use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
+use crate::spec::yaml::{Key, Node, Value};
+
+/// The keys of a group reference.
+pub(super) const REFERENCE_KEYS: [&str; 5] = ["group", "iface", "enable", "id", "comment"];
+
+/// What a macro brings along itself.
+pub(super) const MACRO_EXCLUDES: [&str; 4] = ["proto", "sport", "dport", "icmp_type"];
+
+/// Other programs' words for the keys of a rule.
+const OTHER_WORDS: [(&str, &str); 10] = [
+    ("src", "source"),
+    ("from", "source"),
+    ("dst", "dest"),
+    ("destination", "dest"),
+    ("to", "dest"),
+    ("port", "dport"),
+    ("ports", "dport"),
+    ("protocol", "proto"),
+    ("interface", "iface"),
+    ("icmp-type", "icmp_type"),
+];
+
+impl Checker<'_> {
+    /// Rules, or a single one.
+    pub(super) fn rules(&mut self, place: &RulePlace, node: &Node<'_>, name: &str) {
+        match &node.value {
+            Value::Nothing => {}
+            Value::Map(_) => self.rule(place, node),
+            Value::Seq(rules) => {
+                for rule in rules {
+                    match &rule.value {
+                        Value::Map(_) => self.rule(place, rule),
+                        Value::Nothing | Value::Scalar { .. } | Value::Seq(_) => self.no_rule(rule),
+                    }
+                }
+                self.unique_ids([node]);
+            }
+            Value::Scalar { .. } => {
+                let message = format!("`{name}` takes a list of rules, found {}", node.describe());
+                let error = Diagnostic::error(Code::WrongShape, node.span, message);
+                self.say(error.help("write a list of maps, such as `- { in: accept, macro: SSH }`"));
+            }
+        }
+    }
+
+    fn no_rule(&mut self, node: &Node<'_>) {
+        let message = format!("expected a rule, found {}", node.describe());
+        let help = match node.text() {
+            Some(text) => format!("a rule is a map: `{{ in: accept, macro: {text} }}`, or `{{ group: {text} }}`"),
+            None => "a rule is a map, such as `{ in: accept, macro: SSH }`".to_owned(),
+        };
+        self.say(Diagnostic::error(Code::WrongShape, node.span, message).help(help));
+    }
+
+    fn rule(&mut self, place: &RulePlace, node: &Node<'_>) {
+        let Value::Map(entries) = &node.value else { return };
+        let (mut head, mut macro_key): (Option<&Key<'_>>, Option<&Key<'_>>) = (None, None);
+        let mut foreign = false;
+        for (key, value) in entries {
+            let Some(field) = table::RULE.find(&key.text) else {
+                self.unknown_in_rule(place, key);
+                foreign = true;
+                continue;
+            };
+            self.shape(&field.shape, value, field.name, key.span);
+            if RULE_HEADS.contains(&field.name) {
+                self.head(place, head, key);
+                head = head.or(Some(key));
+            }
+            if field.name == "macro" {
+                macro_key = Some(key);
+            }
+            if field.name == "iface" && !place.iface {
+                let message = format!("`iface` cannot stand in {}", place.what);
+                let error = Diagnostic::error(Code::RuleHead, key.span, message);
+                self.say(
+                    error.help("name the interface where the group is referred to, or in a rule of a host or guest"),
+                );
+            }
+        }
+        match head {
+            Some(head) if head.text == "group" => self.reference(head, entries),
+            Some(_) => self.with_macro(macro_key, entries),
+            // An unknown key may well be the head, misspelt.
+            None if foreign => {}
+            None => self.no_head(place, node.span),
+        }
+    }
+
+    fn no_head(&mut self, place: &RulePlace, span: Span) {
+        let heads: Vec<String> = place.heads.iter().map(|head| format!("`{head}`")).collect();
+        let error = Diagnostic::error(Code::RuleHead, span, "a rule that says neither what it does nor to what");
+        self.say(error.help(format!("add one of {}, such as `{}`", heads.join(", "), example(place))));
+    }
+
+    fn head(&mut self, place: &RulePlace, first: Option<&Key<'_>>, key: &Key<'_>) {
+        if let Some(first) = first {
+            let message = format!("`{}` and `{}` in one rule", first.text, key.text);
+            let error = Diagnostic::error(Code::RuleHead, key.span, message).label(first.span, "the other one");
+            self.say(error.help("a rule has exactly one of `in`, `out`, `forward` and `group`; write two rules"));
+        }
+        if place.heads.contains(&&*key.text) {
+            return;
+        }
+        let help = match (&*key.text, place.definition) {
+            ("group", _) => "a group cannot refer to another; write its rules out, or refer to both".to_owned(),
+            ("forward", _) => "guests have `in` and `out`; `forward` is for hosts and vnets".to_owned(),
+            _ => "a vnet sees traffic that passes through: write `forward`".to_owned(),
+        };
+        let message = format!("`{}` cannot stand in {}", key.text, place.what);
+        self.say(Diagnostic::error(Code::RuleHead, key.span, message).help(help));
+    }
+
+    /// A group reference has no matches of its own.
+    fn reference(&mut self, head: &Key<'_>, entries: &[(Key<'_>, Node<'_>)]) {
+        let known = |key: &Key<'_>| table::RULE.find(&key.text).is_some() && !RULE_HEADS.contains(&&*key.text);
+        for (key, _) in entries.iter().filter(|(key, _)| known(key) && !REFERENCE_KEYS.contains(&&*key.text)) {
+            let message = format!("`{}` cannot stand beside `group`", key.text);
+            let error = Diagnostic::error(Code::RuleHead, key.span, message).label(head.span, "a group reference");
+            self.say(error.help(
+                "a group reference takes `iface`, `enable`, `id` and `comment`; put what it matches into the group's rules",
+            ));
+        }
+    }
+
+    fn with_macro(&mut self, macro_key: Option<&Key<'_>>, entries: &[(Key<'_>, Node<'_>)]) {
+        let Some(macro_key) = macro_key else { return };
+        for (key, _) in entries.iter().filter(|(key, _)| MACRO_EXCLUDES.contains(&&*key.text)) {
+            let message = format!("`{}` cannot stand beside `macro`", key.text);
+            let error = Diagnostic::error(Code::RuleHead, key.span, message).label(macro_key.span, "the macro");
+            self.say(error.help("a macro brings its protocols, ports and ICMP types along; use one or the other"));
+        }
+    }
+
+    fn unknown_in_rule(&mut self, place: &RulePlace, key: &Key<'_>) {
+        if key.text == "<<" {
+            self.say(merge_key(key.span));
+            return;
+        }
+        let other = OTHER_WORDS.iter().find(|(word, _)| *word == key.text);
+        let help = match (&*key.text, other) {
+            (_, Some((_, ours))) => format!("did you mean `{ours}`?"),
+            ("action" | "verdict" | "policy" | "direction" | "type", None) => {
+                format!("the direction is the key and the verdict its value, as in `{}`", example(place))
+            }
+            (word, None) => did_you_mean(word, "keys", table::RULE.fields.iter().map(|field| field.name)),
+        };
+        let message = format!("unknown key `{}` in a rule", key.text);
+        self.say(Diagnostic::error(Code::UnknownKey, key.span, message).help(help));
+    }
+
+    /// Ids are unique in a zone.
+    pub(super) fn unique_ids<const N: usize>(&mut self, lists: [&Node<'_>; N]) {
+        let mut seen: std::collections::BTreeMap<&str, Span> = std::collections::BTreeMap::new();
+        for (at, list) in lists.into_iter().enumerate() {
+            let rules: &[Node<'_>] = match &list.value {
+                Value::Seq(rules) => rules,
+                Value::Map(_) => std::slice::from_ref(list),
+                Value::Nothing | Value::Scalar { .. } => &[],
+            };
+            for (id, span) in rules.iter().filter_map(|rule| rule.get("id").and_then(|id| Some((id.text()?, id.span))))
+            {
+                let first = *seen.entry(id).or_insert(span);
+                // With two lists, each alone has been looked at before.
+                let across = at > 0 && !rules.iter().any(|rule| rule.get("id").is_some_and(|id| id.span == first));
+                if first != span && (N == 1 || across) {
+                    let error = Diagnostic::error(Code::DuplicateEntry, span, format!("the id `{id}` is given twice"));
+                    self.say(error.label(first, "first here").help("an id is unique in its zone; choose another"));
+                }
+            }
+        }
+    }
+}
+
+fn example(place: &RulePlace) -> &'static str {
+    if place.heads.contains(&"in") { "in: accept" } else { "forward: accept" }
+}
