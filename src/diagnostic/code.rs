@@ -158,6 +158,16 @@ codes! {
     /// A zone of hosts where one of guests is needed, or the other way round.
     WrongZoneKind => "resolve::wrong-zone-kind",
     // target::iptables
+    /// An ICMP type that iptables cannot match.
+    IptablesIcmpType => "iptables::icmp-type",
+    /// An interface's name that iptables would read as something else.
+    IptablesInterfaceName => "iptables::interface-name",
+    /// A prefix of shared chains that cannot begin a chain's name.
+    IptablesPrefix => "iptables::prefix",
+    /// An IP protocol that iptables cannot match.
+    IptablesProtocol => "iptables::protocol",
+    /// A guest's NIC without known addresses, which the host's own packets reach unfiltered.
+    IptablesUnknownAddress => "iptables::unknown-address",
     // target::nft
     // target::pve
     // target::sysctl

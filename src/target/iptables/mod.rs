@@ -1,11 +1,38 @@
-//! The target `iptables`.
+//! The target `iptables`: iptables, ip6tables, ebtables and ipset.
+//!
+//! In: a fleet. Out: for every host `iptables.rules` and `ip6tables.rules`, and where they are needed
+//! `ebtables.rules` and `ipset.rules`. Promise: what a rule says is enforced in full, or is an error at
+//! the rule's place; each file loads on a bare machine and over any older version of itself.
 
-use crate::policy::{Fleet, TargetName};
+mod dispatch;
+mod guest;
+mod header;
+mod host;
+mod ipset;
+mod list;
+mod lower;
+mod raw;
+mod render;
+mod ruleset;
+mod shape;
+#[cfg(test)]
+mod tests;
 
-use super::{Compiled, Selection, Target, TemplateError, Templates};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::net::Family;
+use crate::policy::{Fleet, HostPolicy, IptablesMode, TargetName};
+
+use super::{Compiled, OutputFile, OutputName, Selection, Target, TemplateError, Templates};
+use ruleset::Chain;
 
 /// Name (as below `templates/`) and text of this target's templates.
-pub(super) const TEMPLATES: &[(&str, &str)] = &[];
+pub(super) const TEMPLATES: &[(&str, &str)] = &[
+    ("iptables/iptables.rules.j2", include_str!("../../../templates/iptables/iptables.rules.j2")),
+    ("iptables/ipset.rules.j2", include_str!("../../../templates/iptables/ipset.rules.j2")),
+];
 
 /// The target.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,7 +43,129 @@ impl Target for Iptables {
         TargetName::Iptables
     }
 
-    fn compile(&self, _: &Fleet, _: &Selection, _: &Templates) -> Result<Compiled, TemplateError> {
-        Ok(Compiled::default())
+    fn compile(&self, fleet: &Fleet, selection: &Selection, templates: &Templates) -> Result<Compiled, TemplateError> {
+        let hosts: Vec<Compiled> = fleet
+            .hosts
+            .par_iter()
+            .filter(|host| host.targets.contains(&TargetName::Iptables) && selection.wants_host(&host.name))
+            .map(|host| compile_host(fleet, host, selection, templates))
+            .collect::<Result<_, _>>()?;
+        let mut all = Compiled::default();
+        for mut one in hosts {
+            all.files.append(&mut one.files);
+            all.diagnostics.append(one.diagnostics);
+        }
+        all.diagnostics.sort();
+        if all.diagnostics.has_errors() {
+            all.files.clear();
+        }
+        all.files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(all)
     }
+}
+
+/// What the templates place.
+#[derive(Serialize)]
+struct Page<'a> {
+    host: &'a str,
+    header: Vec<String>,
+    tables: Vec<Table>,
+}
+
+/// One table: finished lines, each with its newline.
+#[derive(Serialize)]
+struct Table {
+    name: &'static str,
+    chains: String,
+    rules: String,
+}
+
+impl Table {
+    fn new(name: &'static str, chains: &[Chain], family: Family) -> Self {
+        Self { name, chains: render::declarations(chains), rules: render::rules(chains, family) }
+    }
+}
+
+fn compile_host(
+    fleet: &Fleet,
+    host: &HostPolicy,
+    selection: &Selection,
+    templates: &Templates,
+) -> Result<Compiled, TemplateError> {
+    let mut compiled = Compiled::default();
+    if let Some(error) = prefix_error(host) {
+        compiled.diagnostics.push(error);
+        return Ok(compiled);
+    }
+    let (v4, v6) = rayon::join(
+        || family(fleet, host, Family::V4, selection, templates),
+        || family(fleet, host, Family::V6, selection, templates),
+    );
+    let mut sets = ipset::Sets::default();
+    for (output, part) in [(OutputName::Iptables, v4?), (OutputName::Ip6tables, v6?)] {
+        let Some((text, part_sets, diagnostics)) = part else { continue };
+        sets.append(part_sets);
+        compiled.diagnostics.append(diagnostics);
+        if selection.wants(host, output) {
+            compiled.files.push(file(host, output, text));
+        }
+    }
+    if host.iptables.ipset && selection.wants(host, OutputName::Ipset) {
+        let page = IpsetPage { host: &host.name, header: header::ipset(host), sets: sets.lines() };
+        let text = templates.render("iptables/ipset.rules.j2", &page)?;
+        compiled.files.push(file(host, OutputName::Ipset, text));
+    }
+    Ok(compiled)
+}
+
+/// What the template of ipsets places.
+#[derive(Serialize)]
+struct IpsetPage<'a> {
+    host: &'a str,
+    header: Vec<String>,
+    sets: String,
+}
+
+fn file(host: &HostPolicy, output: OutputName, content: String) -> OutputFile {
+    let path = format!("hosts/{}/{}.rules", host.name, output.name());
+    OutputFile { path, host: Some(host.name.clone()), output, content }
+}
+
+type Part = Option<(String, ipset::Sets, Diagnostics)>;
+
+/// The file of one family; none where neither it nor its sets are wanted.
+fn family(
+    fleet: &Fleet,
+    host: &HostPolicy,
+    family: Family,
+    selection: &Selection,
+    templates: &Templates,
+) -> Result<Part, TemplateError> {
+    let output = match family {
+        Family::V4 => OutputName::Iptables,
+        Family::V6 => OutputName::Ip6tables,
+    };
+    let ipset = host.iptables.ipset && selection.wants_output(OutputName::Ipset);
+    if !selection.wants_output(output) && !ipset {
+        return Ok(None);
+    }
+    let filter = host::filter(host, &fleet.datacenter, family);
+    let raw = raw::raw(host, family);
+    let tables = vec![Table::new("raw", &raw, family), Table::new("filter", &filter.chains, family)];
+    let page = Page { host: &host.name, header: header::filter(host, family), tables };
+    let text = templates.render("iptables/iptables.rules.j2", &page)?;
+    Ok(Some((text, filter.sets, filter.diagnostics)))
+}
+
+/// A prefix of shared chains that cannot begin a chain's name.
+fn prefix_error(host: &HostPolicy) -> Option<Diagnostic> {
+    let IptablesMode::Shared { prefix } = &host.iptables.mode else { return None };
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let right = prefix.starts_with(|c: char| c.is_ascii_alphabetic()) && prefix.chars().all(plain) && prefix.len() <= 8;
+    let span = host.iptables.origin.as_ref().map_or(host.span, |origin| origin.span);
+    let message = format!("`{}` cannot be the prefix of chains", prefix.escape_debug());
+    (!right).then(|| {
+        Diagnostic::error(Code::IptablesPrefix, span, message)
+            .help("use 1 to 8 letters, digits, `_` or `-`, a letter first, such as `FWC`")
+    })
 }

@@ -1,0 +1,63 @@
+//! The raw table: what is decided before connections are tracked.
+//!
+//! In: a host. Out: its raw table of one family: SYN flood protection and conntrack helpers.
+
+use crate::net::{Family, Protocol, TcpFlags};
+use crate::policy::{ConntrackHelper, HostPolicy};
+
+use super::host::{exclusive, prefix};
+use super::ruleset::{Chain, Chains, Jump, Rule, Side, Test};
+
+/// The raw table.
+pub(super) fn raw(host: &HostPolicy, family: Family) -> Vec<Chain> {
+    let mut rules = Vec::new();
+    if host.enabled {
+        rules.extend(synflood(host));
+        rules.extend(host.options.nf_conntrack_helpers.value.iter().filter_map(|one| helper(*one, family)));
+    }
+    let mut chains = Chains::new(prefix(host));
+    if exclusive(host) {
+        chains.define("PREROUTING".into(), "ACCEPT", rules);
+        chains.define("OUTPUT".into(), "ACCEPT", Vec::new());
+    } else {
+        let name = chains.name("PREROUTING");
+        chains.define(name, "-", rules);
+    }
+    chains.finish()
+}
+
+fn synflood(host: &HostPolicy) -> Option<Rule> {
+    let limit = host.options.synflood()?;
+    let bare = TcpFlags { mask: TcpFlags::FIN | TcpFlags::SYN | TcpFlags::RST | TcpFlags::ACK, set: TcpFlags::SYN };
+    let tests = vec![
+        Test::Protocol(Protocol::TCP.0),
+        Test::Flags { flags: bare, negated: false },
+        Test::Flood { rate: limit.rate, burst: limit.burst },
+    ];
+    Some(Rule::new(tests, Jump::Drop))
+}
+
+/// A helper's name, protocol, port, and whether it knows IPv4 alone.
+const fn facts(helper: ConntrackHelper) -> (&'static str, Protocol, u16, bool) {
+    match helper {
+        ConntrackHelper::Amanda => ("amanda", Protocol::UDP, 10080, false),
+        ConntrackHelper::Ftp => ("ftp", Protocol::TCP, 21, false),
+        ConntrackHelper::Irc => ("irc", Protocol::TCP, 6667, true),
+        ConntrackHelper::NetbiosNs => ("netbios-ns", Protocol::UDP, 137, true),
+        ConntrackHelper::Pptp => ("pptp", Protocol::TCP, 1723, true),
+        ConntrackHelper::Sane => ("sane", Protocol::TCP, 6566, false),
+        ConntrackHelper::Sip => ("sip", Protocol::UDP, 5060, false),
+        ConntrackHelper::Snmp => ("snmp", Protocol::UDP, 161, true),
+        ConntrackHelper::Tftp => ("tftp", Protocol::UDP, 69, false),
+    }
+}
+
+fn helper(helper: ConntrackHelper, family: Family) -> Option<Rule> {
+    let (name, protocol, port, only_v4) = facts(helper);
+    if only_v4 && family == Family::V6 {
+        return None;
+    }
+    let native = Some(if protocol == Protocol::TCP { "tcp" } else { "udp" });
+    let ports = Test::Ports { side: Side::Dest, ports: vec![(port, port)], native };
+    Some(Rule::new(vec![Test::Protocol(protocol.0), ports], Jump::Helper(name)))
+}
