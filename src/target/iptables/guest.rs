@@ -22,11 +22,7 @@ pub(super) struct NicChains {
 impl Lowering<'_> {
     /// The chains of every filtered NIC of a guest, in the order of its NICs.
     pub(super) fn guest<'g>(&mut self, guest: &'g GuestPolicy, last: Accept) -> Vec<(&'g Nic, NicChains)> {
-        let into = if guest.options.ips.value {
-            Accept::Queue(guest.options.ips_queues.value)
-        } else {
-            last
-        };
+        let into = if guest.options.ips.value { Accept::Queue(guest.options.ips_queues.value) } else { last };
         let mut chains: Vec<(&Nic, NicChains)> = Vec::new();
         let mut tails: [Option<Name>; 2] = [None, None];
         let [tail_out, tail_in] = &mut tails;
@@ -45,7 +41,8 @@ impl Lowering<'_> {
         let hint = format!("{kind}-{}", direction.name());
         let zone = guest.zone();
         let owner = Owner { nic: Some(nic), zone: &zone, span: guest.span };
-        let site = Site { accept, called: false, direction, number: guest.id, chain: hint.as_str().into(), after: None };
+        let site =
+            Site { accept, called: false, direction, number: guest.id, chain: hint.as_str().into(), after: None };
         let own = hook.stages.iter().rposition(|stage| matches!(stage, Stage::MacFilter | Stage::IpFilter));
         let (front, back) = hook.stages.split_at(own.map_or(0, |at| at + 1));
         let name = match tail {

@@ -165,7 +165,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// guest-out for what came through a guest's port; none where no guest is filtered.
-    fn from_guests(&mut self, parts: &Parts<'_>) -> Option<Rule> {
+    fn what_guests_sent(&mut self, parts: &Parts<'_>) -> Option<Rule> {
         let keys = self.port_keys(parts, |nic| nic.1.as_ref().map(|chains| Name::clone(&chains.out)));
         if keys.is_empty() {
             return None;
@@ -192,7 +192,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn input(&mut self, parts: &Parts<'_>) {
-        let mut rules: Vec<Rule> = self.from_guests(parts).into_iter().collect();
+        let mut rules: Vec<Rule> = self.what_guests_sent(parts).into_iter().collect();
         let vnet_of = |nic: &Nic| nic.bridge.as_deref().and_then(|bridge| parts.vnets.get(bridge)).cloned();
         let keys = self.port_keys(parts, |(nic, _)| vnet_of(nic));
         if !keys.is_empty() {
@@ -215,7 +215,7 @@ impl<'a> Lowering<'a> {
     fn forward(&mut self, parts: &Parts<'_>) {
         let host = self.host;
         let bridges = host.platform == Platform::Proxmox || !parts.nics.is_empty() || !parts.vnets.is_empty();
-        let mut rules: Vec<Rule> = self.from_guests(parts).into_iter().collect();
+        let mut rules: Vec<Rule> = self.what_guests_sent(parts).into_iter().collect();
         if bridges {
             let bridged = self.bridged(parts);
             rules.push(Rule::new(vec![Test::Bridged(true)], Jump::Goto(bridged)));
@@ -243,8 +243,7 @@ impl<'a> Lowering<'a> {
             }
         }
         let keys = self.port_keys(parts, |nic| nic.1.as_ref().map(|chains| Name::clone(&chains.into)));
-        let tree =
-            (!keys.is_empty()).then(|| dispatch::ports(&mut self.chains, "to-port", Side::Dest, &keys));
+        let tree = (!keys.is_empty()).then(|| dispatch::ports(&mut self.chains, "to-port", Side::Dest, &keys));
         self.finish(&mut rules, tree, parts);
         self.chains.share("bridged", rules)
     }

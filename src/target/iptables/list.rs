@@ -190,8 +190,7 @@ impl Lowering<'_> {
     }
 
     fn rule(&mut self, body: &mut Vec<Rule>, rule: &crate::policy::Rule, site: &Site) {
-        let source =
-            Source { comment: comment(&rule.origin.identity), span: rule.origin.span, policy: false };
+        let source = Source { comment: comment(&rule.origin.identity), span: rule.origin.span, policy: false };
         for clause in rule.clauses() {
             self.clause(body, &clause, site, &source);
         }
@@ -284,7 +283,8 @@ fn applies(interface: &RuleInterface, nic: Option<&Nic>) -> bool {
 
 /// A rule's identity, in characters that need no quotes.
 fn comment(identity: &str) -> Option<Name> {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '#' | '~' | ':') { c } else { '_' };
+    let safe =
+        |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '#' | '~' | ':') { c } else { '_' };
     let text: String = identity.chars().take(200).map(safe).collect();
     (!text.is_empty()).then(|| text.into())
 }

@@ -244,9 +244,11 @@ impl Lowering<'_> {
         let policy = if policy { "policy " } else { "" };
         let (number, chain) = (site.number, &site.chain);
         let jump = match self.host.platform {
-            Platform::Proxmox => {
-                Jump::Nflog(cut(&format!(":{number}:{}:{chain}", level.number()), &format!(": {policy}{verdict}: "), 63))
-            }
+            Platform::Proxmox => Jump::Nflog(cut(
+                &format!(":{number}:{}:{chain}", level.number()),
+                &format!(": {policy}{verdict}: "),
+                63,
+            )),
             Platform::Linux => Jump::Log {
                 level: level.number(),
                 prefix: cut(&format!("fwc {chain}"), &format!(": {policy}{verdict}: "), 29),
@@ -263,9 +265,11 @@ impl Lowering<'_> {
         let (tests, family) = (&mut shape.tests, self.family);
         shape.addresses.retain(|addresses| {
             let name = sets.name(addresses, family);
-            tests.extend(
-                name.iter().map(|name| Test::Set { side: addresses.side, name: name.clone(), negated: addresses.negated }),
-            );
+            tests.extend(name.iter().map(|name| Test::Set {
+                side: addresses.side,
+                name: name.clone(),
+                negated: addresses.negated,
+            }));
             name.is_none()
         });
     }

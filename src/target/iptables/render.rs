@@ -38,13 +38,44 @@ struct Line<'a>(&'a Rule, Family);
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(rule, family) = self;
+        let mut loaded = None;
         for one in &rule.tests {
+            let module = own_module(one);
+            if let Some(module) = module.filter(|_| module != loaded) {
+                write!(f, " -m {module}")?;
+                loaded = Some(module);
+            }
             test(f, one, *family)?;
         }
         if let Some(comment) = &rule.comment {
             write!(f, " -m comment --comment {comment}")?;
         }
         jump(f, &rule.jump)
+    }
+}
+
+/// The module of a test that shares it with others of its rule: named once.
+fn own_module(test: &Test) -> Option<&'static str> {
+    match test {
+        Test::Ports { ports, native, .. } if ports.len() == 1 => *native,
+        Test::Flags { .. } => Some("tcp"),
+        Test::Network { .. }
+        | Test::In(_)
+        | Test::Out(_)
+        | Test::FromPort
+        | Test::Bridged(_)
+        | Test::Port(..)
+        | Test::Protocol(_)
+        | Test::Range { .. }
+        | Test::Set { .. }
+        | Test::Ports { .. }
+        | Test::Icmp(_)
+        | Test::AuthenticationHeader
+        | Test::State(_)
+        | Test::MacNot(_)
+        | Test::Accepted
+        | Test::Limit { .. }
+        | Test::Flood { .. } => None,
     }
 }
 
@@ -92,7 +123,7 @@ fn test(f: &mut fmt::Formatter<'_>, test: &Test, family: Family) -> fmt::Result 
         }
         Test::AuthenticationHeader => f.write_str(" -m ah"),
         Test::Flags { flags, negated } => {
-            write!(f, " -m tcp{} --tcp-flags {} {}", not(*negated), flag_names(flags.mask), flag_names(flags.set))
+            write!(f, "{} --tcp-flags {} {}", not(*negated), flag_names(flags.mask), flag_names(flags.set))
         }
         Test::State(states) => {
             let names: Vec<&str> = states.iter().map(state_name).collect();
@@ -107,7 +138,10 @@ fn test(f: &mut fmt::Formatter<'_>, test: &Test, family: Family) -> fmt::Result 
                 Family::V6 => 64,
             };
             // A reload keeps the limits of a table of the same name: they are part of the name.
-            write!(f, " -m hashlimit --hashlimit-above {rate}/second --hashlimit-burst {burst} --hashlimit-mode srcip")?;
+            write!(
+                f,
+                " -m hashlimit --hashlimit-above {rate}/second --hashlimit-burst {burst} --hashlimit-mode srcip"
+            )?;
             write!(f, " --hashlimit-srcmask {mask} --hashlimit-name fwc-syn-{rate}-{burst}")
         }
     }
@@ -115,7 +149,7 @@ fn test(f: &mut fmt::Formatter<'_>, test: &Test, family: Family) -> fmt::Result 
 
 fn write_ports(f: &mut fmt::Formatter<'_>, at: Side, ports: &[(u16, u16)], native: Option<&str>) -> fmt::Result {
     match (ports, native) {
-        ([_], Some(name)) => write!(f, " -m {name} {} ", side(at, "--sport", "--dport"))?,
+        ([_], Some(_)) => write!(f, " {} ", side(at, "--sport", "--dport"))?,
         (_, _) => write!(f, " -m multiport {} ", side(at, "--sports", "--dports"))?,
     }
     for (position, (first, last)) in ports.iter().enumerate() {

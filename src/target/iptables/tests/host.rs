@@ -14,7 +14,12 @@ fn rules() -> Vec<Rule> {
             log: Log::At(LogLevel::Info),
             ..rule("set")
         },
-        Rule { verdict: Verdict::Reject, services: vec![tcp(&[(25, 25)])], interface: RuleInterface::Host("eth0".into()), ..rule("mail") },
+        Rule {
+            verdict: Verdict::Reject,
+            services: vec![tcp(&[(25, 25)])],
+            interface: RuleInterface::Host("eth0".into()),
+            ..rule("mail")
+        },
         Rule { direction: Direction::Out, verdict: Verdict::Drop, services: vec![tcp(&[(25, 25)])], ..rule("out") },
         Rule { direction: Direction::Forward, services: vec![tcp(&[(80, 80)])], ..rule("web") },
     ]
