@@ -257,24 +257,38 @@ impl ZoneGraph {
             self.report_cycles(&graph, diagnostics);
             return None;
         };
-        let mut whole = Some(());
+        let mut stuck: BTreeMap<NodeId, Vec<Vec<NodeId>>> = BTreeMap::new();
         for id in order.into_iter().rev() {
             let parents: Vec<NodeId> = self.parents(id).iter().map(|edge| edge.parent).collect();
             let mut linear = vec![id];
             match self.merge_parents(&parents) {
                 Ok(ancestors) => linear.extend(ancestors),
-                Err(stuck) => {
-                    if let Some(zone) = self.zone(id) {
-                        diagnostics.push(self.no_order(zone, self.parents(id), &stuck));
-                    }
-                    whole = None;
+                Err(rest) => {
+                    stuck.insert(id, rest);
                 }
             }
             if let Some(node) = self.nodes.get_mut(id) {
                 node.linear = linear;
             }
         }
-        whole
+        for (id, rest) in &stuck {
+            let Some(zone) = self.zone(*id) else { continue };
+            let owner_is_stuck = match zone {
+                ZoneRef::Guests(owner) => self.node(owner).is_some_and(|owner| stuck.contains_key(&owner)),
+                ZoneRef::Datacenter
+                | ZoneRef::Zone(_)
+                | ZoneRef::Host(_)
+                | ZoneRef::Vm(_)
+                | ZoneRef::Container(_)
+                | ZoneRef::Nic(..)
+                | ZoneRef::Group(_)
+                | ZoneRef::Vnet(_) => false,
+            };
+            if !owner_is_stuck {
+                diagnostics.push(self.no_order(zone, self.parents(*id), rest));
+            }
+        }
+        stuck.is_empty().then_some(())
     }
 
     fn merge_parents(&self, parents: &[NodeId]) -> Result<Vec<NodeId>, Vec<Vec<NodeId>>> {
@@ -287,6 +301,10 @@ impl ZoneGraph {
         for component in tarjan_scc(graph) {
             let members: BTreeSet<NodeId> = component.into_iter().collect();
             let Some(start) = members.first().copied() else { continue };
+            // The `guests` blocks of zones in a circle go in a circle too; the zones' own is the one to mend.
+            if members.iter().all(|node| matches!(self.zone(*node), Some(ZoneRef::Guests(_)))) {
+                continue;
+            }
             let inside = |node: NodeId| self.parents(node).iter().filter(|edge| members.contains(&edge.parent));
             // The shortest cycle through the component's first member.
             let shortest = inside(start)

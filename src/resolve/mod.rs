@@ -94,3 +94,6 @@ fn host_with_guests(
     let policies = placed.map(|(guest, placement)| builder.build(guest, placement, out)).collect();
     HostPolicy { guests: policies, vnets: vnets.to_vec(), ..draft.policy }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Names, sets and options.
+
+use super::{findings, fleet, guest};
+use crate::net::Family;
+use crate::policy::{Direction, Reference, SkipReason, Verdict, ZoneRef};
+
+#[test]
+fn the_nearest_definition_wins_where_the_rule_is_written() {
+    let yaml = "
+version: 1
+datacenter: { aliases: { peer: 192.0.2.1 }, guests: { rules: [ { id: far, in: accept, source: peer } ] } }
+zones: { z1: { kind: guest, aliases: { peer: 192.0.2.2 }, rules: [ { id: mid, in: accept, source: peer } ] } }
+hosts: { pm1: {} }
+vms:
+  100:
+    host: pm1
+    inherits: z1
+    options: { macfilter: false }
+    nics: { net0: {} }
+    aliases: { peer: 192.0.2.3 }
+    rules: [ { id: near, in: accept, source: peer }, { id: scoped, in: accept, source: dc/peer } ]
+";
+    let fleet = fleet(yaml);
+    let list = &guest(&fleet.hosts[0], 100).rules;
+    let found: Vec<(String, String)> = list
+        .rules(Direction::In)
+        .map(|(rule, _)| {
+            let set = &rule.source.as_ref().unwrap().set;
+            (rule.origin.identity.clone(), set.networks(Family::V4)[0].addr().to_string())
+        })
+        .collect();
+    let expected = [("near", "192.0.2.3"), ("scoped", "192.0.2.1"), ("mid", "192.0.2.2"), ("far", "192.0.2.1")];
+    assert_eq!(found, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
+    // Hiding is allowed, and said.
+    assert_eq!(findings(yaml).iter().filter(|line| line.starts_with("resolve::hidden-definition")).count(), 2);
+}
+
+#[test]
+fn the_most_specific_prefix_of_an_ipset_wins() {
+    // pve-semantics, "ipset exclusion": subtracted at compile time.
+    let fleet = fleet(
+        "
+version: 1
+datacenter:
+  ipsets: { s1: ['!10.0.0.0/24', 10.0.0.0/8, 10.0.0.7, '!10.1.0.0/16'] }
+hosts: { pm1: {} }
+",
+    );
+    let set = &fleet.ipsets[&(ZoneRef::Datacenter, "s1".to_owned())].set;
+    for (address, inside) in [("10.0.0.7", true), ("10.0.0.8", false), ("10.1.2.3", false), ("10.2.0.1", true)] {
+        assert_eq!(set.contains(address.parse().unwrap()), inside, "{address}");
+    }
+}
+
+#[test]
+fn local_network_is_each_hosts_own() {
+    let fleet = fleet(
+        "
+version: 1
+datacenter: { rules: [ { id: local, in: accept, source: local_network } ] }
+hosts: { a1: { addresses: 10.1.0.1/24 }, b1: { addresses: 10.2.0.1/24 }, bare: {} }
+",
+    );
+    let source = |host: usize| {
+        let (rule, _) = fleet.hosts[host].rules.rules(Direction::In).next()?;
+        let source = rule.source.as_ref()?;
+        assert_eq!(source.terms[0].reference, Reference::LocalNetwork);
+        Some(source.set.networks(Family::V4)[0].to_string())
+    };
+    assert_eq!(source(0).as_deref(), Some("10.1.0.0/24"));
+    assert_eq!(source(1).as_deref(), Some("10.2.0.0/24"));
+    assert_eq!(source(2), None);
+    assert_eq!(fleet.hosts[2].rules.sections[0].skipped[0].reason, SkipReason::NoAddress);
+}
+
+#[test]
+fn options_come_from_the_nearest_zone() {
+    let fleet = fleet(
+        "
+version: 1
+datacenter:
+  options: { policy_in: reject }
+  guests: { options: { policy_in: reject, dhcp: false } }
+zones: { z1: { kind: guest, options: { policy_in: accept } } }
+hosts: { a1: { options: { policy_in: accept } }, b1: {} }
+vms: { 100: { host: a1, inherits: z1, options: { radv: true } } }
+",
+    );
+    let options = &guest(&fleet.hosts[0], 100).options;
+    assert_eq!(options.policy_in.value, Verdict::Accept);
+    assert_eq!(options.policy_in.origin.as_ref().unwrap().zone, ZoneRef::Zone("z1".to_owned()));
+    assert!(!options.dhcp.value && options.radv.value && options.macfilter.value);
+    assert_eq!(options.macfilter.origin, None);
+    assert_eq!(fleet.hosts[0].options.policy_in.value, Verdict::Accept);
+    assert_eq!(fleet.hosts[1].options.policy_in.value, Verdict::Reject);
+}
+
+#[test]
+fn a_rule_for_a_nic_that_the_guest_lacks_is_skipped_if_inherited_and_refused_if_own() {
+    let spec = |own: &str| {
+        format!(
+            "
+version: 1
+zones: {{ z1: {{ kind: guest, rules: [ {{ id: second, in: accept, iface: net1 }} ] }} }}
+hosts: {{ pm1: {{}} }}
+vms: {{ 100: {{ host: pm1, inherits: z1, nics: {{ net0: {{ mac: 'BC:24:11:00:00:64' }} }}, rules: [{own}] }} }}
+"
+        )
+    };
+    let whole = fleet(&spec(""));
+    let list = &guest(&whole.hosts[0], 100).rules;
+    assert_eq!(list.sections[0].skipped[0].reason, SkipReason::NoSuchNic);
+    assert_eq!(list.rules(Direction::In).count(), 0);
+    let found = findings(&spec("{ in: accept, iface: net1 }"));
+    assert!(found[0].starts_with("resolve::unknown-nic | `vm/100` has no NIC `net1`"), "{found:?}");
+}
+
+#[test]
+fn inserting_a_rule_changes_no_other_rules_identity() {
+    let identities = |rules: &str| {
+        let fleet = fleet(&format!("version: 1\nhosts: {{ pm1: {{ rules: [{rules}] }} }}\n"));
+        super::rules(&fleet.hosts[0].rules, Direction::In)
+    };
+    let before = identities("{ in: accept, proto: tcp, dport: 1 }, { in: accept, proto: tcp, dport: 2 }");
+    let after = identities(
+        "{ in: drop, proto: tcp, dport: 3 }, { in: accept, proto: tcp, dport: 1 }, { in: accept, proto: tcp, dport: 2, comment: x }",
+    );
+    assert_eq!(after[1..], before);
+    let repeated = identities("{ in: accept, proto: tcp, dport: 1 }, { in: accept, proto: tcp, dport: 1 }");
+    assert_eq!(repeated, [before[0].clone(), format!("{}-2", before[0])]);
+}
