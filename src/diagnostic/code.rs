@@ -57,18 +57,12 @@ codes! {
     // resolve: names and values
     /// Text that should be an address, a network or a range and is none.
     BadAddress => "resolve::bad-address",
-    /// A prefix that cannot begin the names of chains.
-    BadChainPrefix => "resolve::bad-chain-prefix",
     /// Text that cannot be an interface's name here.
     BadInterface => "resolve::bad-interface",
     /// Text that is not the MAC address of a NIC.
     BadMac => "resolve::bad-mac",
     /// Text that is neither a port, nor a service name, nor a range of ports.
     BadPort => "resolve::bad-port",
-    /// A name that no program would read as a sysctl.d file.
-    BadSysctlFile => "resolve::bad-sysctl-file",
-    /// Text that is not a sysctl key.
-    BadSysctlKey => "resolve::bad-sysctl-key",
     /// A sysctl value that is not one line of text.
     BadSysctlValue => "resolve::bad-sysctl-value",
     /// An ipset that lists and excludes the same addresses.
@@ -85,8 +79,6 @@ codes! {
     EmptyIpFilter => "resolve::empty-ip-filter",
     /// A list or a set without anything in it: it would match nothing.
     EmptyMatch => "resolve::empty-match",
-    /// A forward rule that rejects; forward rules accept or drop.
-    ForwardReject => "resolve::forward-reject",
     /// An option, or a rule left out, that a guardrail above forbids to touch.
     GuardrailLocked => "resolve::guardrail-locked",
     /// An alias or ipset that hides another one of the same name further out.
@@ -101,8 +93,6 @@ codes! {
     InheritanceOrder => "resolve::inheritance-order",
     /// An ipset that would differ from host to host.
     LocalNetworkInIpset => "resolve::local-network-in-ipset",
-    /// A key that a macro says already.
-    MacroExcludes => "resolve::macro-excludes",
     /// A security group that calls a security group.
     NestedGroup => "resolve::nested-group",
     /// An ipset that holds an ipset.
@@ -115,6 +105,8 @@ codes! {
     NoMac => "resolve::no-mac",
     /// Ports without a protocol that has ports.
     PortWithoutProtocol => "resolve::port-without-protocol",
+    /// A prefix of chains for tables that are not shared.
+    PrefixWithoutShared => "resolve::prefix-without-shared",
     /// An entry that stands for the same addresses as another one of its set.
     RepeatedEntry => "resolve::repeated-entry",
     /// TCP flags that must be set but are not looked at.
@@ -131,26 +123,18 @@ codes! {
     UnknownIcmpType => "resolve::unknown-icmp-type",
     /// A macro that does not exist.
     UnknownMacro => "resolve::unknown-macro",
-    /// An iptables mode that does not exist, or a key that has no effect in it.
-    UnknownMode => "resolve::unknown-mode",
     /// An alias, ipset or machine that is defined nowhere in reach.
     UnknownName => "resolve::unknown-name",
     /// A rule for a NIC that its guest does not have.
     UnknownNic => "resolve::unknown-nic",
-    /// A platform that does not exist.
-    UnknownPlatform => "resolve::unknown-platform",
     /// A sysctl profile that does not exist.
     UnknownProfile => "resolve::unknown-profile",
     /// A protocol that has no name or number.
     UnknownProtocol => "resolve::unknown-protocol",
     /// A rule to leave out that is not inherited.
     UnknownRule => "resolve::unknown-rule",
-    /// A target that does not exist.
-    UnknownTarget => "resolve::unknown-target",
     /// A TCP flag that does not exist.
     UnknownTcpFlag => "resolve::unknown-tcp-flag",
-    /// A verdict that does not exist.
-    UnknownVerdict => "resolve::unknown-verdict",
     /// A zone that is defined nowhere.
     UnknownZone => "resolve::unknown-zone",
     /// A direction that this kind of zone has no rules for.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::net::{AddressSet, Family, InterfaceAddress, Ranges};
 use crate::policy::{
     CorosyncRing, DatacenterOptions, Direction, Hook, HookName, HostOptions, HostPolicy, Inherited, IptablesMode,
@@ -74,8 +74,8 @@ pub(super) fn host(
     let zones: Vec<&ZoneRef> = nodes.iter().filter_map(|node| world.graph.zone(*node)).collect();
     let parts: Vec<(&ZoneRef, &HostPart)> =
         zones.iter().filter_map(|zone| host_part(world, zone).map(|part| (*zone, part))).collect();
-    let platform = platform(&parts, out);
-    let targets = targets(&parts, platform, out);
+    let platform = platform(&parts);
+    let targets = targets(&parts, platform);
     let iptables = iptables(&parts, out);
     let links = links(world, nodes, true);
     let options = option::host(&Chain::new(&links, OptionZone::Host), datacenter, out);
@@ -117,7 +117,7 @@ pub(super) fn host(
         guests: Vec::new(),
         vnets: Vec::new(),
         sysctl: sysctl::settings(&parts, out),
-        sysctl_file: sysctl::file(&parts, out),
+        sysctl_file: sysctl::file(&parts),
     };
     HostDraft { policy, blacklist }
 }
@@ -136,68 +136,32 @@ fn rules(world: &World<'_>, plan: &HostPlan<'_>, nodes: &[NodeId], sections: &Ho
     RuleList { sections: guardrails.chain(rules).collect() }
 }
 
-fn platform(parts: &[(&ZoneRef, &HostPart)], out: &mut Diagnostics) -> Platform {
-    let Some(text) = parts.iter().find_map(|(_, part)| part.platform.as_ref()) else { return Platform::Proxmox };
-    match text.value.as_str() {
-        "proxmox" => Platform::Proxmox,
-        "linux" => Platform::Linux,
-        other => {
-            let help = did_you_mean(other, "platforms", ["proxmox", "linux"]);
-            let message = format!("unknown platform `{other}`");
-            out.push(Diagnostic::error(Code::UnknownPlatform, text.span, message).help(help));
-            Platform::Proxmox
-        }
+fn platform(parts: &[(&ZoneRef, &HostPart)]) -> Platform {
+    match parts.iter().find_map(|(_, part)| part.platform.as_ref()) {
+        Some(text) if text.value == "linux" => Platform::Linux,
+        // The reader lets no third word through.
+        Some(_) | None => Platform::Proxmox,
     }
 }
 
-fn targets(parts: &[(&ZoneRef, &HostPart)], platform: Platform, out: &mut Diagnostics) -> BTreeSet<TargetName> {
-    let Some(list) = parts.iter().find_map(|(_, part)| part.targets.as_ref()) else {
-        let wanted = TargetName::ALL.into_iter();
-        return match platform {
-            Platform::Proxmox => wanted.collect(),
-            Platform::Linux => wanted.filter(|target| *target != TargetName::Pve).collect(),
-        };
-    };
-    let mut wanted = BTreeSet::new();
-    for text in &list.value {
-        match TargetName::ALL.into_iter().find(|target| target.name() == text.value) {
-            Some(target) => {
-                wanted.insert(target);
-            }
-            None => {
-                let help = did_you_mean(&text.value, "targets", TargetName::ALL.iter().map(|target| target.name()));
-                let message = format!("unknown target `{}`", text.value);
-                out.push(Diagnostic::error(Code::UnknownTarget, text.span, message).help(help));
-            }
-        }
+fn targets(parts: &[(&ZoneRef, &HostPart)], platform: Platform) -> BTreeSet<TargetName> {
+    let wanted = TargetName::ALL.into_iter();
+    match (parts.iter().find_map(|(_, part)| part.targets.as_ref()), platform) {
+        (Some(list), _) => wanted.filter(|target| list.value.iter().any(|text| text.value == target.name())).collect(),
+        (None, Platform::Proxmox) => wanted.collect(),
+        (None, Platform::Linux) => wanted.filter(|target| *target != TargetName::Pve).collect(),
     }
-    wanted
 }
 
 fn iptables(parts: &[(&ZoneRef, &HostPart)], out: &mut Diagnostics) -> IptablesOptions {
     let default = IptablesOptions { mode: IptablesMode::Exclusive, ipset: false, origin: None };
     let nearest = parts.iter().find_map(|(zone, part)| part.iptables.as_ref().map(|block| (*zone, block)));
     let Some((zone, block)) = nearest else { return default };
-    let shared = match block.mode.as_ref().map(|text| (text, text.value.as_str())) {
-        None | Some((_, "exclusive")) => false,
-        Some((_, "shared")) => true,
-        Some((text, other)) => {
-            let help = did_you_mean(other, "modes", ["exclusive", "shared"]);
-            let message = format!("unknown mode `{other}`");
-            out.push(Diagnostic::error(Code::UnknownMode, text.span, message).help(help));
-            false
-        }
-    };
-    let prefix = block.prefix.as_ref().and_then(|text| match prefix(text) {
-        Ok(()) => Some(text),
-        Err(diagnostic) => {
-            out.push(diagnostic);
-            None
-        }
-    });
-    if let (false, Some(text)) = (shared, prefix) {
+    let shared = block.mode.as_ref().is_some_and(|mode| mode.value == "shared");
+    if let (false, Some(text)) = (shared, &block.prefix) {
         let message = "`prefix` has no effect in exclusive mode";
-        out.push(Diagnostic::error(Code::UnknownMode, text.span, message).help("add `mode: shared`, or drop `prefix`"));
+        let help = "add `mode: shared`, or drop `prefix`";
+        out.push(Diagnostic::error(Code::PrefixWithoutShared, text.span, message).help(help));
     }
     let ipset = block.ipset.as_ref().is_some_and(|text| {
         options::parse_bool(text).unwrap_or_else(|diagnostic| {
@@ -205,22 +169,10 @@ fn iptables(parts: &[(&ZoneRef, &HostPart)], out: &mut Diagnostics) -> IptablesO
             false
         })
     });
-    let prefix = prefix.map_or_else(|| "FWC".to_owned(), |text| text.value.clone());
+    let prefix = block.prefix.as_ref().map_or_else(|| "FWC".to_owned(), |text| text.value.clone());
     let mode = if shared { IptablesMode::Shared { prefix } } else { IptablesMode::Exclusive };
     let origin = Origin { zone: zone.clone(), identity: "iptables".to_owned(), span: block.span };
     IptablesOptions { mode, ipset, origin: Some(origin) }
-}
-
-fn prefix(text: &Text) -> Result<(), Diagnostic> {
-    let good = text.value.starts_with(|first: char| first.is_ascii_alphabetic())
-        && (2..=10).contains(&text.value.len())
-        && text.value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if good {
-        return Ok(());
-    }
-    let message = format!("`{}` cannot begin chains' names", text.value);
-    Err(Diagnostic::error(Code::BadChainPrefix, text.span, message)
-        .help("write 2 to 10 letters, digits or `_`, a letter first, such as `FWC`"))
 }
 
 /// Broadcast addresses of the networks of the host and its guests, and all multicast addresses.

@@ -13,7 +13,7 @@ use crate::spec::{Spec, model, options};
 
 use super::graph::{Edge, NodeId, ZoneGraph, guests_of};
 use super::names::Machines;
-use super::rule::{interface_name, nic_index};
+use super::rule::nic_index;
 
 /// A host as the spec has it, with its addresses read.
 #[derive(Debug)]
@@ -212,16 +212,8 @@ fn nics<'a>(guest: &'a Guest, kind: GuestKind, id: u32, out: &mut Diagnostics) -
 }
 
 fn read_nic(nic: &model::Nic, span: Span, kind: GuestKind, id: u32, index: u8, out: &mut Diagnostics) -> Nic {
-    let mut checked_name = |text: &Text| match interface_name(&text.value) {
-        Ok(()) => Some(text.value.clone()),
-        Err(message) => {
-            let help = "an interface's name has up to 15 letters, digits, `_`, `-`, `.`, `:` or `@`";
-            out.push(Diagnostic::error(Code::BadInterface, text.span, message).help(help));
-            None
-        }
-    };
-    let bridge = nic.bridge.as_ref().and_then(&mut checked_name);
-    let device = nic.device.as_ref().and_then(&mut checked_name).unwrap_or_else(|| {
+    let bridge = nic.bridge.as_ref().map(|text| text.value.clone());
+    let device = nic.device.as_ref().map(|text| text.value.clone()).unwrap_or_else(|| {
         let prefix = match kind {
             GuestKind::Vm => "tap",
             GuestKind::Container => "veth",
@@ -238,13 +230,7 @@ fn read_nic(nic: &model::Nic, span: Span, kind: GuestKind, id: u32, index: u8, o
         }
     }
     let mac = nic.mac.as_ref().and_then(|text| read_mac(text, out));
-    let tag = nic.tag.as_ref().and_then(|text| match options::parse_integer(text, 1, 4094, "(VLAN tag)") {
-        Ok(tag) => u16::try_from(tag).ok(),
-        Err(diagnostic) => {
-            out.push(diagnostic);
-            None
-        }
-    });
+    let tag = nic.tag.as_ref().and_then(|text| text.value.parse::<u16>().ok());
     let firewall = nic.firewall.as_ref().is_none_or(|text| {
         options::parse_bool(text).unwrap_or_else(|diagnostic| {
             out.push(diagnostic);

@@ -131,7 +131,7 @@ impl RuleReader<'_> {
         out: &mut Diagnostics,
     ) -> Result<Arc<Rule>, Unresolved> {
         let direction_allowed = self.direction(direction, verdict.span, out);
-        let verdict = read_verdict(verdict, direction, out);
+        let verdict = self::verdict(verdict, out);
         let log = log(rule.log.as_ref(), out);
         let enabled = enabled(rule.enable.as_ref(), out);
         let interface = self.interface(rule.iface.as_ref(), out);
@@ -224,10 +224,7 @@ impl RuleReader<'_> {
             });
         };
         let (message, help) = match self.kind {
-            ListKind::Host | ListKind::Everybody => match interface_name(&text.value) {
-                Ok(()) => return Ok(RuleInterface::Host(text.value.clone())),
-                Err(message) => (message, "write the name of one of the host's interfaces, such as `vmbr0`"),
-            },
+            ListKind::Host | ListKind::Everybody => return Ok(RuleInterface::Host(text.value.clone())),
             ListKind::Guest => match nic_index(&text.value) {
                 Some(index) => return Ok(RuleInterface::Nic(index)),
                 None => (format!("`{}` is not a guest's NIC", text.value), "write `net0` to `net31`"),
@@ -251,50 +248,18 @@ pub(super) fn nic_index(name: &str) -> Option<u8> {
     digits.parse::<u8>().ok().filter(|index| plain && *index < 32 && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Whether a name can be an interface's: up to 15 characters (IFNAMSIZ), none that a shell, a rule or a path minds.
-pub(super) fn interface_name(name: &str) -> Result<(), String> {
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:@".contains(&byte);
-    if name.ends_with('+') || name.contains('*') {
-        return Err(format!("`{name}` has a wildcard, and there are none"));
-    }
-    if name.is_empty() || name.len() > 15 || !name.bytes().all(good) || name.starts_with(['-', '.']) {
-        return Err(format!("`{name}` is not an interface's name"));
-    }
-    Ok(())
-}
-
 fn comment(rule: &model::Rule) -> Option<String> {
     rule.comment.as_ref().map(|text| text.value.clone())
 }
 
-fn read_verdict(text: &Text, direction: Direction, out: &mut Diagnostics) -> Result<Verdict, Unresolved> {
-    let verdict = verdict(text, out)?;
-    if verdict == Verdict::Reject && direction == Direction::Forward {
-        out.push(
-            Diagnostic::error(Code::ForwardReject, text.span, "`forward` rules cannot reject")
-                .help("write `forward: drop`; Proxmox VE's forward chains know accept and drop only"),
-        );
-        return Err(Unresolved);
-    }
-    Ok(verdict)
-}
-
-/// `accept`, `drop` or `reject`.
+/// `accept`, `drop` or `reject`. (The reader refuses `reject` where packets are forwarded.)
 pub(super) fn verdict(text: &Text, out: &mut Diagnostics) -> Result<Verdict, Unresolved> {
-    match text.value.as_str() {
-        "accept" => Ok(Verdict::Accept),
-        "drop" => Ok(Verdict::Drop),
-        "reject" => Ok(Verdict::Reject),
-        other => {
-            let help = match other.to_ascii_lowercase().as_str() {
-                lower @ ("accept" | "drop" | "reject") => format!("write it in lower case: `{lower}`"),
-                "allow" | "pass" | "permit" => "did you mean `accept`?".to_owned(),
-                "deny" | "block" => "did you mean `drop`?".to_owned(),
-                _ => did_you_mean(other, "verdicts", ["accept", "drop", "reject"]),
-            };
-            out.push(
-                Diagnostic::error(Code::UnknownVerdict, text.span, format!("unknown verdict `{other}`")).help(help),
-            );
+    match options::parse_choice(options::VERDICTS, text) {
+        Ok("accept") => Ok(Verdict::Accept),
+        Ok("reject") => Ok(Verdict::Reject),
+        Ok(_) => Ok(Verdict::Drop),
+        Err(diagnostic) => {
+            out.push(diagnostic);
             Err(Unresolved)
         }
     }

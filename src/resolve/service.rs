@@ -13,40 +13,21 @@ use super::address::Unresolved;
 pub(super) fn services(rule: &Rule, out: &mut Diagnostics) -> Result<(Vec<Service>, Option<&'static str>), Unresolved> {
     match &rule.macro_name {
         Some(name) => {
-            let known = of_macro(rule, name, out)?;
+            let known = of_macro(name, out)?;
             Ok((macro_services(known), Some(known.name)))
         }
         None => Ok((spelled_out(rule, out)?, None)),
     }
 }
 
-fn of_macro(rule: &Rule, name: &Text, out: &mut Diagnostics) -> Result<&'static Macro, Unresolved> {
-    let excluded = [
-        ("proto", rule.proto.as_ref().map(|list| list.span)),
-        ("sport", rule.sport.as_ref().map(|list| list.span)),
-        ("dport", rule.dport.as_ref().map(|list| list.span)),
-        ("icmp_type", rule.icmp_type.as_ref().map(|list| list.span)),
-        ("tcp_flags", rule.tcp_flags.as_ref().map(|flags| flags.span)),
-    ];
-    let mut clean = Ok(());
-    for (key, span) in excluded {
-        if let Some(span) = span {
-            let message = format!("`{key}` does not go with `macro`");
-            out.push(
-                Diagnostic::error(Code::MacroExcludes, span, message)
-                    .label(name.span, "the macro says it already")
-                    .help(format!("drop `{key}`, or spell the service out without `macro`")),
-            );
-            clean = Err(Unresolved);
-        }
-    }
-    let Some(known) = find_macro(&name.value) else {
+/// The macro of a name. (The reader refuses keys that do not go with one.)
+fn of_macro(name: &Text, out: &mut Diagnostics) -> Result<&'static Macro, Unresolved> {
+    find_macro(&name.value).ok_or_else(|| {
         let help = did_you_mean(&name.value, "macros", MACROS.iter().map(|known| known.name));
         let message = format!("unknown macro `{}`", name.value);
         out.push(Diagnostic::error(Code::UnknownMacro, name.span, message).help(help));
-        return Err(Unresolved);
-    };
-    clean.map(|()| known)
+        Unresolved
+    })
 }
 
 fn macro_services(known: &Macro) -> Vec<Service> {

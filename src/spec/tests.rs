@@ -67,7 +67,8 @@ fn every_example_loads() {
             continue;
         }
         let (spec, found) = load(&sources);
-        let messages: Vec<_> = found.iter().map(|d| format!("{} at `{}`", d.message, sources.slice(d.span()))).collect();
+        let messages: Vec<_> =
+            found.iter().map(|d| format!("{} at `{}`", d.message, sources.slice(d.span()))).collect();
         assert_eq!(messages, Vec::<String>::new(), "{name}");
         assert!(spec.is_some());
     }

@@ -11,8 +11,8 @@ datacenter:
   guests:
     inherits: base
     guardrails: { rules: [ { id: guests-guard, in: drop, proto: tcp, dport: 23 } ] }
-    rules: [ { id: all, group: g } ]
-groups: { g: [ { id: ping, in: accept, macro: Ping } ] }
+    rules: [ { id: all, group: gg } ]
+groups: { gg: [ { id: ping, in: accept, macro: Ping } ] }
 zones:
   base: { kind: guest, rules: [ { id: base, in: accept, proto: tcp, dport: 2 } ] }
   web: { kind: guest, inherits: base, rules: [ { id: web, in: accept, proto: tcp, dport: 80 } ] }

@@ -94,9 +94,9 @@ hosts: { node: { addresses: 10.0.0.1/24 }, plain: { platform: linux, addresses: 
 ",
     );
     let management = |host: usize| {
-        fleet.hosts[host].hook_in.stages.iter().find_map(|stage| match stage {
-            Stage::Management { peers, ports } => Some((peers.clone(), ports.clone())),
-            _ => None,
+        fleet.hosts[host].hook_in.stages.iter().find_map(|stage| {
+            let Stage::Management { peers, ports } = stage else { return None };
+            Some((peers.clone(), ports.clone()))
         })
     };
     let (peers, ports) = management(0).unwrap();
@@ -120,9 +120,9 @@ hosts:
   c1: { platform: linux, addresses: 10.0.0.3/24 }
 ",
     );
-    let rings = fleet.hosts[0].hook_in.stages.iter().find_map(|stage| match stage {
-        Stage::Corosync(rings) => Some(rings.clone()),
-        _ => None,
+    let rings = fleet.hosts[0].hook_in.stages.iter().find_map(|stage| {
+        let Stage::Corosync(rings) = stage else { return None };
+        Some(rings.clone())
     });
     let rings = rings.unwrap();
     assert_eq!(rings.len(), 2);
