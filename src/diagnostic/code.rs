@@ -153,6 +153,11 @@ codes! {
     /// A guest's NIC without known addresses, which the host's own packets reach unfiltered.
     IptablesUnknownAddress => "iptables::unknown-address",
     // target::nft
+    /// nft cannot answer the sender of a packet towards a guest: the bridge's postrouting hook has no
+    /// reject. The packet is dropped.
+    NftRejectBecomesDrop => "nft::reject-becomes-drop",
+    /// An option of a guest that the nft output cannot express.
+    NftUnsupportedOption => "nft::unsupported-option",
     // target::pve
     // target::sysctl
     /// A file name by which another file of `sysctl.d` wins.

@@ -1,0 +1,345 @@
+//! The guests' table, `bridge fwc`.
+//!
+//! In: a host's guests and vnets. Out: guest-out in the bridge's prerouting, guest-in in its postrouting,
+//! vnet-forward between them, each found by one map on the interface. Promise: guests whose rules are
+//! equal share their chains, and whatever differs by NIC alone (its MAC, its addresses) is an element of a
+//! set for all of them.
+//!
+//! Three facts of the bridge shape it. An answer made by `reject` leaves through postrouting as `invalid`,
+//! as does nothing else that was not forwarded; so frames are marked while they are forwarded. Priorities
+//! above -200 come after conntrack, also on a second load. And what conntrack does not track (ARP) counts
+//! as invalid, so states are asked of IP alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::net::{AddressSet, Family, IcmpType, Mac, TcpFlags};
+use crate::policy::{
+    Clause, GuestPolicy, Hook, HookName, HostPolicy, Nic, RuleInterface, RuleList, Stage, States, VnetPolicy, ZoneRef,
+};
+
+use super::builder::{Body, Builder, Known, Scope};
+use super::clause::{NIC_MACS, nic_sources};
+use super::host::{BRIDGED, helpers, synflood};
+use super::log::Subject;
+use super::set::singles;
+use super::table::{Action, Condition, Elements, Side};
+
+/// After conntrack (-200) and the helpers, before all that is IP.
+const GUEST_OUT: i32 = -100;
+/// Before br_netfilter (-1) hands forwarded frames to `inet`.
+const FORWARD: i32 = -200;
+/// Where bridges filter what leaves.
+const GUEST_IN: i32 = 0;
+/// A NIC with more sources than this has rules of its own in place of set elements.
+const MOST_SOURCES: u128 = 64;
+
+/// Whether there is anything for the table.
+pub(super) fn is_wanted(host: &HostPolicy) -> bool {
+    host.guests.iter().any(|guest| guest.filtered_nics().next().is_some()) || vnets(host).next().is_some()
+}
+
+fn vnets(host: &HostPolicy) -> impl Iterator<Item = &Arc<VnetPolicy>> {
+    host.vnets.iter().filter(|vnet| vnet.enabled)
+}
+
+/// Fills the table.
+pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy) {
+    let mut guests = Guests::default();
+    for guest in &host.guests {
+        for nic in guest.filtered_nics() {
+            guests.nic(builder, guest, nic);
+        }
+    }
+    guests.sets(builder);
+    if let Some(limit) = host.options.synflood() {
+        // Forwarded frames alone: what goes to the host is counted there.
+        let mut body = Body::default();
+        synflood(builder, limit, &[], &mut body);
+        body.push(Vec::new(), Action::Accept);
+        builder.base("synflood", "forward", FORWARD - 100, body);
+    }
+    helpers(builder, &host.options.nf_conntrack_helpers.value);
+
+    let mut prerouting = Body::default();
+    if !guests.out.is_empty() {
+        let map = builder.map("guest-out", std::mem::take(&mut guests.out));
+        prerouting.push(Vec::new(), Action::Dispatch(Side::Source, map));
+    }
+    prerouting.push(Vec::new(), Action::Accept);
+    builder.base("prerouting", "prerouting", GUEST_OUT, prerouting);
+
+    through_vnets(builder, host);
+
+    let mut postrouting = Body::default();
+    answers(&mut postrouting, &[Condition::MarkNot(BRIDGED)]);
+    postrouting.push(vec![Condition::Mark(BRIDGED)], Action::ClearMark(BRIDGED));
+    if !guests.into.is_empty() {
+        let map = builder.map("guest-in", std::mem::take(&mut guests.into));
+        postrouting.push(Vec::new(), Action::Dispatch(Side::Dest, map));
+    }
+    postrouting.push(Vec::new(), Action::Accept);
+    builder.base("postrouting", "postrouting", GUEST_IN, postrouting);
+}
+
+/// Accepts what `reject` answers, which conntrack calls invalid.
+fn answers(body: &mut Body, before: &[Condition]) {
+    let reset = TcpFlags { mask: TcpFlags::RST, set: TcpFlags::RST };
+    let invalid = Condition::State(States::INVALID);
+    let mut accept = |conditions: Vec<Condition>| {
+        let mut all: Vec<Condition> = before.to_vec();
+        all.extend(conditions);
+        all.push(invalid.clone());
+        all.sort();
+        body.push(all, Action::Accept);
+    };
+    accept(vec![Condition::TcpFlags(reset, false)]);
+    for (family, kind) in [(Family::V4, 3), (Family::V6, 1)] {
+        accept(vec![Condition::Family(family), Condition::Icmp(IcmpType::new(family, kind))]);
+    }
+}
+
+/// The hooks between: every frame through a vnet's bridge, and what its guests say to the host and hear from it.
+fn through_vnets<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy) {
+    let mut bridges = Vec::new();
+    for vnet in vnets(host) {
+        bridges.push((vnet.name.clone(), vnet_chain(builder, vnet)));
+    }
+    let chains: BTreeMap<&str, &Arc<str>> = bridges.iter().map(|(name, chain)| (name.as_str(), chain)).collect();
+    let nics = host.guests.iter().flat_map(|guest| &guest.nics);
+    let on_vnet = |nic: &Nic| Some((nic.device.clone(), Arc::clone(chains.get(nic.bridge.as_deref()?)?)));
+    let mut ports: Vec<(String, Arc<str>)> = nics.filter_map(on_vnet).collect();
+    ports.sort();
+
+    let mut forward = Body::default();
+    forward.push(Vec::new(), Action::SetMark(BRIDGED));
+    if !bridges.is_empty() {
+        let map = builder.map("vnet-forward", bridges);
+        forward.push(Vec::new(), Action::DispatchBridge(Side::Source, map));
+    }
+    forward.push(Vec::new(), Action::Accept);
+    builder.base("forward", "forward", FORWARD, forward);
+    if ports.is_empty() {
+        return;
+    }
+    let map = builder.map("vnet-port", ports);
+    let mut input = Body::default();
+    input.push(Vec::new(), Action::Dispatch(Side::Source, Arc::clone(&map)));
+    input.push(Vec::new(), Action::Accept);
+    builder.base("input", "input", FORWARD, input);
+    let mut output = Body::default();
+    answers(&mut output, &[]);
+    output.push(Vec::new(), Action::Dispatch(Side::Dest, map));
+    output.push(Vec::new(), Action::Accept);
+    builder.base("output", "output", FORWARD, output);
+}
+
+fn vnet_chain<'a>(builder: &mut Builder<'a>, vnet: &'a VnetPolicy) -> Arc<str> {
+    let scope =
+        Scope { hook: HookName::VnetForward, subject: Subject::Vnet(vnet.name.clone()), nic: None, sources: None };
+    let mut body = Body::default();
+    // Behind a service tag nft would see IP; to the rules it is no IP.
+    if !vnet.hook.stages.contains(&Stage::StackedVlan) {
+        for clause in vnet.hook.stages.last().map(|stage| stage.clauses(scope.hook, None)).unwrap_or_default() {
+            builder.shortcut(&scope, &Clause { matches: Vec::new(), ..clause }, vec![Condition::ServiceTag], &mut body);
+        }
+    }
+    for stage in &vnet.hook.stages {
+        match rules_of(stage) {
+            Some(list) => builder.list(&scope, list, |_| true, &mut body),
+            None => builder.stage(&scope, stage, &mut body),
+        }
+    }
+    let chain = builder.chain(&["vnet", &vnet.name], body);
+    chain.map_or_else(|| "vnet".into(), |(name, _)| name)
+}
+
+/// The rules, if the stage is of them.
+pub(super) const fn rules_of(stage: &Stage) -> Option<&Arc<RuleList>> {
+    match stage {
+        Stage::Rules(list) => Some(list),
+        Stage::StackedVlan
+        | Stage::Loopback
+        | Stage::MacFilter
+        | Stage::IpFilter
+        | Stage::Layer2(_)
+        | Stage::Arp
+        | Stage::Conntrack { .. }
+        | Stage::Blacklist { .. }
+        | Stage::Smurfs { .. }
+        | Stage::TcpFlags { .. }
+        | Stage::Igmp
+        | Stage::Dhcp
+        | Stage::RouterAdvertisements
+        | Stage::NeighbourDiscovery(_)
+        | Stage::Management { .. }
+        | Stage::Corosync(_)
+        | Stage::Noise { .. }
+        | Stage::Policy { .. } => None,
+    }
+}
+
+/// What of a NIC a run of stages depends on, where its MAC and sources stand in shared sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    mac: bool,
+    sources: bool,
+    v4: bool,
+    v6: bool,
+}
+
+/// Stages that are the same for many NICs, and the chain they became.
+#[derive(Debug)]
+struct Run<'a> {
+    hook: HookName,
+    stages: &'a [Stage],
+    shape: Shape,
+    chain: Option<Known>,
+}
+
+/// All NICs of a host so far.
+#[derive(Debug, Default)]
+struct Guests<'a> {
+    runs: Vec<Run<'a>>,
+    /// The chains of the guest in hand that do not depend on the NIC, for its other NICs.
+    shared: Vec<(u32, HookName, Shape, Known)>,
+    macs: Vec<(String, Mac)>,
+    v4: Vec<(String, u128)>,
+    v6: Vec<(String, u128)>,
+    out: Vec<(String, Arc<str>)>,
+    into: Vec<(String, Arc<str>)>,
+}
+
+impl<'a> Guests<'a> {
+    /// Both hooks of a NIC.
+    fn nic(&mut self, builder: &mut Builder<'a>, guest: &'a GuestPolicy, nic: &'a Nic) {
+        if guest.hook_out.stages.contains(&Stage::MacFilter) {
+            self.macs.extend(nic.mac.map(|mac| (nic.device.clone(), mac)));
+        }
+        let sources = nic.sources.as_ref().filter(|sources| self.share(nic, sources));
+        for hook in [&guest.hook_in, &guest.hook_out] {
+            let (name, messages) = self.hook(builder, guest, hook, nic, sources);
+            builder.use_messages(guest.id, &nic.device, messages.iter());
+            let map = if hook.name == HookName::GuestOut { &mut self.out } else { &mut self.into };
+            map.push((nic.device.clone(), name));
+        }
+    }
+
+    /// Puts the sources of a NIC among those of all, where they are few.
+    fn share(&mut self, nic: &Nic, sources: &AddressSet) -> bool {
+        let (v4, v6) = (singles(sources.v4(), MOST_SOURCES), singles(sources.v6(), MOST_SOURCES));
+        let (Some(v4), Some(v6)) = (v4, v6) else { return false };
+        let of_nic = |address| (nic.device.clone(), address);
+        self.v4.extend(v4.into_iter().map(of_nic));
+        self.v6.extend(v6.into_iter().map(of_nic));
+        true
+    }
+
+    fn hook(
+        &mut self,
+        builder: &mut Builder<'a>,
+        guest: &'a GuestPolicy,
+        hook: &'a Hook,
+        nic: &'a Nic,
+        sources: Option<&'a Arc<AddressSet>>,
+    ) -> Known {
+        let scope = Scope { hook: hook.name, subject: Subject::Guest(hook.name), nic: Some(nic), sources };
+        let shape = Shape {
+            mac: nic.mac.is_some(),
+            sources: sources.is_some(),
+            v4: nic.sources.as_ref().is_some_and(|set| set.has(Family::V4)),
+            v6: nic.sources.as_ref().is_some_and(|set| set.has(Family::V6)),
+        };
+        let by_nic = has_nic_rules(&guest.rules) || (sources.is_none() && nic.sources.is_some());
+        self.shared.retain(|(id, ..)| *id == guest.id);
+        let same = |(_, name, of, _): &&(u32, HookName, Shape, Known)| (*name, *of) == (hook.name, shape);
+        if let Some((.., known)) = self.shared.iter().find(same).filter(|_| !by_nic) {
+            return known.clone();
+        }
+        let mut body = Body::default();
+        for (at, stages) in hook.stages.chunk_by(|a, b| rules_of(a).is_none() && rules_of(b).is_none()).enumerate() {
+            if let [stage] = stages
+                && let Some(list) = rules_of(stage)
+            {
+                builder.list(&scope, list, is_of_guest, &mut body);
+                continue;
+            }
+            let known = self.run(builder, &scope, stages, shape, at);
+            if let Some(known) = known {
+                Builder::call(known, Vec::new(), None, &mut body);
+            }
+        }
+        // The last stage decides every packet, and so nothing comes back.
+        if let Some(rule) = body.rules.last_mut()
+            && let Action::Jump(chain) = &rule.action
+        {
+            rule.action = Action::Goto(Arc::clone(chain));
+        }
+        let id = guest.id.to_string();
+        let direction = hook.name.direction().name();
+        let words = ["guest", &id, direction];
+        let known = builder.chain(&words, body).unwrap_or_else(|| ("guest".into(), Arc::default()));
+        if !by_nic {
+            self.shared.push((guest.id, hook.name, shape, known.clone()));
+        }
+        known
+    }
+
+    /// A run of stages without rules, as a chain for all that have it.
+    fn run(
+        &mut self,
+        builder: &mut Builder<'a>,
+        scope: &Scope<'a>,
+        stages: &'a [Stage],
+        shape: Shape,
+        at: usize,
+    ) -> Option<Known> {
+        let own_sources = scope.nic.is_some_and(|nic| nic.sources.is_some()) && scope.sources.is_none();
+        let by_nic = own_sources && stages.contains(&Stage::IpFilter);
+        let same = |run: &&Run<'_>| run.hook == scope.hook && run.shape == shape && run.stages == stages;
+        if !by_nic && let Some(run) = self.runs.iter().find(same) {
+            return run.chain.clone();
+        }
+        let mut body = Body::default();
+        for stage in stages {
+            builder.stage(scope, stage, &mut body);
+        }
+        let place = if at == 0 { "before" } else { "after" };
+        let chain = builder.chain(&["guests", scope.hook.direction().name(), place], body);
+        if !by_nic {
+            self.runs.push(Run { hook: scope.hook, stages, shape, chain: chain.clone() });
+        }
+        chain
+    }
+
+    /// The shared sets, where a rule may name them.
+    fn sets(&mut self, builder: &mut Builder<'_>) {
+        for elements in [&mut self.v4, &mut self.v6] {
+            elements.sort();
+        }
+        self.macs.sort();
+        builder.pool.fixed(NIC_MACS, Elements::NicMacs(std::mem::take(&mut self.macs)));
+        for (family, elements) in [(Family::V4, &mut self.v4), (Family::V6, &mut self.v6)] {
+            builder.pool.fixed(nic_sources(family), Elements::NicAddresses(family, std::mem::take(elements)));
+        }
+        self.out.sort();
+        self.into.sort();
+    }
+}
+
+/// Whether a list of the zone is one guest's alone.
+const fn is_of_guest(zone: &ZoneRef) -> bool {
+    match zone {
+        ZoneRef::Vm(_) | ZoneRef::Container(_) | ZoneRef::Nic(..) => true,
+        ZoneRef::Datacenter
+        | ZoneRef::Guests(_)
+        | ZoneRef::Zone(_)
+        | ZoneRef::Host(_)
+        | ZoneRef::Group(_)
+        | ZoneRef::Vnet(_) => false,
+    }
+}
+
+fn has_nic_rules(list: &RuleList) -> bool {
+    list.entries().any(|(entry, _)| matches!(entry.interface(), RuleInterface::Nic(_)))
+}

@@ -1,0 +1,413 @@
+//! A table in the making: stages and rules become chains.
+//!
+//! In: hooks. Out: a [`Table`]. Promise: equal lists of rules are one chain, whoever they belong to, and
+//! every chain that a hook ends in decides by itself. Chains are looked up by their content and
+//! numbered in the order they are made: hash order is never looked at.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostics, Span};
+use crate::net::{AddressSet, Family, Protocol};
+use crate::policy::{
+    Clause, Direction, Entry, Group, HookName, Log, Nic, Origin, Rule as PolicyRule, RuleInterface, RuleList, Section,
+    SectionKind, Stage, Verdict, ZoneRef,
+};
+
+use super::clause::{Place, alternatives};
+use super::log::{self, LogChains, Message, Style, Subject, Users};
+use super::name;
+use super::set::{IpsetNames, Pool};
+use super::table::{
+    Action, Answer, Base, Chain, Condition, Elements, Item, Operand, Rule, Side, Table, TableFamily, VerdictMap,
+};
+
+/// Rules under construction, and the log lines that packets in them may reach.
+#[derive(Debug, Default)]
+pub(super) struct Body {
+    /// In order.
+    pub(super) rules: Vec<Rule>,
+    /// Of these rules and of all chains they lead to.
+    pub(super) messages: BTreeSet<Message>,
+}
+
+impl Body {
+    /// Adds a rule without a comment.
+    pub(super) fn push(&mut self, conditions: Vec<Condition>, action: Action) {
+        self.rules.push(Rule::new(conditions, action));
+    }
+}
+
+/// The hook that rules are lowered for.
+#[derive(Debug, Clone)]
+pub(super) struct Scope<'a> {
+    /// Which.
+    pub(super) hook: HookName,
+    /// Whose.
+    pub(super) subject: Subject,
+    /// The NIC, in a guest's hooks.
+    pub(super) nic: Option<&'a Nic>,
+    /// The NIC's sources, where they stand in the shared sets.
+    pub(super) sources: Option<&'a Arc<AddressSet>>,
+}
+
+/// What is known of a chain beside its rules.
+pub(super) type Known = (Arc<str>, Arc<BTreeSet<Message>>);
+
+/// A table in the making.
+#[derive(Debug)]
+pub(super) struct Builder<'a> {
+    family: TableFamily,
+    style: Style,
+    pub(super) pool: Pool<'a>,
+    broadcast: &'a Arc<AddressSet>,
+    by_rules: HashMap<Arc<[Rule]>, Arc<str>>,
+    names: HashSet<Arc<str>>,
+    chains: Vec<Chain>,
+    groups: BTreeMap<(&'a str, Direction, HookName), Option<Known>>,
+    sections: HashMap<(*const Section, Direction, Option<u8>), Option<Known>>,
+    users: Users,
+    rejects: bool,
+    maps: Vec<VerdictMap>,
+    bases: Vec<Chain>,
+    helpers: Vec<Item>,
+    /// Places where a rejection becomes a drop.
+    pub(super) softened: BTreeSet<Span>,
+}
+
+const REJECT: &str = "reject-packet";
+
+impl<'a> Builder<'a> {
+    /// An empty table of a host.
+    pub(super) fn new(
+        family: TableFamily,
+        style: Style,
+        ipsets: &'a IpsetNames<'a>,
+        broadcast: &'a Arc<AddressSet>,
+    ) -> Self {
+        Self {
+            family,
+            style,
+            pool: Pool::new(ipsets),
+            broadcast,
+            by_rules: HashMap::new(),
+            names: HashSet::from([REJECT.into()]),
+            chains: Vec::new(),
+            groups: BTreeMap::new(),
+            sections: HashMap::new(),
+            users: Users::new(),
+            rejects: false,
+            maps: Vec::new(),
+            bases: Vec::new(),
+            helpers: Vec::new(),
+            softened: BTreeSet::new(),
+        }
+    }
+
+    /// Whether the hook can answer the sender.
+    const fn can_reject(hook: HookName) -> bool {
+        match hook {
+            HookName::HostIn | HookName::HostOut | HookName::HostForward | HookName::GuestOut => true,
+            // The bridge has no reject in forward and postrouting.
+            HookName::GuestIn | HookName::VnetForward => false,
+        }
+    }
+
+    fn place<'s>(&self, scope: &Scope<'s>) -> Place<'s> {
+        let loopback = if scope.hook == HookName::HostOut { Side::Dest } else { Side::Source };
+        Place { family: self.family, loopback, nic: scope.nic, sources: scope.sources }
+    }
+
+    fn decide(&mut self, scope: &Scope<'_>, verdict: Verdict) -> Action {
+        match verdict {
+            Verdict::Accept => Action::Accept,
+            Verdict::Drop => Action::Drop,
+            Verdict::Reject if Self::can_reject(scope.hook) => {
+                self.rejects = true;
+                Action::Goto(REJECT.into())
+            }
+            Verdict::Reject => Action::Drop,
+            Verdict::Skip => Action::Return,
+        }
+    }
+
+    fn clause(
+        &mut self,
+        scope: &Scope<'_>,
+        clause: &Clause,
+        comment: Option<&Arc<str>>,
+        policy: bool,
+        body: &mut Body,
+    ) {
+        let place = self.place(scope);
+        let rows = alternatives(&mut self.pool, place, clause);
+        if rows.is_empty() {
+            return;
+        }
+        let action = self.action(scope, clause, policy, body);
+        let rule = |conditions| Rule { conditions, action: action.clone(), comment: comment.cloned() };
+        body.rules.extend(rows.into_iter().map(rule));
+    }
+
+    /// A clause's verdict and log line under conditions of the table's own.
+    pub(super) fn shortcut(&mut self, scope: &Scope<'_>, clause: &Clause, conditions: Vec<Condition>, body: &mut Body) {
+        let action = self.action(scope, clause, true, body);
+        body.push(conditions, action);
+    }
+
+    fn action(&mut self, scope: &Scope<'_>, clause: &Clause, policy: bool, body: &mut Body) -> Action {
+        let decision = self.decide(scope, clause.verdict);
+        match clause.log {
+            Log::None => decision,
+            Log::At(level) => {
+                let message = Message { subject: scope.subject.clone(), level, policy, verdict: clause.verdict };
+                self.users.entry(message.clone()).or_default();
+                let chain: Arc<str> = message.chain().into();
+                body.messages.insert(message);
+                Action::Goto(chain)
+            }
+        }
+    }
+
+    /// One stage's rules.
+    pub(super) fn stage(&mut self, scope: &Scope<'_>, stage: &'a Stage, body: &mut Body) {
+        let clauses = stage.clauses(scope.hook, scope.nic);
+        let comment: Option<Arc<str>> = Some(stage.name().into());
+        let policy = matches!(stage, Stage::Policy { .. });
+        // Skipping leaves the stage, which then needs a chain to leave.
+        if clauses.iter().any(|clause| clause.verdict == Verdict::Skip) {
+            let mut own = Body::default();
+            for clause in &clauses {
+                self.clause(scope, clause, None, policy, &mut own);
+            }
+            let hook = scope.hook.name();
+            if let Some(known) = self.chain(&[stage.name(), hook], own) {
+                Self::call(known, Vec::new(), comment, body);
+            }
+            return;
+        }
+        for clause in &clauses {
+            self.clause(scope, clause, comment.as_ref(), policy, body);
+        }
+    }
+
+    /// A jump to a chain.
+    pub(super) fn call(
+        (name, messages): Known,
+        conditions: Vec<Condition>,
+        comment: Option<Arc<str>>,
+        body: &mut Body,
+    ) {
+        body.messages.extend(messages.iter().cloned());
+        body.rules.push(Rule { conditions, action: Action::Jump(name), comment });
+    }
+
+    /// The chain of these rules: one that exists already, or a new one; none for no rules.
+    pub(super) fn chain(&mut self, words: &[&str], body: Body) -> Option<Known> {
+        if body.rules.is_empty() {
+            return None;
+        }
+        let messages = Arc::new(body.messages);
+        let rules: Arc<[Rule]> = body.rules.into();
+        if let Some(name) = self.by_rules.get(&rules) {
+            return Some((Arc::clone(name), messages));
+        }
+        let wanted = name::name(words);
+        let numbered = (2_u32..).map(|number| format!("{wanted}.{number}"));
+        let free = std::iter::once(wanted.clone()).chain(numbered).find(|one| !self.names.contains(one.as_str()));
+        let name: Arc<str> = free.unwrap_or(wanted).into();
+        self.names.insert(Arc::clone(&name));
+        self.by_rules.insert(Arc::clone(&rules), Arc::clone(&name));
+        self.chains.push(Chain { name: Arc::clone(&name), base: None, rules });
+        Some((name, messages))
+    }
+
+    /// All rules of a list, in order. The rules of `own` zones stand here; others are in chains to share.
+    pub(super) fn list(
+        &mut self,
+        scope: &Scope<'_>,
+        list: &'a RuleList,
+        own: impl Fn(&ZoneRef) -> bool,
+        body: &mut Body,
+    ) {
+        for inherited in &list.sections {
+            let section = &inherited.section;
+            if own(&section.zone) {
+                self.entries(scope, section, body);
+            } else if let Some(known) = self.section(scope, section) {
+                Self::call(known, Vec::new(), None, body);
+            }
+        }
+    }
+
+    fn section(&mut self, scope: &Scope<'_>, section: &'a Arc<Section>) -> Option<Known> {
+        let direction = scope.hook.direction();
+        let by_nic = section.entries.iter().any(|entry| matches!(entry.interface(), RuleInterface::Nic(_)));
+        let nic = scope.nic.filter(|_| by_nic).map(|nic| nic.index);
+        let key = (Arc::as_ptr(section), direction, nic);
+        if let Some(known) = self.sections.get(&key) {
+            return known.clone();
+        }
+        let mut body = Body::default();
+        self.entries(scope, section, &mut body);
+        let zone = section.zone.to_string();
+        let known = match section.kind {
+            SectionKind::Guardrails => self.chain(&[&zone, "guardrails", direction.name()], body),
+            SectionKind::Rules => self.chain(&[&zone, direction.name()], body),
+        };
+        self.sections.insert(key, known.clone());
+        known
+    }
+
+    fn entries(&mut self, scope: &Scope<'_>, section: &'a Section, body: &mut Body) {
+        let nic = scope.nic.map(|nic| nic.index);
+        for entry in &section.entries {
+            let conditions = match entry.interface() {
+                RuleInterface::Nic(only) if Some(*only) != nic => continue,
+                RuleInterface::Nic(_) | RuleInterface::Any => Vec::new(),
+                RuleInterface::Host(name) => {
+                    let side = if scope.hook.direction() == Direction::Out { Side::Dest } else { Side::Source };
+                    vec![Condition::Interface(side, name.clone(), false)]
+                }
+            };
+            match entry {
+                Entry::Rule(rule) => self.rule(scope, rule, body),
+                Entry::Group(call) if call.enabled => {
+                    if let Some(known) = self.group(scope, &call.group) {
+                        Self::call(known, conditions, Some(comment(&call.origin)), body);
+                    }
+                }
+                Entry::Group(_) => {}
+            }
+        }
+    }
+
+    fn rule(&mut self, scope: &Scope<'_>, rule: &PolicyRule, body: &mut Body) {
+        if !rule.enabled || rule.direction != scope.hook.direction() {
+            return;
+        }
+        if rule.verdict == Verdict::Reject && !Self::can_reject(scope.hook) {
+            self.softened.insert(rule.origin.span);
+        }
+        let comment = comment(&rule.origin);
+        for clause in rule.clauses() {
+            self.clause(scope, &clause, Some(&comment), false, body);
+        }
+    }
+
+    /// A group's chain for a hook; its verdicts are that hook's.
+    fn group(&mut self, scope: &Scope<'_>, group: &'a Arc<Group>) -> Option<Known> {
+        let direction = scope.hook.direction();
+        let key = (group.name.as_str(), direction, scope.hook);
+        if let Some(known) = self.groups.get(&key) {
+            return known.clone();
+        }
+        let mut body = Body::default();
+        for rule in &group.rules {
+            self.rule(scope, rule, &mut body);
+        }
+        let known = self.chain(&["group", &group.name, direction.name()], body);
+        self.groups.insert(key, known.clone());
+        known
+    }
+
+    /// Says that packets of a guest's interface may reach these log lines.
+    pub(super) fn use_messages<'m>(
+        &mut self,
+        number: u32,
+        interface: &str,
+        messages: impl IntoIterator<Item = &'m Message>,
+    ) {
+        for message in messages {
+            self.users.entry(message.clone()).or_default().insert((number, interface.to_owned()));
+        }
+    }
+
+    /// A map from interfaces to chains that decide.
+    pub(super) fn map(&mut self, name: &str, elements: Vec<(String, Arc<str>)>) -> Arc<str> {
+        let name: Arc<str> = name.into();
+        self.maps.push(VerdictMap { name: Arc::clone(&name), jump: false, elements });
+        name
+    }
+
+    /// A base chain; its last rule must decide.
+    pub(super) fn base(&mut self, name: &str, hook: &'static str, priority: i32, body: Body) {
+        let base = Some(Base { hook, priority });
+        self.bases.push(Chain { name: name.into(), base, rules: body.rules.into() });
+    }
+
+    /// A conntrack helper.
+    pub(super) fn helper(&mut self, helper: super::table::Helper) {
+        self.helpers.push(Item::Helper(helper));
+    }
+
+    /// The warnings about this table.
+    pub(super) fn diagnostics(&self) -> Diagnostics {
+        let mut all = Diagnostics::new();
+        for span in &self.softened {
+            all.push(super::refuse::softened(*span));
+        }
+        all
+    }
+
+    /// The table.
+    pub(super) fn finish(mut self) -> Table {
+        let log_rejects = |message: &Message| match &message.subject {
+            Subject::Host(hook) | Subject::Guest(hook) => Self::can_reject(*hook),
+            Subject::Vnet(_) => false,
+        };
+        let LogChains { stubs, maps, chains } = log::chains(self.style, &self.users, |message| match message.verdict {
+            Verdict::Accept => Action::Accept,
+            Verdict::Drop => Action::Drop,
+            Verdict::Reject if log_rejects(message) => Action::Goto(REJECT.into()),
+            Verdict::Reject => Action::Drop,
+            Verdict::Skip => Action::Return,
+        });
+        let reject = self.rejects.then(|| self.reject());
+        let mut items: Vec<Item> = self.helpers;
+        items.extend(self.pool.into_sets().map(Item::Set));
+        items.extend(reject.map(Item::Chain));
+        items.extend(stubs.into_iter().map(Item::Chain));
+        items.extend(maps.into_iter().map(Item::Map));
+        items.extend(chains.into_iter().chain(self.chains).map(Item::Chain));
+        items.extend(self.maps.into_iter().map(Item::Map));
+        items.extend(self.bases.into_iter().map(Item::Chain));
+        Table { family: self.family, items }
+    }
+
+    /// Answers the sender, as [`Verdict::Reject`] says.
+    fn reject(&mut self) -> Chain {
+        let multicast = [(Family::V4, 0xe000_0000_u128, 0xefff_ffff_u128), (Family::V6, 0xff00_u128 << 112, u128::MAX)];
+        let mut rules = Vec::new();
+        let mut rule = |conditions, action| rules.push(Rule::new(conditions, action));
+        for family in Family::BOTH {
+            for one in self.pool.addresses(family, self.broadcast).iter() {
+                rule(vec![Condition::Address(family, Side::Dest, one.clone(), false)], Action::Drop);
+            }
+        }
+        for (family, first, last) in multicast {
+            let source = Condition::Address(family, Side::Source, Operand::Range(first, last), false);
+            rule(vec![source], Action::Drop);
+        }
+        rule(vec![Condition::Family(Family::V4), Condition::Protocol(Protocol::ICMP)], Action::Drop);
+        rule(vec![Condition::Family(Family::V6), Condition::Protocol(Protocol::ICMPV6)], Action::Drop);
+        rule(vec![Condition::Protocol(Protocol::TCP)], Action::Reject(Answer::Reset));
+        rule(vec![Condition::Protocol(Protocol::UDP)], Action::Reject(Answer::Port));
+        rule(vec![Condition::Family(Family::V4)], Action::Reject(Answer::HostProhibited));
+        rule(vec![Condition::Family(Family::V6)], Action::Reject(Answer::AdminProhibited));
+        rule(Vec::new(), Action::Drop);
+        Chain { name: REJECT.into(), base: None, rules: rules.into() }
+    }
+}
+
+/// What a rule is called, for its comment.
+fn comment(origin: &Origin) -> Arc<str> {
+    let text = format!("{} {}", origin.zone, origin.identity);
+    let clean = |c: char| if c.is_ascii_graphic() && !matches!(c, '"' | '\\') || c == ' ' { c } else { '_' };
+    text.chars().map(clean).take(128).collect::<String>().into()
+}
+
+/// A set that packets fill, with a rate for each source.
+pub(super) fn meter(pool: &mut Pool<'_>, name: &str, family: Family, seconds: u32) -> Arc<str> {
+    pool.fixed(name, Elements::Meter(family, seconds))
+}

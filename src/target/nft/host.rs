@@ -1,0 +1,104 @@
+//! The host's own table, `inet fwc`.
+//!
+//! In: a host's hooks. Out: base chains `input`, `output` and `forward` with the stages in their order,
+//! and before them, where the options ask for it, the limit on bare SYNs and conntrack's helpers.
+
+use crate::net::{Family, Protocol, TcpFlags};
+use crate::policy::{ConntrackHelper, Hook, HostPolicy, Synflood};
+
+use super::bridge::rules_of;
+use super::builder::{Body, Builder, Scope, meter};
+use super::log::Subject;
+use super::table::{Action, Condition, Helper, Operand, Side};
+
+/// Before conntrack, which stands at -200.
+const RAW: i32 = -300;
+/// After conntrack, before filters: where an unconfirmed connection takes a helper.
+pub(super) const HELPERS: i32 = -150;
+/// The bit of the packet's mark that frames carry between the bridge's forward hook and its postrouting.
+pub(super) const BRIDGED: u32 = 0x4000_0000;
+
+/// Fills the table; `bridge`: whether a table for guests stands beside it.
+pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy, bridge: bool) {
+    if let Some(limit) = host.options.synflood() {
+        let mut body = Body::default();
+        let not_loopback = Condition::Interface(Side::Source, "lo".to_owned(), true);
+        synflood(builder, limit, &[not_loopback], &mut body);
+        body.push(Vec::new(), Action::Accept);
+        builder.base("raw", "prerouting", RAW, body);
+    }
+    helpers(builder, &host.options.nf_conntrack_helpers.value);
+    for (hook, name, at) in [(&host.hook_in, "input", "input"), (&host.hook_out, "output", "output")] {
+        let body = stages(builder, hook, Body::default());
+        builder.base(name, at, 0, body);
+    }
+    let mut forward = Body::default();
+    if bridge {
+        // With bridge-nf-call-iptables on, bridged frames come by here too; they are not routed.
+        forward.push(vec![Condition::Mark(BRIDGED)], Action::Accept);
+    }
+    let body = stages(builder, &host.hook_forward, forward);
+    builder.base("forward", "forward", 0, body);
+}
+
+fn stages<'a>(builder: &mut Builder<'a>, hook: &'a Hook, mut body: Body) -> Body {
+    let scope = Scope { hook: hook.name, subject: Subject::Host(hook.name), nic: None, sources: None };
+    for stage in &hook.stages {
+        match rules_of(stage) {
+            Some(list) => builder.list(&scope, list, |_| true, &mut body),
+            None => builder.stage(&scope, stage, &mut body),
+        }
+    }
+    body
+}
+
+/// Drops bare SYNs above the limit, by source: an IPv4 address, or an IPv6 network of 64 bits.
+pub(super) fn synflood(builder: &mut Builder<'_>, limit: Synflood, before: &[Condition], body: &mut Body) {
+    let bare = TcpFlags { mask: TcpFlags::FIN | TcpFlags::SYN | TcpFlags::RST | TcpFlags::ACK, set: TcpFlags::SYN };
+    // A source is forgotten when its allowance is full again, and some seconds more.
+    let seconds = limit.burst.div_ceil(limit.rate.max(1)).saturating_add(10);
+    for (family, name) in [(Family::V4, "synflood-v4"), (Family::V6, "synflood-v6")] {
+        let set = meter(&mut builder.pool, name, family, seconds);
+        let mut conditions = before.to_vec();
+        conditions.push(Condition::Family(family));
+        conditions.push(Condition::TcpFlags(bare, false));
+        conditions.push(Condition::Above(family, set, limit.rate, limit.burst));
+        body.push(conditions, Action::Drop);
+    }
+}
+
+/// The kernel's name, protocol, port, and whether it is for IPv4 alone.
+const fn helper(helper: ConntrackHelper) -> (&'static str, Protocol, u16, bool) {
+    match helper {
+        ConntrackHelper::Amanda => ("amanda", Protocol::UDP, 10080, false),
+        ConntrackHelper::Ftp => ("ftp", Protocol::TCP, 21, false),
+        ConntrackHelper::Irc => ("irc", Protocol::TCP, 6667, true),
+        ConntrackHelper::NetbiosNs => ("netbios-ns", Protocol::UDP, 137, true),
+        ConntrackHelper::Pptp => ("pptp", Protocol::TCP, 1723, true),
+        ConntrackHelper::Sane => ("sane", Protocol::TCP, 6566, false),
+        ConntrackHelper::Sip => ("sip", Protocol::UDP, 5060, false),
+        ConntrackHelper::Snmp => ("snmp", Protocol::UDP, 161, true),
+        ConntrackHelper::Tftp => ("tftp", Protocol::UDP, 69, false),
+    }
+}
+
+/// Conntrack's helpers, for connections that come by the table's prerouting hook.
+pub(super) fn helpers(builder: &mut Builder<'_>, wanted: &[ConntrackHelper]) {
+    if wanted.is_empty() {
+        return;
+    }
+    let mut body = Body::default();
+    for one in wanted {
+        let (kind, protocol, port, only_v4) = helper(*one);
+        let name = format!("helper-{kind}");
+        let mut conditions: Vec<Condition> = Vec::new();
+        if only_v4 {
+            conditions.push(Condition::Family(Family::V4));
+        }
+        conditions.push(Condition::Port(protocol, Side::Dest, Operand::Range(port, port)));
+        body.push(conditions, Action::Helper(name.clone()));
+        builder.helper(Helper { name, kind, protocol, only_v4 });
+    }
+    body.push(Vec::new(), Action::Accept);
+    builder.base("helpers", "prerouting", HELPERS, body);
+}
