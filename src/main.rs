@@ -1,3 +1,7 @@
-//! The `fwc` command.
+//! The `fwc` command: arguments in, exit status out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fwc::cli::run(std::env::args_os()).into()
+}

@@ -56,6 +56,9 @@ fn handler(style: Style) -> GraphicalReportHandler {
     GraphicalReportHandler::new_themed(theme)
         .with_width(style.width)
         .with_break_words(false)
+        // Paths, options and commands are not broken at their slashes and hyphens.
+        .with_word_separator(textwrap::WordSeparator::AsciiSpace)
+        .with_word_splitter(textwrap::WordSplitter::NoHyphenation)
         .with_context_lines(1)
         .with_links(false)
         .without_syntax_highlighting()

@@ -1,0 +1,76 @@
+//! The phases in their order: read, load, resolve, compile.
+//!
+//! Each phase reports all that it finds; one with errors is the last.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use crate::diagnostic::{Diagnostics, SourceMap};
+use crate::policy::Fleet;
+use crate::target::{self, OutputFile, Selection, Templates};
+use crate::{resolve, spec};
+
+use super::{Failure, Style, console, disk, report};
+
+/// How far a spec came.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// What was read.
+    pub sources: SourceMap,
+    /// What was found so far.
+    pub diagnostics: Diagnostics,
+    /// What the spec means; none where there are errors.
+    pub fleet: Option<Fleet>,
+}
+
+impl Pipeline {
+    /// Reads and resolves the spec that the command line names.
+    ///
+    /// # Errors
+    /// Where there is no spec.
+    pub fn run(spec: Option<&Path>) -> Result<Self, Failure> {
+        let (sources, mut diagnostics) = disk::read_spec(spec)?;
+        let mut fleet = None;
+        if !diagnostics.has_errors() {
+            let (spec, found) = spec::load(&sources);
+            diagnostics.append(found);
+            if let Some(spec) = spec.filter(|_| !diagnostics.has_errors()) {
+                let (resolved, found) = resolve::resolve(&spec);
+                diagnostics.append(found);
+                fleet = resolved.filter(|_| !diagnostics.has_errors());
+            }
+        }
+        Ok(Self { sources, diagnostics, fleet })
+    }
+
+    /// Compiles what is selected for all targets. There are no files where there are errors.
+    ///
+    /// # Errors
+    /// Where a template does not render.
+    pub fn compile(&mut self, selection: &Selection, templates: &Templates) -> Result<Vec<OutputFile>, Failure> {
+        let Some(fleet) = &self.fleet else { return Ok(Vec::new()) };
+        let compiled: Vec<_> =
+            target::ALL.par_iter().map(|target| target.compile(fleet, selection, templates)).collect();
+        let mut files = Vec::new();
+        for compiled in compiled {
+            let compiled = compiled.map_err(|error| Failure::new(format!("a template does not render: {error}")))?;
+            self.diagnostics.append(compiled.diagnostics);
+            files.extend(compiled.files);
+        }
+        if self.diagnostics.has_errors() {
+            files.clear();
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
+    /// Prints what was found, if anything, to standard error. Says whether the work can go on.
+    pub fn report(&mut self) -> bool {
+        self.diagnostics.sort();
+        if !self.diagnostics.is_empty() {
+            console::say(&report::findings(&self.sources, &self.diagnostics, Style::stderr()));
+        }
+        !self.diagnostics.has_errors()
+    }
+}
