@@ -1,7 +1,5 @@
 //! What all integration tests share: the examples, and the built binary.
 
-#![allow(dead_code, reason = "every test target takes its own part")]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
