@@ -159,6 +159,20 @@ codes! {
     /// An option of a guest that the nft output cannot express.
     NftUnsupportedOption => "nft::unsupported-option",
     // target::pve
+    /// A forward rule or policy, which Proxmox VE ignores unless the host says `nftables: true`.
+    PveForwardIgnored => "pve::forward-ignored",
+    /// A guest has one `.fw` file, and its hosts ask for different ones.
+    PveGuestDiffers => "pve::guest-differs",
+    /// Something that no line of a `.fw` file can say.
+    PveInexpressible => "pve::inexpressible",
+    /// A name that Proxmox VE does not take, or takes for another one.
+    PveName => "pve::name",
+    /// An option that the implementation which the host runs ignores.
+    PveOptionIgnored => "pve::option-ignored",
+    /// A host's own policy that final rules of its `host.fw` cannot say.
+    PvePolicy => "pve::policy",
+    /// A definition that Proxmox VE knows for the whole cluster only.
+    PveScope => "pve::scope",
     // target::sysctl
     /// A file name by which another file of `sysctl.d` wins.
     FileLoses => "sysctl::file-loses",

@@ -1,0 +1,417 @@
+//! What `cluster.fw` defines by name: the datacenter's own aliases and ipsets, and what is hoisted into it.
+//!
+//! In: references as the rules write them. Out: their names in `.fw` files, always with an explicit scope, so that
+//! no definition of a guest can stand in the way. Promise: a name stands for exactly the addresses that the reference
+//! stands for; names are lower case (one implementation lowercases definitions, the other compares by case), unique,
+//! at most 64 characters, and depend on content alone.
+//!
+//! Hoisted are: aliases and ipsets of hosts and zones (`zone-web-tier-office`), the addresses of machines (`zone-…`,
+//! `host-…`, `vm-…`, `ct-…`), and lists that a rule cannot hold (`list-…`, named by a hash of their content).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use sha2::{Digest, Sha256};
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span};
+use crate::net::{AddressSet, Family};
+use crate::policy::{AddressTerm, Fleet, GuestKind, Ipset, IpsetEntry, Reference, TargetName, ZoneRef};
+
+use super::file::{AliasLine, IpsetLine, IpsetSection};
+
+/// The longest name of an alias or an ipset.
+const NAME_MAX: usize = 64;
+
+/// Where a rule's names are looked up, and where its lists may be defined.
+pub(super) enum Scope<'s> {
+    /// Rules of the cluster, of hosts, groups, vnets and zones: `cluster.fw` alone.
+    Cluster,
+    /// A guest's own rules: its own definitions too.
+    Guest(&'s mut GuestNames),
+}
+
+/// What a guest's file defines by name.
+#[derive(Debug)]
+pub(super) struct GuestNames {
+    /// The guest.
+    pub(super) zone: ZoneRef,
+    /// Its own sets and the lists that its rules need, by name.
+    pub(super) ipsets: BTreeMap<String, IpsetSection>,
+}
+
+/// The definitions of `cluster.fw`.
+pub(super) struct Names<'a> {
+    fleet: &'a Fleet,
+    kinds: BTreeMap<u32, GuestKind>,
+    aliases: BTreeMap<String, AliasLine>,
+    ipsets: BTreeMap<String, IpsetSection>,
+    hoisted: BTreeMap<Reference, Vec<(Arc<AddressSet>, String)>>,
+    /// What the alias `local_network` of `cluster.fw` stands for, where fwc adds it.
+    local_network: Option<Arc<AddressSet>>,
+}
+
+impl<'a> Names<'a> {
+    /// The datacenter's own definitions; complains of names that differ in case alone.
+    pub(super) fn new(fleet: &'a Fleet, diagnostics: &mut Diagnostics) -> Self {
+        let guests = fleet.hosts.iter().flat_map(|host| &host.guests);
+        let mut names = Self {
+            fleet,
+            kinds: guests.map(|guest| (guest.id, guest.kind)).collect(),
+            aliases: BTreeMap::new(),
+            ipsets: BTreeMap::new(),
+            hoisted: BTreeMap::new(),
+            local_network: None,
+        };
+        let (aliases, ipsets) = definitions(fleet, &ZoneRef::Datacenter, diagnostics);
+        names.aliases = aliases.into_iter().map(|line| (line.name.clone(), line)).collect();
+        names.ipsets = ipsets.into_iter().map(|set| (set.name.clone(), set)).collect();
+        names
+    }
+
+    /// Defines `local_network`, which Proxmox VE would guess otherwise; without effect if the datacenter defines it.
+    pub(super) fn define_local_network(&mut self, set: &Arc<AddressSet>) {
+        let networks = networks(set);
+        if let [network] = networks.as_slice()
+            && !self.aliases.contains_key("local_network")
+        {
+            let comment = Some("the network of the hosts' first addresses".to_owned());
+            let line = AliasLine { name: "local_network".to_owned(), value: network.clone(), comment };
+            self.aliases.insert(line.name.clone(), line);
+            self.local_network = Some(Arc::clone(set));
+        }
+    }
+
+    /// The definitions, ordered by name.
+    pub(super) fn into_sections(self) -> (Vec<AliasLine>, Vec<IpsetSection>) {
+        (self.aliases.into_values().collect(), self.ipsets.into_values().collect())
+    }
+
+    /// A term as a rule writes it. It stands for all of the term's addresses and no others.
+    pub(super) fn term(&mut self, term: &AddressTerm, scope: &mut Scope<'_>) -> String {
+        match &term.reference {
+            Reference::Literal(_) => self.literal(&term.set, &term.reference, scope),
+            Reference::LocalNetwork if self.local_network.as_ref() == Some(&term.set) => "dc/local_network".to_owned(),
+            Reference::LocalNetwork => self.literal(&term.set, &term.reference, scope),
+            Reference::Alias(zone, name) => {
+                let defined = self.fleet.aliases.get(&(zone.clone(), name.clone()));
+                let exact = defined.is_some_and(|alias| AddressSet::network(alias.network) == *term.set);
+                match (own_prefix(zone, scope), exact) {
+                    (Some(prefix), true) => format!("{prefix}{}", name.to_lowercase()),
+                    (None, true) => self.hoist_alias(zone, name, term),
+                    (Some(_) | None, false) => self.list(&term.set, scope, &reference_text(&term.reference)),
+                }
+            }
+            Reference::Ipset(zone, name) => {
+                let defined = self.fleet.ipsets.get(&(zone.clone(), name.clone()));
+                let exact = defined.is_some_and(|ipset| Arc::ptr_eq(&ipset.set, &term.set) || ipset.set == term.set);
+                let reserved = match zone {
+                    // Proxmox VE adds `local_network` to it, for rules too.
+                    ZoneRef::Datacenter => name.to_lowercase() == "management" && !self.holds_local_networks(&term.set),
+                    // Such a set of a guest is written with all that its NIC may send from.
+                    ZoneRef::Guests(_)
+                    | ZoneRef::Zone(_)
+                    | ZoneRef::Host(_)
+                    | ZoneRef::Vm(_)
+                    | ZoneRef::Container(_)
+                    | ZoneRef::Nic(..)
+                    | ZoneRef::Group(_)
+                    | ZoneRef::Vnet(_) => is_ipfilter(name),
+                };
+                match (own_prefix(zone, scope), exact && !reserved) {
+                    (Some(prefix), true) => format!("+{prefix}{}", name.to_lowercase()),
+                    (Some(_) | None, _) => self.hoist_ipset(&term.reference, &term.set),
+                }
+            }
+            Reference::Zone(_) | Reference::Host(_) | Reference::Guest(_) => {
+                self.hoist_ipset(&term.reference, &term.set)
+            }
+        }
+    }
+
+    /// Whether every node's `local_network` is known, and all of it in the set.
+    fn holds_local_networks(&self, set: &AddressSet) -> bool {
+        let hosts = self.fleet.hosts.iter().filter(|host| host.targets.contains(&TargetName::Pve));
+        let mut networks = hosts.map(|host| host.local_network.as_deref());
+        networks.all(|network| network.is_some_and(|network| network.difference(set).is_empty()))
+    }
+
+    /// One network or one range as it is; anything else becomes a list.
+    fn literal(&mut self, set: &Arc<AddressSet>, reference: &Reference, scope: &mut Scope<'_>) -> String {
+        let (v4, v6) = (set.networks_v4(), set.networks_v6());
+        match (v4.as_slice(), v6.as_slice(), set.v4().as_slice(), set.v6().as_slice()) {
+            ([network], [], ..) => network_text(IpNet::V4(*network)),
+            ([], [network], ..) => network_text(IpNet::V6(*network)),
+            (_, [], [(a, b)], _) => {
+                format!("{}-{}", std::net::Ipv4Addr::from(*a), std::net::Ipv4Addr::from(*b))
+            }
+            ([], _, _, [(a, b)]) => {
+                format!("{}-{}", std::net::Ipv6Addr::from(*a), std::net::Ipv6Addr::from(*b))
+            }
+            _ => self.list(set, scope, &reference_text(reference)),
+        }
+    }
+
+    /// A set without a name of its own, named by its content.
+    pub(super) fn list(&mut self, set: &AddressSet, scope: &mut Scope<'_>, written: &str) -> String {
+        let entries: Vec<IpsetLine> =
+            networks(set).into_iter().map(|value| IpsetLine { value, comment: None }).collect();
+        let (defined, prefix) = match scope {
+            Scope::Cluster => (&mut self.ipsets, "+dc/"),
+            Scope::Guest(guest) => (&mut guest.ipsets, "+guest/"),
+        };
+        // A set of the author's may have taken the name; only one of the same content will do.
+        let mut name = format!("list-{}", hash(set));
+        while defined.get(&name).is_some_and(|other| other.entries != entries) {
+            name.push_str("-x");
+        }
+        let text = format!("{prefix}{name}");
+        defined.entry(name.clone()).or_insert_with(|| IpsetSection {
+            name,
+            comment: (!written.is_empty()).then(|| written.to_owned()),
+            notes: Vec::new(),
+            entries,
+        });
+        text
+    }
+
+    fn hoist_alias(&mut self, zone: &ZoneRef, name: &str, term: &AddressTerm) -> String {
+        if let Some(known) = self.known(&term.reference, &term.set) {
+            return format!("dc/{known}");
+        }
+        let base = format!("{}-{}", zone_word(zone), name);
+        let unique = unique(&base, &term.set, |name| self.aliases.contains_key(name));
+        let alias = self.fleet.aliases.get(&(zone.clone(), name.to_owned()));
+        let value = networks(&term.set).concat();
+        let comment = alias.and_then(|alias| alias.comment.clone());
+        self.aliases.insert(unique.clone(), AliasLine { name: unique.clone(), value, comment });
+        self.remember(term.reference.clone(), &term.set, unique.clone());
+        format!("dc/{unique}")
+    }
+
+    fn hoist_ipset(&mut self, reference: &Reference, set: &Arc<AddressSet>) -> String {
+        if let Some(known) = self.known(reference, set) {
+            return format!("+dc/{known}");
+        }
+        let base = match reference {
+            Reference::Zone(name) => format!("zone-{name}"),
+            Reference::Host(name) => format!("host-{name}"),
+            Reference::Guest(id) => match self.kinds.get(id) {
+                Some(GuestKind::Container) => format!("ct-{id}"),
+                Some(GuestKind::Vm) | None => format!("vm-{id}"),
+            },
+            Reference::Ipset(ZoneRef::Datacenter, name) => format!("{name}-as-written"),
+            Reference::Ipset(zone, name) | Reference::Alias(zone, name) => format!("{}-{name}", zone_word(zone)),
+            Reference::Literal(_) | Reference::LocalNetwork => "list".to_owned(),
+        };
+        let unique = unique(&base, set, |name| self.ipsets.contains_key(name));
+        let defined = match reference {
+            Reference::Ipset(zone, name) => self.fleet.ipsets.get(&(zone.clone(), name.clone())),
+            Reference::Literal(_)
+            | Reference::Alias(..)
+            | Reference::LocalNetwork
+            | Reference::Zone(_)
+            | Reference::Host(_)
+            | Reference::Guest(_) => None,
+        };
+        let section = match defined.filter(|ipset| ipset.set == *set) {
+            Some(ipset) => ipset_section(unique.clone(), ipset, Some(&ZoneRef::Datacenter)),
+            None => IpsetSection {
+                name: unique.clone(),
+                comment: Some(reference_text(reference)),
+                notes: Vec::new(),
+                entries: networks(set).into_iter().map(|value| IpsetLine { value, comment: None }).collect(),
+            },
+        };
+        self.ipsets.insert(unique.clone(), section);
+        self.remember(reference.clone(), set, unique.clone());
+        format!("+dc/{unique}")
+    }
+
+    fn known(&self, reference: &Reference, set: &Arc<AddressSet>) -> Option<&str> {
+        let candidates = self.hoisted.get(reference)?;
+        let found = candidates.iter().find(|(known, _)| Arc::ptr_eq(known, set) || known == set);
+        found.map(|(_, name)| name.as_str())
+    }
+
+    fn remember(&mut self, reference: Reference, set: &Arc<AddressSet>, name: String) {
+        self.hoisted.entry(reference).or_default().push((Arc::clone(set), name));
+    }
+}
+
+/// The scope that a file's own definitions of `zone` are written with; none where they are hoisted.
+fn own_prefix(zone: &ZoneRef, scope: &Scope<'_>) -> Option<&'static str> {
+    match scope {
+        _ if *zone == ZoneRef::Datacenter => Some("dc/"),
+        Scope::Guest(guest) if guest.zone == *zone => Some("guest/"),
+        Scope::Guest(_) | Scope::Cluster => None,
+    }
+}
+
+/// Whether an ipset of that name is a NIC's IP filter.
+pub(super) fn is_ipfilter(name: &str) -> bool {
+    let digits = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
+    name.to_lowercase().strip_prefix("ipfilter-net").is_some_and(digits)
+}
+
+/// `base`, or, where that is taken or too long, `base-` and a hash of the content.
+fn unique(base: &str, set: &AddressSet, taken: impl Fn(&str) -> bool) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
+    let base: String = base.to_lowercase().chars().map(plain).collect();
+    if base.len() <= NAME_MAX && !taken(&base) {
+        return base;
+    }
+    let short: String = base.chars().take(NAME_MAX - 20).collect();
+    let name = format!("{short}-{}", hash(set));
+    let mut free = name.clone();
+    let mut count = 2_u32;
+    while taken(&free) {
+        free = format!("{name}-{count}");
+        count += 1;
+    }
+    free
+}
+
+/// Eight hexadecimal digits of a set's content.
+fn hash(set: &AddressSet) -> String {
+    let mut digest = Sha256::new();
+    for (first, last) in set.v4().iter() {
+        digest.update(first.to_be_bytes());
+        digest.update(last.to_be_bytes());
+    }
+    digest.update(b"/");
+    for (first, last) in set.v6().iter() {
+        digest.update(first.to_be_bytes());
+        digest.update(last.to_be_bytes());
+    }
+    digest.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A zone as part of a name.
+fn zone_word(zone: &ZoneRef) -> String {
+    zone.to_string().replace(['/', ':'], "-")
+}
+
+/// A reference as its author wrote it, for comments.
+pub(super) fn reference_text(reference: &Reference) -> String {
+    match reference {
+        Reference::Literal(text) => text.clone(),
+        Reference::Alias(_, name) => name.clone(),
+        Reference::Ipset(_, name) => format!("+{name}"),
+        Reference::LocalNetwork => "local_network".to_owned(),
+        Reference::Zone(name) => format!("zone/{name}"),
+        Reference::Host(name) => format!("host/{name}"),
+        Reference::Guest(id) => format!("guest {id}"),
+    }
+}
+
+/// A network as `.fw` files have it: an address without its full-length prefix.
+pub(super) fn network_text(network: IpNet) -> String {
+    if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
+}
+
+/// The networks of a set as an ipset can hold them: IPv4 first, ascending, and no `/0`.
+pub(super) fn networks(set: &AddressSet) -> Vec<String> {
+    let split = |network: IpNet| match (network.prefix_len(), network) {
+        (0, IpNet::V4(_)) => vec!["0.0.0.0/1".to_owned(), "128.0.0.0/1".to_owned()],
+        (0, IpNet::V6(_)) => vec!["::/1".to_owned(), "8000::/1".to_owned()],
+        _ => vec![network_text(network)],
+    };
+    Family::BOTH.iter().flat_map(|family| set.networks(*family)).flat_map(split).collect()
+}
+
+/// An ipset of the spec under a name. `home` is the zone whose aliases the file defines too.
+///
+/// Written as its author wrote it where that means the same to both implementations: no exclusions (the most
+/// specific prefix wins in one, the exclusion in the other) and no overlaps (two entries that make up the same network
+/// keep one of them from loading). Otherwise as the networks that remain, under comments with the original.
+pub(super) fn ipset_section(name: String, ipset: &Ipset, home: Option<&ZoneRef>) -> IpsetSection {
+    let comment = ipset.comment.clone();
+    if ipset.entries.iter().all(|entry| !entry.exclude) && disjoint(&ipset.entries) {
+        let entries = ipset.entries.iter().flat_map(|entry| entry_lines(entry, home)).collect();
+        return IpsetSection { name, comment, notes: Vec::new(), entries };
+    }
+    let written = |entry: &IpsetEntry| {
+        let mark = if entry.exclude { "! " } else { "" };
+        let note = entry.comment.as_ref().map(|comment| format!(" ({comment})")).unwrap_or_default();
+        format!("written: {mark}{}{note}", reference_text(&entry.reference))
+    };
+    let entries = networks(&ipset.set).into_iter().map(|value| IpsetLine { value, comment: None }).collect();
+    IpsetSection { name, comment, notes: ipset.entries.iter().map(written).collect(), entries }
+}
+
+fn entry_lines(entry: &IpsetEntry, home: Option<&ZoneRef>) -> Vec<IpsetLine> {
+    if let Reference::Alias(zone, name) = &entry.reference
+        && Some(zone) == home
+        && !networks(&entry.set).iter().any(|network| network.ends_with("/1"))
+    {
+        return vec![IpsetLine { value: name.to_lowercase(), comment: entry.comment.clone() }];
+    }
+    let named = match &entry.reference {
+        Reference::Literal(text) if !text.contains('-') => None,
+        Reference::Literal(_)
+        | Reference::Alias(..)
+        | Reference::Ipset(..)
+        | Reference::LocalNetwork
+        | Reference::Zone(_)
+        | Reference::Host(_)
+        | Reference::Guest(_) => Some(reference_text(&entry.reference)),
+    };
+    let comment = match (named, entry.comment.clone()) {
+        (Some(named), Some(comment)) => Some(format!("{named}: {comment}")),
+        (named, comment) => named.or(comment),
+    };
+    networks(&entry.set).into_iter().map(|value| IpsetLine { value, comment: comment.clone() }).collect()
+}
+
+/// Whether no two entries share an address.
+fn disjoint(entries: &[IpsetEntry]) -> bool {
+    fn apart<T: Ord + Copy>(mut ranges: Vec<(T, T)>) -> bool {
+        ranges.sort_unstable();
+        ranges.iter().zip(ranges.iter().skip(1)).all(|(left, right)| left.1 < right.0)
+    }
+    apart(entries.iter().flat_map(|entry| entry.set.v4().iter()).collect())
+        && apart(entries.iter().flat_map(|entry| entry.set.v6().iter()).collect())
+}
+
+/// The aliases and ipsets that a zone defines; complains of names that are one in lower case.
+pub(super) fn definitions<'a>(
+    fleet: &'a Fleet,
+    zone: &ZoneRef,
+    diagnostics: &mut Diagnostics,
+) -> (Vec<AliasLine>, Vec<IpsetSection>) {
+    let from = (zone.clone(), String::new());
+    let aliases = fleet.aliases.range(from.clone()..).take_while(|((owner, _), _)| owner == zone);
+    let ipsets = fleet.ipsets.range(from..).take_while(|((owner, _), _)| owner == zone);
+    let mut seen: BTreeMap<(&str, String), (&str, Span)> = BTreeMap::new();
+    let mut claim = |what: &'static str, name: &'a str, span: Span| {
+        let lower = name.to_lowercase();
+        if let Some((other, place)) = seen.get(&(what, lower.clone())) {
+            diagnostics.push(
+                Diagnostic::error(
+                    Code::PveName,
+                    span,
+                    format!("Proxmox VE takes the {what}s `{other}` and `{name}` for one"),
+                )
+                .because("the same name but for case")
+                .label(*place, format!("`{other}` is defined here"))
+                .help("give one of them another name"),
+            );
+        } else {
+            seen.insert((what, lower.clone()), (name, span));
+        }
+        lower
+    };
+    let aliases = aliases
+        .map(|((_, name), alias)| AliasLine {
+            name: claim("alias", name, alias.span),
+            value: network_text(alias.network),
+            comment: alias.comment.clone(),
+        })
+        .collect();
+    let ipsets = ipsets
+        .filter(|((owner, name), _)| *owner == ZoneRef::Datacenter || !is_ipfilter(name))
+        .map(|((_, name), ipset)| ipset_section(claim("ipset", name, ipset.span), ipset, Some(zone)))
+        .collect();
+    (aliases, ipsets)
+}
