@@ -99,8 +99,8 @@ impl<'a> Build<'a> {
         Context { names: &mut self.names, diagnostics: &mut self.diagnostics, nftables: self.nftables }
     }
 
-    /// A machine's sections as blocks; `own` lowers those that speak of the machine's own definitions.
-    pub(super) fn block(&mut self, inherited: &'a Inherited) -> RuleBlock {
+    /// A section as every machine has it; none where it says nothing.
+    pub(super) fn block(&mut self, inherited: &'a Inherited) -> Option<RuleBlock> {
         let section: &'a Section = &inherited.section;
         let known = self.lowered.get(&std::ptr::from_ref(section)).map(Arc::clone);
         let lines = known.unwrap_or_else(|| {
@@ -108,7 +108,7 @@ impl<'a> Build<'a> {
             self.lowered.insert(section, Arc::clone(&lines));
             lines
         });
-        RuleBlock { heading: heading(section), lines }
+        (!lines.is_empty()).then(|| RuleBlock { heading: heading(section), lines })
     }
 
     /// A section's lines.
@@ -146,7 +146,7 @@ impl<'a> Build<'a> {
                 self.context().refuse(span, "Proxmox VE takes no interface in a vnet's rules", "leave it out");
             }
         }
-        let rules = vnet.rules.sections.iter().map(|inherited| self.block(inherited)).collect();
+        let rules = vnet.rules.sections.iter().filter_map(|inherited| self.block(inherited)).collect();
         FwFile { header, options: options::vnet(&vnet.options), rules, ..FwFile::default() }
     }
 

@@ -103,7 +103,7 @@ fn definitions(text: &str) -> Defined {
 }
 
 fn header(line: &str, kind: Kind, place: &str) -> String {
-    let (inside, rest) = line[1..].split_once(']').expect(place);
+    let (inside, rest) = line.strip_prefix('[').unwrap().split_once(']').expect(place);
     let named = inside.contains(' ');
     assert!(rest.is_empty() || (named && rest.starts_with(" # ")), "{place}: a comment where none may stand");
     let allowed: &[&str] = match kind {

@@ -198,7 +198,7 @@ fn write_comment(out: &mut String, comment: Option<&str>) {
         let start = out.len();
         out.push_str(" # ");
         let before = out.len();
-        push_plain(out, comment);
+        push_plain(out, comment.trim());
         if out.len() == before {
             out.truncate(start);
         }
@@ -207,7 +207,6 @@ fn write_comment(out: &mut String, comment: Option<&str>) {
 
 /// Appends text that cannot end its line: control characters and line separators become spaces.
 fn push_plain(out: &mut String, text: &str) {
-    let text = text.trim();
     if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         out.push_str(text);
         return;
@@ -222,12 +221,12 @@ fn write_note(out: &mut String, note: &str) {
         out.push_str("#\n");
     } else {
         out.push_str("# ");
-        push_plain(out, note);
+        push_plain(out, note.trim_end());
         out.push('\n');
     }
 }
 
-/// What a template places: finished text, each piece ending in a line's end or empty.
+/// What a template places: finished text. Each piece ends in a line's end, or is empty; blocks of rules end without one.
 #[derive(Debug, Serialize)]
 pub(super) struct Page {
     header: String,
@@ -235,7 +234,7 @@ pub(super) struct Page {
     aliases: String,
     ipsets: Vec<String>,
     groups: Vec<String>,
-    rules: String,
+    rules: Vec<String>,
 }
 
 impl FwFile {
@@ -257,18 +256,20 @@ impl FwFile {
             write_comment(&mut aliases, alias.comment.as_deref());
             aliases.push('\n');
         }
-        let lines: usize = self.rules.iter().map(|block| block.lines.len()).sum();
-        let mut rules = String::with_capacity(lines * 80);
-        for block in &self.rules {
-            if !rules.is_empty() {
-                rules.push('\n');
-            }
-            write_note(&mut rules, &block.heading);
-            write_rules(&mut rules, &block.lines);
-        }
+        let rules = self.rules.iter().map(RuleBlock::text).collect();
         let ipsets = self.ipsets.iter().map(IpsetSection::text).collect();
         let groups = self.groups.iter().map(GroupSection::text).collect();
         Page { header, options, aliases, ipsets, groups, rules }
+    }
+}
+
+impl RuleBlock {
+    fn text(&self) -> String {
+        let mut out = String::with_capacity(40 + self.lines.len() * 80);
+        write_note(&mut out, &self.heading);
+        write_rules(&mut out, &self.lines);
+        out.truncate(out.trim_end().len());
+        out
     }
 }
 

@@ -43,13 +43,12 @@ pub(super) fn file<'a>(build: &mut Build<'a>, places: &[(&'a HostPolicy, &'a Gue
 
 fn lower<'a>(build: &mut Build<'a>, host: &'a HostPolicy, guest: &'a GuestPolicy) -> FwFile {
     let zone = guest.zone();
-    let (aliases, own) = definitions(build.fleet, &zone, &mut build.diagnostics);
+    let (aliases, own) = definitions(build.fleet, &build.names.kinds, &zone, &mut build.diagnostics);
     let ipsets: BTreeMap<String, IpsetSection> = own.into_iter().map(|set| (set.name.clone(), set)).collect();
     let mut names = GuestNames { zone, ipsets };
     let mut rules: Vec<RuleBlock> = Vec::with_capacity(guest.rules.sections.len());
     for inherited in &guest.rules.sections {
-        let block = rule_block(build, inherited, &mut names);
-        rules.push(block);
+        rules.extend(rule_block(build, inherited, &mut names));
     }
     let enable = guest.options.enable.value && host.options.enable.value;
     let filtered: Vec<&Nic> = guest.nics.iter().filter(|nic| nic.firewall).collect();
@@ -68,15 +67,12 @@ fn lower<'a>(build: &mut Build<'a>, host: &'a HostPolicy, guest: &'a GuestPolicy
     }
 }
 
-fn rule_block<'a>(build: &mut Build<'a>, inherited: &'a Inherited, names: &mut GuestNames) -> RuleBlock {
+fn rule_block<'a>(build: &mut Build<'a>, inherited: &'a Inherited, names: &mut GuestNames) -> Option<RuleBlock> {
     let section: &'a Section = &inherited.section;
-    let own = match &section.zone {
-        ZoneRef::Nic(guest, _) => **guest == names.zone,
-        zone => *zone == names.zone,
-    };
+    let own = section.zone == names.zone || matches!(&section.zone, ZoneRef::Nic(guest, _) if **guest == names.zone);
     if own {
         let lines = build.lines(section, &mut Scope::Guest(names));
-        RuleBlock { heading: heading(section), lines: lines.into() }
+        (!lines.is_empty()).then(|| RuleBlock { heading: heading(section), lines: lines.into() })
     } else {
         build.block(inherited)
     }

@@ -19,7 +19,7 @@ pub(super) fn file<'a>(build: &mut Build<'a>, host: &'a HostPolicy) -> FwFile {
     let own_policy = tail::has_own_policy(build, host);
     let elsewhere = build.common.is_some() && !own_policy;
     let sections = host.rules.sections.iter().filter(|inherited| !(elsewhere && is_datacenters(&inherited.section)));
-    let mut rules: Vec<_> = sections.map(|inherited| build.block(inherited)).collect();
+    let mut rules: Vec<_> = sections.filter_map(|inherited| build.block(inherited)).collect();
     if own_policy {
         rules.extend(tail::blocks(build, host));
     }

@@ -40,10 +40,36 @@ pub(super) struct GuestNames {
     pub(super) ipsets: BTreeMap<String, IpsetSection>,
 }
 
+/// Which guests are VMs and which are containers.
+#[derive(Debug, Default)]
+pub(super) struct Kinds(BTreeMap<u32, GuestKind>);
+
+impl Kinds {
+    fn word(&self, id: u32) -> &'static str {
+        match self.0.get(&id) {
+            Some(GuestKind::Container) => "ct",
+            Some(GuestKind::Vm) | None => "vm",
+        }
+    }
+
+    /// A reference as its author wrote it, for comments.
+    pub(super) fn text(&self, reference: &Reference) -> String {
+        match reference {
+            Reference::Literal(text) => text.clone(),
+            Reference::Alias(_, name) => name.clone(),
+            Reference::Ipset(_, name) => format!("+{name}"),
+            Reference::LocalNetwork => "local_network".to_owned(),
+            Reference::Zone(name) => format!("zone/{name}"),
+            Reference::Host(name) => format!("host/{name}"),
+            Reference::Guest(id) => format!("{}/{id}", self.word(*id)),
+        }
+    }
+}
+
 /// The definitions of `cluster.fw`.
 pub(super) struct Names<'a> {
     fleet: &'a Fleet,
-    kinds: BTreeMap<u32, GuestKind>,
+    pub(super) kinds: Kinds,
     aliases: BTreeMap<String, AliasLine>,
     ipsets: BTreeMap<String, IpsetSection>,
     hoisted: BTreeMap<Reference, Vec<(Arc<AddressSet>, String)>>,
@@ -57,13 +83,13 @@ impl<'a> Names<'a> {
         let guests = fleet.hosts.iter().flat_map(|host| &host.guests);
         let mut names = Self {
             fleet,
-            kinds: guests.map(|guest| (guest.id, guest.kind)).collect(),
+            kinds: Kinds(guests.map(|guest| (guest.id, guest.kind)).collect()),
             aliases: BTreeMap::new(),
             ipsets: BTreeMap::new(),
             hoisted: BTreeMap::new(),
             local_network: None,
         };
-        let (aliases, ipsets) = definitions(fleet, &ZoneRef::Datacenter, diagnostics);
+        let (aliases, ipsets) = definitions(fleet, &names.kinds, &ZoneRef::Datacenter, diagnostics);
         names.aliases = aliases.into_iter().map(|line| (line.name.clone(), line)).collect();
         names.ipsets = ipsets.into_iter().map(|set| (set.name.clone(), set)).collect();
         names
@@ -99,7 +125,7 @@ impl<'a> Names<'a> {
                 match (own_prefix(zone, scope), exact) {
                     (Some(prefix), true) => format!("{prefix}{}", name.to_lowercase()),
                     (None, true) => self.hoist_alias(zone, name, term),
-                    (Some(_) | None, false) => self.list(&term.set, scope, &reference_text(&term.reference)),
+                    (Some(_) | None, false) => self.list(&term.set, scope, &self.kinds.text(&term.reference)),
                 }
             }
             Reference::Ipset(zone, name) => {
@@ -148,7 +174,7 @@ impl<'a> Names<'a> {
             ([], _, _, [(a, b)]) => {
                 format!("{}-{}", std::net::Ipv6Addr::from(*a), std::net::Ipv6Addr::from(*b))
             }
-            _ => self.list(set, scope, &reference_text(reference)),
+            _ => self.list(set, scope, &self.kinds.text(reference)),
         }
     }
 
@@ -196,10 +222,7 @@ impl<'a> Names<'a> {
         let base = match reference {
             Reference::Zone(name) => format!("zone-{name}"),
             Reference::Host(name) => format!("host-{name}"),
-            Reference::Guest(id) => match self.kinds.get(id) {
-                Some(GuestKind::Container) => format!("ct-{id}"),
-                Some(GuestKind::Vm) | None => format!("vm-{id}"),
-            },
+            Reference::Guest(id) => format!("{}-{id}", self.kinds.word(*id)),
             Reference::Ipset(ZoneRef::Datacenter, name) => format!("{name}-as-written"),
             Reference::Ipset(zone, name) | Reference::Alias(zone, name) => format!("{}-{name}", zone_word(zone)),
             Reference::Literal(_) | Reference::LocalNetwork => "list".to_owned(),
@@ -215,10 +238,10 @@ impl<'a> Names<'a> {
             | Reference::Guest(_) => None,
         };
         let section = match defined.filter(|ipset| ipset.set == *set) {
-            Some(ipset) => ipset_section(unique.clone(), ipset, Some(&ZoneRef::Datacenter)),
+            Some(ipset) => ipset_section(unique.clone(), ipset, &ZoneRef::Datacenter, &self.kinds),
             None => IpsetSection {
                 name: unique.clone(),
-                comment: Some(reference_text(reference)),
+                comment: Some(self.kinds.text(reference)),
                 notes: Vec::new(),
                 entries: networks(set).into_iter().map(|value| IpsetLine { value, comment: None }).collect(),
             },
@@ -292,19 +315,6 @@ fn zone_word(zone: &ZoneRef) -> String {
     zone.to_string().replace(['/', ':'], "-")
 }
 
-/// A reference as its author wrote it, for comments.
-pub(super) fn reference_text(reference: &Reference) -> String {
-    match reference {
-        Reference::Literal(text) => text.clone(),
-        Reference::Alias(_, name) => name.clone(),
-        Reference::Ipset(_, name) => format!("+{name}"),
-        Reference::LocalNetwork => "local_network".to_owned(),
-        Reference::Zone(name) => format!("zone/{name}"),
-        Reference::Host(name) => format!("host/{name}"),
-        Reference::Guest(id) => format!("guest {id}"),
-    }
-}
-
 /// A network as `.fw` files have it: an address without its full-length prefix.
 pub(super) fn network_text(network: IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
@@ -325,24 +335,24 @@ pub(super) fn networks(set: &AddressSet) -> Vec<String> {
 /// Written as its author wrote it where that means the same to both implementations: no exclusions (the most
 /// specific prefix wins in one, the exclusion in the other) and no overlaps (two entries that make up the same network
 /// keep one of them from loading). Otherwise as the networks that remain, under comments with the original.
-pub(super) fn ipset_section(name: String, ipset: &Ipset, home: Option<&ZoneRef>) -> IpsetSection {
+fn ipset_section(name: String, ipset: &Ipset, home: &ZoneRef, kinds: &Kinds) -> IpsetSection {
     let comment = ipset.comment.clone();
     if ipset.entries.iter().all(|entry| !entry.exclude) && disjoint(&ipset.entries) {
-        let entries = ipset.entries.iter().flat_map(|entry| entry_lines(entry, home)).collect();
+        let entries = ipset.entries.iter().flat_map(|entry| entry_lines(entry, home, kinds)).collect();
         return IpsetSection { name, comment, notes: Vec::new(), entries };
     }
     let written = |entry: &IpsetEntry| {
         let mark = if entry.exclude { "! " } else { "" };
         let note = entry.comment.as_ref().map(|comment| format!(" ({comment})")).unwrap_or_default();
-        format!("written: {mark}{}{note}", reference_text(&entry.reference))
+        format!("written: {mark}{}{note}", kinds.text(&entry.reference))
     };
     let entries = networks(&ipset.set).into_iter().map(|value| IpsetLine { value, comment: None }).collect();
     IpsetSection { name, comment, notes: ipset.entries.iter().map(written).collect(), entries }
 }
 
-fn entry_lines(entry: &IpsetEntry, home: Option<&ZoneRef>) -> Vec<IpsetLine> {
+fn entry_lines(entry: &IpsetEntry, home: &ZoneRef, kinds: &Kinds) -> Vec<IpsetLine> {
     if let Reference::Alias(zone, name) = &entry.reference
-        && Some(zone) == home
+        && zone == home
         && !networks(&entry.set).iter().any(|network| network.ends_with("/1"))
     {
         return vec![IpsetLine { value: name.to_lowercase(), comment: entry.comment.clone() }];
@@ -355,7 +365,7 @@ fn entry_lines(entry: &IpsetEntry, home: Option<&ZoneRef>) -> Vec<IpsetLine> {
         | Reference::LocalNetwork
         | Reference::Zone(_)
         | Reference::Host(_)
-        | Reference::Guest(_) => Some(reference_text(&entry.reference)),
+        | Reference::Guest(_) => Some(kinds.text(&entry.reference)),
     };
     let comment = match (named, entry.comment.clone()) {
         (Some(named), Some(comment)) => Some(format!("{named}: {comment}")),
@@ -377,6 +387,7 @@ fn disjoint(entries: &[IpsetEntry]) -> bool {
 /// The aliases and ipsets that a zone defines; complains of names that are one in lower case.
 pub(super) fn definitions<'a>(
     fleet: &'a Fleet,
+    kinds: &Kinds,
     zone: &ZoneRef,
     diagnostics: &mut Diagnostics,
 ) -> (Vec<AliasLine>, Vec<IpsetSection>) {
@@ -411,7 +422,7 @@ pub(super) fn definitions<'a>(
         .collect();
     let ipsets = ipsets
         .filter(|((owner, name), _)| *owner == ZoneRef::Datacenter || !is_ipfilter(name))
-        .map(|((_, name), ipset)| ipset_section(claim("ipset", name, ipset.span), ipset, Some(zone)))
+        .map(|((_, name), ipset)| ipset_section(claim("ipset", name, ipset.span), ipset, zone, kinds))
         .collect();
     (aliases, ipsets)
 }

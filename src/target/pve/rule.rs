@@ -26,7 +26,7 @@ use crate::policy::{
 };
 
 use super::file::{Action, RuleLine};
-use super::names::{Names, Scope, network_text, reference_text};
+use super::names::{Names, Scope, network_text};
 
 /// The most ports in one list; a range counts two.
 const PORTS_MAX: usize = 15;
@@ -188,7 +188,7 @@ impl Context<'_, '_> {
             }
             return texts.join(",");
         }
-        let written: Vec<String> = side.terms.iter().map(|term| reference_text(&term.reference)).collect();
+        let written: Vec<String> = side.terms.iter().map(|term| self.names.kinds.text(&term.reference)).collect();
         match cut {
             None => self.names.list(&side.set, scope, &written.join(", ")),
             Some(family) => {
