@@ -3,7 +3,7 @@
 //! In: a fleet. Out: drafts of all files of all nodes that want this target. Promise: sections of rules that machines
 //! share are lowered once, and everything is visited in the fleet's order, so that the same fleet gives the same files.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
@@ -42,7 +42,7 @@ pub(super) struct Build<'a> {
     /// The datacenter's rules, where all hosts take them whole and last.
     pub(super) common: Option<&'a Section>,
     /// Sections that were lowered already; only looked up, never walked through.
-    lowered: HashMap<*const Section, Arc<Vec<RuleLine>>>,
+    lowered: BTreeMap<*const Section, Arc<Vec<RuleLine>>>,
 }
 
 /// Every file.
@@ -92,7 +92,7 @@ impl<'a> Build<'a> {
         }
         let nftables = hosts.iter().any(|host| host.options.nftables.value);
         let common = common_section(&hosts);
-        Self { fleet, hosts, names, diagnostics, nftables, common, lowered: HashMap::new() }
+        Self { fleet, hosts, names, diagnostics, nftables, common, lowered: BTreeMap::new() }
     }
 
     pub(super) fn context(&mut self) -> Context<'_, 'a> {
