@@ -263,7 +263,7 @@ impl<'a> Lowering<'a> {
 
     fn output(&mut self, parts: &Parts<'_>) {
         let host = self.host;
-        let guests = self.addresses(parts, "to-guest", true);
+        let guests = self.addresses(parts, "host-to-guest", true);
         let accept = if guests.is_some() { Accept::Pass } else { parts.last };
         let mut rules = self.host_hook(&host.hook_out, accept);
         if accept == Accept::Pass {
@@ -303,7 +303,7 @@ impl<'a> Lowering<'a> {
     /// The chain for packets to a NIC; none where no hook judges them.
     fn towards(&mut self, vnet: Option<Name>, guest: Option<&Name>, parts: &Parts<'_>) -> Option<Name> {
         let Some(vnet) = vnet else { return guest.cloned() };
-        let hint = format!("via-{vnet}");
+        let hint = guest.map_or_else(|| format!("via-{vnet}"), |guest| format!("{vnet}-{guest}"));
         let mut rules = Self::ask(&[], vnet).to_vec();
         rules.push(match (guest, parts.last) {
             (Some(guest), _) => Rule::new(Vec::new(), Jump::Goto(Name::clone(guest))),

@@ -218,7 +218,8 @@ impl Lowering<'_> {
         if let Some(made) = self.made.get(&key) {
             return made.clone();
         }
-        let hint = format!("group-{}-{}", call.group.name, site.direction.name());
+        let ips = if matches!(site.accept, Accept::Queue(_)) { "-ips" } else { "" };
+        let hint = format!("group-{}-{}{ips}", call.group.name, site.direction.name());
         let inside = site.in_called(&hint);
         let mut rules = Vec::new();
         for rule in call.group.rules.iter().filter(|rule| rule.direction == site.direction) {

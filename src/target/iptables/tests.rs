@@ -1,4 +1,6 @@
-//! Small policies made by hand, and what becomes of them.
+//! Small specs, and what becomes of them.
 
 mod fixture;
+mod guest;
 mod host;
+mod load;
