@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{build, check, completions, man};
+use super::{build, check, completions, man, show};
 
 /// Compile one YAML description of a datacenter's firewall into what each machine loads.
 ///
@@ -27,6 +27,8 @@ pub enum Command {
     Build(build::Arguments),
     /// Report every error and warning of a spec; write nothing
     Check(check::Arguments),
+    /// Show what one machine enforces, each rule with where it comes from
+    Show(show::Arguments),
     /// Print the JSON Schema of the spec language
     ///
     /// Editors with a YAML language server complete and check a spec with it:
