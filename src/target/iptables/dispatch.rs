@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::ruleset::{Chains, Jump, Name, Rule, Side, Test};
+use super::ruleset::{Chains, Condition, Jump, Name, Rule, Side, Test};
 
 /// Nested chains below the root.
 const LEVELS: usize = 4;
@@ -16,22 +16,22 @@ const LEVELS: usize = 4;
 const LEAF: usize = 12;
 
 /// A tree over the names of bridge ports.
-pub(super) fn ports(chains: &mut Chains, hint: &str, side: Side, keys: &BTreeMap<Name, Name>) -> Name {
+pub(super) fn ports<T: Condition>(chains: &mut Chains<T>, hint: &str, side: Side, keys: &BTreeMap<Name, Name>) -> Name {
     let keys: Vec<(&Name, &Name)> = keys.iter().collect();
     let rules = port_level(chains, hint, side, &keys, 0, LEVELS);
     chains.share(hint, rules)
 }
 
-fn port_level(
-    chains: &mut Chains,
+fn port_level<T: Condition>(
+    chains: &mut Chains<T>,
     hint: &str,
     side: Side,
     keys: &[(&Name, &Name)],
     shared: usize,
     levels: usize,
-) -> Vec<Rule> {
+) -> Vec<Rule<T>> {
     let leaf = |(port, chain): &(&Name, &Name)| {
-        Rule::new(vec![Test::Port(side, Name::clone(port))], Jump::Goto(Name::clone(chain)))
+        Rule::new(vec![T::port(side, Name::clone(port))], Jump::Goto(Name::clone(chain)))
     };
     if keys.len() <= LEAF || levels == 0 {
         return keys.iter().map(leaf).collect();
@@ -46,7 +46,7 @@ fn port_level(
             (_, Some(prefix)) => {
                 let below = port_level(chains, hint, side, run, common + 1, levels - 1);
                 let name = chains.share(&format!("{hint}-{prefix}"), below);
-                rules.push(Rule::new(vec![Test::Port(side, format!("{prefix}+").into())], Jump::Goto(name)));
+                rules.push(Rule::new(vec![T::port(side, format!("{prefix}+").into())], Jump::Goto(name)));
             }
             (_, None) => rules.extend(run.iter().map(leaf)),
         }

@@ -63,3 +63,27 @@ pub(super) fn ipset(host: &HostPolicy) -> Vec<String> {
     }
     lines
 }
+
+/// The header of the file of layer 2 rules.
+pub(super) fn ebtables(host: &HostPolicy) -> Vec<String> {
+    let mut lines = vec!["Frames other than IP, and source MACs, for ebtables-nft-restore.".to_owned()];
+    if !host.enabled {
+        lines.push("The firewall of this host is off: everything is open.".to_owned());
+    }
+    if exclusive(host) {
+        lines.push("It replaces the table nat of ebtables as a whole; no other table is touched.".to_owned());
+    } else {
+        let own = prefix(host);
+        lines.push(format!("It owns only the chains {own}*; load it with: ebtables-nft-restore --noflush"));
+        lines.push("Then lead frames there (each line does so once, however often it runs):".to_owned());
+        for chain in ["PREROUTING", "POSTROUTING"] {
+            lines.push(format!(
+                "  ebtables -t nat -L {chain} | grep -qx -- '-j {own}{chain}' || ebtables -t nat -I {chain} -j {own}{chain}"
+            ));
+        }
+    }
+    lines.push(
+        "ARP within a VLAN tag cannot be looked into: a NIC with a MAC or IP filter does not send it.".to_owned(),
+    );
+    lines
+}

@@ -5,6 +5,7 @@
 //! the rule's place; each file loads on a bare machine and over any older version of itself.
 
 mod dispatch;
+mod ebtables;
 mod guest;
 mod header;
 mod host;
@@ -31,6 +32,7 @@ use ruleset::Chain;
 /// Name (as below `templates/`) and text of this target's templates.
 pub(super) const TEMPLATES: &[(&str, &str)] = &[
     ("iptables/iptables.rules.j2", include_str!("../../../templates/iptables/iptables.rules.j2")),
+    ("iptables/ebtables.rules.j2", include_str!("../../../templates/iptables/ebtables.rules.j2")),
     ("iptables/ipset.rules.j2", include_str!("../../../templates/iptables/ipset.rules.j2")),
 ];
 
@@ -114,6 +116,18 @@ fn compile_host(
         let page = IpsetPage { host: &host.name, header: header::ipset(host), sets: sets.lines() };
         let text = templates.render("iptables/ipset.rules.j2", &page)?;
         compiled.files.push(file(host, OutputName::Ipset, text));
+    }
+    if fleet.datacenter.options.ebtables.value && selection.wants(host, OutputName::Ebtables) {
+        let (table, diagnostics) = ebtables::table(host);
+        compiled.diagnostics.append(diagnostics);
+        if let Some(chains) = table {
+            let own = if host::exclusive(host) { "ACCEPT" } else { "RETURN" };
+            let (chains, rules) = (render::frame_declarations(&chains, own), render::frame_rules(&chains));
+            let tables = vec![Table { name: "nat", chains, rules }];
+            let page = Page { host: &host.name, header: header::ebtables(host), tables };
+            let text = templates.render("iptables/ebtables.rules.j2", &page)?;
+            compiled.files.push(file(host, OutputName::Ebtables, text));
+        }
     }
     Ok(compiled)
 }

@@ -1,19 +1,19 @@
 //! Rules as text.
 //!
-//! In: chains. Out: the lines of a table as `iptables-restore` reads them. Nothing is decided here.
+//! In: chains. Out: the lines of a table as `iptables-restore` (or `ebtables-restore`) reads them. Nothing is decided here.
 
 use std::fmt::{self, Write};
 
 use crate::net::{Family, TcpFlags};
 use crate::policy::State;
 
-use super::ruleset::{Chain, Jump, Rule, Side, Test};
+use super::ruleset::{Chain, FrameTest, Jump, Rule, Side, Test};
 
 /// The bit of a packet's mark that says: a called chain accepted it.
 pub(super) const MARK: &str = "0x80000000/0x80000000";
 
 /// The `:chain` lines of a table, each with its newline.
-pub(super) fn declarations(chains: &[Chain]) -> String {
+pub(super) fn declarations<T>(chains: &[Chain<T>]) -> String {
     let mut text = String::new();
     for chain in chains {
         // Writing to a string cannot fail.
@@ -196,5 +196,60 @@ fn jump(f: &mut fmt::Formatter<'_>, jump: &Jump) -> fmt::Result {
         }
         Jump::Queue(Some((first, last))) => write!(f, " -j NFQUEUE --queue-balance {first}:{last} --queue-bypass"),
         Jump::Helper(name) => write!(f, " -j CT --helper {name}"),
+    }
+}
+
+/// The `:chain` lines of an ebtables table.
+pub(super) fn frame_declarations(chains: &[Chain<FrameTest>], own: &str) -> String {
+    let mut text = String::new();
+    for chain in chains {
+        let policy = if chain.policy == "-" { own } else { chain.policy };
+        let _ = writeln!(text, ":{} {policy}", chain.name);
+    }
+    text
+}
+
+/// The `-A` lines of an ebtables table.
+pub(super) fn frame_rules(chains: &[Chain<FrameTest>]) -> String {
+    let mut text = String::new();
+    for chain in chains {
+        for rule in &chain.rules {
+            let _ = write!(text, "-A {}", chain.name);
+            for test in &rule.tests {
+                let _ = frame_test(&mut text, test);
+            }
+            let _ = match &rule.jump {
+                Jump::Accept => writeln!(text, " -j ACCEPT"),
+                Jump::Return => writeln!(text, " -j RETURN"),
+                Jump::Call(name) | Jump::Goto(name) => writeln!(text, " -j {name}"),
+                // What ebtables cannot do would have to block.
+                Jump::Drop
+                | Jump::Reject(_)
+                | Jump::SetMark
+                | Jump::ClearMark
+                | Jump::Nflog(_)
+                | Jump::Log { .. }
+                | Jump::Queue(_)
+                | Jump::Helper(_) => writeln!(text, " -j DROP"),
+            };
+        }
+    }
+    text
+}
+
+fn frame_test(text: &mut String, test: &FrameTest) -> fmt::Result {
+    match test {
+        FrameTest::Port(at, name) => write!(text, " {} {name}", side(*at, "-i", "-o")),
+        FrameTest::MacNot(mac) => write!(text, " -s ! {mac}"),
+        FrameTest::Type(0x0800) => text.write_str(" -p IPv4"),
+        FrameTest::Type(0x86dd) => text.write_str(" -p IPv6"),
+        FrameTest::Type(0x0806) => text.write_str(" -p ARP"),
+        FrameTest::Type(number) => write!(text, " -p 0x{number:04x}"),
+        FrameTest::Tagged(number) => write!(text, " -p 802_1Q --vlan-encap {number:04X}"),
+        FrameTest::ArpMacNot(mac) => write!(text, " --arp-mac-src ! {mac}"),
+        FrameTest::ArpSender(network) if network.prefix_len() == 32 => {
+            write!(text, " --arp-ip-src {}", network.addr())
+        }
+        FrameTest::ArpSender(network) => write!(text, " --arp-ip-src {network}"),
     }
 }

@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::net::{IcmpType, Mac, TcpFlags};
 use crate::policy::States;
@@ -67,9 +67,17 @@ pub(super) enum Test {
     Flood { rate: u32, burst: u32 },
 }
 
-impl Test {
-    /// Where it stands in a rule: iptables-save's order. The protocol comes before its own tests, which it loads.
-    pub(super) const fn rank(&self) -> u8 {
+/// A kind of test that rules can have.
+pub(super) trait Condition: Clone + Eq + Hash {
+    /// Where it stands in a rule.
+    fn rank(&self) -> u8;
+    /// The test for a bridge's port.
+    fn port(side: Side, name: Name) -> Self;
+}
+
+impl Condition for Test {
+    /// iptables-save's order. The protocol comes before its own tests, which it loads.
+    fn rank(&self) -> u8 {
         match self {
             Self::Network { side: Side::Source, .. } => 0,
             Self::Network { side: Side::Dest, .. } => 1,
@@ -91,6 +99,40 @@ impl Test {
             | Self::Flood { .. } => 5,
             Self::Limit { .. } => 6,
         }
+    }
+
+    fn port(side: Side, name: Name) -> Self {
+        Self::Port(side, name)
+    }
+}
+
+/// One test of a rule of ebtables.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum FrameTest {
+    /// The bridge's port; a name that ends in `+` stands for all that begin so.
+    Port(Side, Name),
+    /// The source MAC is another.
+    MacNot(Mac),
+    /// Ethertype.
+    Type(u16),
+    /// An 802.1Q tag, and within it this ethertype.
+    Tagged(u16),
+    /// ARP: the sender's hardware address is another.
+    ArpMacNot(Mac),
+    /// ARP: the sender's protocol address is in the network.
+    ArpSender(Ipv4Net),
+}
+
+impl Condition for FrameTest {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Port(..) | Self::MacNot(_) | Self::Type(_) | Self::Tagged(_) => 0,
+            Self::ArpMacNot(_) | Self::ArpSender(_) => 1,
+        }
+    }
+
+    fn port(side: Side, name: Name) -> Self {
+        Self::Port(side, name)
     }
 }
 
@@ -125,24 +167,24 @@ pub(super) enum Jump {
 
 /// One rule of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Rule {
+pub(super) struct Rule<T = Test> {
     /// All must hold.
-    pub(super) tests: Vec<Test>,
+    pub(super) tests: Vec<T>,
     /// Which rule of the spec it comes from.
     pub(super) comment: Option<Name>,
     /// What then.
     pub(super) jump: Jump,
 }
 
-impl Rule {
+impl<T: Condition> Rule<T> {
     /// A rule without a comment.
-    pub(super) fn new(tests: Vec<Test>, jump: Jump) -> Self {
+    pub(super) fn new(tests: Vec<T>, jump: Jump) -> Self {
         Self::commented(tests, None, jump)
     }
 
     /// A rule, its tests put in order.
-    pub(super) fn commented(mut tests: Vec<Test>, comment: Option<Name>, jump: Jump) -> Self {
-        tests.sort_by_key(Test::rank);
+    pub(super) fn commented(mut tests: Vec<T>, comment: Option<Name>, jump: Jump) -> Self {
+        tests.sort_by_key(T::rank);
         Self { tests, comment, jump }
     }
 
@@ -163,13 +205,13 @@ impl Rule {
 
 /// A chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Chain {
+pub(super) struct Chain<T = Test> {
     /// Its name.
     pub(super) name: Name,
     /// `ACCEPT` or `DROP` for a built-in chain, `-` for an own one.
     pub(super) policy: &'static str,
     /// In order.
-    pub(super) rules: Vec<Rule>,
+    pub(super) rules: Vec<Rule<T>>,
 }
 
 /// The longest name of a chain that iptables takes.
@@ -177,14 +219,14 @@ const NAME_MAX: usize = 28;
 
 /// The chains of a table, in the order in which they were defined.
 #[derive(Debug)]
-pub(super) struct Chains {
+pub(super) struct Chains<T = Test> {
     prefix: String,
-    list: Vec<Chain>,
+    list: Vec<Chain<T>>,
     taken: HashSet<Name>,
     by_content: HashMap<u64, Vec<usize>>,
 }
 
-impl Chains {
+impl<T: Condition> Chains<T> {
     /// No chains; the name of each own one will begin with `prefix`.
     pub(super) fn new(prefix: String) -> Self {
         Self { prefix, list: Vec::new(), taken: HashSet::new(), by_content: HashMap::new() }
@@ -210,12 +252,12 @@ impl Chains {
     }
 
     /// Defines a chain of that exact name.
-    pub(super) fn define(&mut self, name: Name, policy: &'static str, rules: Vec<Rule>) {
+    pub(super) fn define(&mut self, name: Name, policy: &'static str, rules: Vec<Rule<T>>) {
         self.list.push(Chain { name, policy, rules });
     }
 
     /// A chain with just these rules: an equal one that is there already, or a new one.
-    pub(super) fn share(&mut self, hint: &str, rules: Vec<Rule>) -> Name {
+    pub(super) fn share(&mut self, hint: &str, rules: Vec<Rule<T>>) -> Name {
         let mut hasher = DefaultHasher::new();
         rules.hash(&mut hasher);
         let key = hasher.finish();
@@ -230,7 +272,7 @@ impl Chains {
     }
 
     /// The chains, in order.
-    pub(super) fn finish(self) -> Vec<Chain> {
+    pub(super) fn finish(self) -> Vec<Chain<T>> {
         self.list
     }
 }
