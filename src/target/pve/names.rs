@@ -9,6 +9,7 @@
 //! `host-…`, `vm-…`, `ct-…`), and lists that a rule cannot hold (`list-…`, named by a hash of their content).
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -169,10 +170,10 @@ impl<'a> Names<'a> {
             ([network], [], ..) => network_text(IpNet::V4(*network)),
             ([], [network], ..) => network_text(IpNet::V6(*network)),
             (_, [], [(a, b)], _) => {
-                format!("{}-{}", std::net::Ipv4Addr::from(*a), std::net::Ipv4Addr::from(*b))
+                format!("{}-{}", Ipv4Addr::from(*a), Ipv4Addr::from(*b))
             }
             ([], _, _, [(a, b)]) => {
-                format!("{}-{}", std::net::Ipv6Addr::from(*a), std::net::Ipv6Addr::from(*b))
+                format!("{}-{}", Ipv6Addr::from(*a), Ipv6Addr::from(*b))
             }
             _ => self.list(set, scope, &self.kinds.text(reference)),
         }
@@ -243,7 +244,7 @@ impl<'a> Names<'a> {
                 name: unique.clone(),
                 comment: Some(self.kinds.text(reference)),
                 notes: Vec::new(),
-                entries: networks(set).into_iter().map(|value| IpsetLine { value, comment: None }).collect(),
+                entries: machines(set).into_iter().map(|value| IpsetLine { value, comment: None }).collect(),
             },
         };
         self.ipsets.insert(unique.clone(), section);
@@ -328,6 +329,20 @@ pub(super) fn networks(set: &AddressSet) -> Vec<String> {
         _ => vec![network_text(network)],
     };
     Family::BOTH.iter().flat_map(|family| set.networks(*family)).flat_map(split).collect()
+}
+
+/// The addresses of machines, one by one, so that a new machine is one new line; as networks where they are many.
+fn machines(set: &AddressSet) -> Vec<String> {
+    const MANY: u128 = 4096;
+    let size = |first: u128, last: u128| (last - first).saturating_add(1);
+    let v4 = set.v4().iter().map(|(first, last)| size(first.into(), last.into()));
+    let v6 = set.v6().iter().map(|(first, last)| size(first, last));
+    if v4.chain(v6).fold(0, u128::saturating_add) > MANY {
+        return networks(set);
+    }
+    let v4 = set.v4().iter().flat_map(|(first, last)| first..=last).map(|number| Ipv4Addr::from(number).to_string());
+    let v6 = set.v6().iter().flat_map(|(first, last)| first..=last).map(|number| Ipv6Addr::from(number).to_string());
+    v4.chain(v6).collect()
 }
 
 /// An ipset of the spec under a name. `home` is the zone whose aliases the file defines too.

@@ -93,7 +93,7 @@ fn tail(build: &mut Build<'_>, host: &HostPolicy, hook: &Hook, last: Verdict, sp
         }
     }
     if silent && logs != Log::None {
-        let message = "Proxmox VE also logs stray TCP segments and invalid packets under a policy of one host";
+        let message = "Proxmox VE also logs stray TCP segments under a policy of one host";
         build.diagnostics.push(Diagnostic::warning(Code::PvePolicy, span, message).help("set it for the datacenter"));
     }
     lines
