@@ -6,7 +6,7 @@
 
 use crate::policy::{Direction, GuestPolicy, Hook, Nic, RuleInterface, Stage, Verdict};
 
-use super::list::Owner;
+use super::list::{Owner, cut_unreachable};
 use super::lower::{Accept, Lowering, Site, Source};
 use super::ruleset::{Jump, Name, Rule};
 
@@ -86,9 +86,7 @@ impl Lowering<'_> {
             return on;
         }
         body.push(Rule::new(Vec::new(), Jump::Goto(on)));
-        if let Some(end) = body.iter().position(Rule::is_last) {
-            body.truncate(end + 1);
-        }
+        cut_unreachable(&mut body);
         self.chains.share(&hint, body)
     }
 }

@@ -75,9 +75,7 @@ impl Lowering<'_> {
             }
         }
         self.built_in(&mut body, &mut run, hook, owner, site, share);
-        if let Some(end) = body.iter().position(Rule::is_last) {
-            body.truncate(end + 1);
-        }
+        cut_unreachable(&mut body);
         body
     }
 
@@ -106,6 +104,7 @@ impl Lowering<'_> {
                     }
                 }
             }
+            cut_unreachable(&mut rules);
             rules
         };
         if !share {
@@ -262,6 +261,13 @@ impl Lowering<'_> {
     /// A warning about a NIC, once for both families.
     pub(super) fn warn(&mut self, code: Code, span: Span, message: String, help: &str) {
         self.complain(Diagnostic::warning(code, span, message).help(help));
+    }
+}
+
+/// Leaves out what stands behind a rule that every packet obeys.
+pub(super) fn cut_unreachable(rules: &mut Vec<Rule>) {
+    if let Some(end) = rules.iter().position(Rule::is_last) {
+        rules.truncate(end + 1);
     }
 }
 

@@ -4,3 +4,4 @@ mod fixture;
 mod guest;
 mod host;
 mod load;
+mod rows;

@@ -30,6 +30,11 @@ pub fn files(yaml: &str) -> BTreeMap<String, String> {
     files
 }
 
+/// The position of a rule that begins with `start`.
+pub fn position(rules: &[&str], start: &str) -> usize {
+    rules.iter().position(|rule| rule.starts_with(start)).unwrap_or_else(|| panic!("no `{start}` in {rules:#?}"))
+}
+
 /// The rules of a chain, without `-A name `.
 pub fn chain<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     let start = format!("-A {name} ");
@@ -39,7 +44,9 @@ pub fn chain<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 /// All files by name, and what there is to say.
 pub fn compile(fleet: &Fleet) -> (BTreeMap<String, String>, Diagnostics) {
     let templates = Templates::new(BTreeMap::new()).unwrap();
-    let compiled = Iptables.compile(fleet, &Selection::default(), &templates).unwrap();
+    // One host: files are told apart by their names alone.
+    let selection = Selection { hosts: fleet.hosts.first().map(|host| [host.name.clone()].into()), outputs: None };
+    let compiled = Iptables.compile(fleet, &selection, &templates).unwrap();
     let name = |path: &str| path.rsplit('/').next().unwrap().to_owned();
     (compiled.files.into_iter().map(|file| (name(&file.path), file.content)).collect(), compiled.diagnostics)
 }
