@@ -154,7 +154,7 @@ impl Viewer<'_> {
             nics: Vec::new(),
             options: options::host(&self.places, &host.options),
             sysctl: self.sysctl(host),
-            hooks: hooks.into_iter().map(|hook| self.hook(hook)).collect(),
+            hooks: hooks.into_iter().map(|hook| self.hook(hook, &[None])).collect(),
             skipped: self.skipped(&host.rules),
         }
     }
@@ -176,7 +176,8 @@ impl Viewer<'_> {
     fn guest_on(&self, host: &HostPolicy, guest: &GuestPolicy) -> Machine {
         let wanted = |nic: &&Nic| self.nic.is_none_or(|only| only == nic.index);
         let mut hooks: Vec<&Hook> = vec![&guest.hook_out, &guest.hook_in];
-        if guest.filtered_nics().find(wanted).is_none() {
+        let filtered: Vec<Option<&Nic>> = guest.filtered_nics().filter(wanted).map(Some).collect();
+        if filtered.is_empty() {
             hooks.clear();
         }
         Machine {
@@ -194,7 +195,7 @@ impl Viewer<'_> {
             nics: guest.nics.iter().filter(wanted).map(|nic| nic_view(guest, nic)).collect(),
             options: options::guest(&self.places, &guest.options),
             sysctl: Vec::new(),
-            hooks: hooks.into_iter().map(|hook| self.hook(hook)).collect(),
+            hooks: hooks.into_iter().map(|hook| self.hook(hook, &filtered)).collect(),
             skipped: self.skipped(&guest.rules),
         }
     }
@@ -209,9 +210,13 @@ impl Viewer<'_> {
         host.sysctl.iter().map(view).collect()
     }
 
-    fn hook(&self, hook: &Hook) -> HookView {
+    /// A hook; stages that mean nothing for any of the NICs are left out, empty lists of rules are not.
+    fn hook(&self, hook: &Hook, nics: &[Option<&Nic>]) -> HookView {
         let direction = hook.name.direction();
-        let stages = hook.stages.iter().map(|stage| {
+        let acts = |stage: &&Stage| {
+            matches!(stage, Stage::Rules(_)) || nics.iter().any(|nic| !stage.clauses(hook.name, *nic).is_empty())
+        };
+        let stages = hook.stages.iter().filter(acts).map(|stage| {
             let sections = match stage {
                 Stage::Rules(list) => Some(self.sections(list, direction)),
                 Stage::StackedVlan

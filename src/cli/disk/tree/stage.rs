@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 use rustix::io::Errno;
-use tempfile::TempDir;
 
 use crate::cli::Failure;
 
@@ -21,7 +20,7 @@ use super::survey::Plan;
 /// The tree in a stage.
 pub(super) const TREE: &str = "tree";
 /// Proves that a folder is a stage, and holds the inode of the new tree: where another tree is found
-/// beside it, the exchange has been.
+/// beside it, the exchange has been. It is the last to be removed.
 pub(super) const MARK: &str = "this-is-a-stage-of-fwc";
 
 /// How stages of the tree `name` begin.
@@ -35,7 +34,25 @@ pub(super) fn prefix(name: &OsStr) -> OsString {
 /// A stage; removed with what it holds when it is dropped.
 #[derive(Debug)]
 pub(super) struct Stage {
-    folder: TempDir,
+    folder: PathBuf,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // What cannot be removed now is found, and removed or reported, by the next build.
+        let _ = remove(&self.folder);
+    }
+}
+
+/// Removes a stage: its tree, then its mark.
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    for removed in [fs::remove_dir_all(folder.join(TREE)), fs::remove_file(folder.join(MARK))] {
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    fs::remove_dir(folder)
 }
 
 impl Stage {
@@ -45,12 +62,13 @@ impl Stage {
             .prefix(&prefix(name))
             .rand_bytes(6)
             .tempdir_in(parent)
+            .map(tempfile::TempDir::keep)
             .map_err(|error| Failure::io("cannot write below", parent, &error))?;
         let stage = Self { folder };
         let fill = || -> io::Result<()> {
             DirBuilder::new().mode(0o777).create(stage.tree())?;
             let inode = fs::metadata(stage.tree())?.ino();
-            fs::write(stage.folder.path().join(MARK), inode.to_string())?;
+            fs::write(stage.folder.join(MARK), inode.to_string())?;
             stage.fill(old, plan)
         };
         fill().map_err(|error| Failure::io("cannot write below", parent, &error))?;
@@ -59,7 +77,7 @@ impl Stage {
 
     /// The tree in it.
     pub(super) fn tree(&self) -> PathBuf {
-        self.folder.path().join(TREE)
+        self.folder.join(TREE)
     }
 
     fn fill(&self, old: Option<&Path>, plan: &Plan<'_>) -> io::Result<()> {
@@ -115,7 +133,9 @@ impl Stage {
 
     /// Leaves the stage where it is.
     pub(super) fn keep(self) -> PathBuf {
-        self.folder.keep()
+        let folder = self.folder.clone();
+        std::mem::forget(self);
+        folder
     }
 }
 

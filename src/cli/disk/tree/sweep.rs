@@ -26,14 +26,22 @@ pub(super) fn leftovers(parent: &Path, name: &OsStr, target: &Path) -> Result<()
             continue;
         }
         let folder = entry.path();
-        let Ok(mark) = fs::read_to_string(folder.join(MARK)) else { continue };
         let tree = folder.join(TREE);
+        let Ok(mark) = fs::read_to_string(folder.join(MARK)) else {
+            // Killed before the mark was made, or after it was removed: then there is nothing in it, and
+            // only folders without anything in them can be removed so.
+            let _ = fs::remove_dir(&tree);
+            let _ = fs::remove_dir(&folder);
+            continue;
+        };
+        // The mark is complete before any exchange.
         if let Ok(found) = fs::symlink_metadata(&tree)
+            && !mark.is_empty()
             && found.ino().to_string() != mark
         {
             old_tree(&tree, target).map_err(failed)?;
         }
-        fs::remove_dir_all(&folder).map_err(failed)?;
+        stage::remove(&folder).map_err(failed)?;
     }
     Ok(())
 }
