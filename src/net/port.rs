@@ -111,11 +111,11 @@ const SERVICES: &[(&str, u16)] = &[
 ];
 
 fn port(text: &str) -> Result<u16, String> {
-    if let Some((_, number)) = SERVICES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
-        return Ok(*number);
-    }
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map_err(|_| format!("port `{text}` is above 65535"));
+    }
+    if let Some((_, number)) = SERVICES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
+        return Ok(*number);
     }
     Err(format!("unknown service name `{text}`"))
 }

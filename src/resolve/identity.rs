@@ -40,7 +40,7 @@ impl Identities {
 /// Eight hexadecimal digits over what the rule matches and does; not over its comment, its log level and
 /// whether it is enabled, so that touching those alters a rule and does not replace it.
 fn content_hash(rule: &Rule) -> String {
-    let mut text = String::with_capacity(96);
+    let mut hasher = Sha256::new();
     let (key, value) = match &rule.head {
         RuleHead::In(verdict) => ("in", verdict),
         RuleHead::Out(verdict) => ("out", verdict),
@@ -49,27 +49,32 @@ fn content_hash(rule: &Rule) -> String {
     };
     let mut add = |key: &str, values: &[Text]| {
         for value in values {
+            hasher.update(key.as_bytes());
             // Lengths keep values from running into each other.
-            let _ = write!(text, "{key}={}:{};", value.value.len(), value.value);
+            hasher.update((value.value.len() as u64).to_be_bytes());
+            hasher.update(value.value.as_bytes());
         }
     };
-    let list = |list: &Option<List>| list.as_ref().map(|list| list.value.clone()).unwrap_or_default();
     add(key, std::slice::from_ref(value));
     add("macro", rule.macro_name.as_slice());
-    add("proto", &list(&rule.proto));
-    add("source", &list(&rule.source));
-    add("dest", &list(&rule.dest));
-    add("sport", &list(&rule.sport));
-    add("dport", &list(&rule.dport));
-    add("icmp_type", &list(&rule.icmp_type));
+    add("proto", items(&rule.proto));
+    add("source", items(&rule.source));
+    add("dest", items(&rule.dest));
+    add("sport", items(&rule.sport));
+    add("dport", items(&rule.dport));
+    add("icmp_type", items(&rule.icmp_type));
     add("iface", rule.iface.as_slice());
     if let Some(flags) = &rule.tcp_flags {
         add("mask", &flags.mask.value);
         add("set", &flags.set.value);
     }
-    let digest = Sha256::digest(text.as_bytes());
+    let digest = hasher.finalize();
     digest.iter().take(4).fold(String::with_capacity(8), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
+}
+
+fn items(list: &Option<List>) -> &[Text] {
+    list.as_ref().map_or(&[], |list| &list.value)
 }
