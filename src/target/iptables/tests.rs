@@ -4,4 +4,5 @@ mod fixture;
 mod guest;
 mod host;
 mod load;
+mod modes;
 mod rows;
