@@ -93,7 +93,7 @@ fn address_level(chains: &mut Chains, hint: &str, keys: &[Address], levels: usiz
             ([only], _) => rules.push(leaf(only)),
             (_, Some(network)) => {
                 let below = address_level(chains, hint, run, levels - 1);
-                let name = chains.share(&format!("{hint}-{}", network.network()), below);
+                let name = chains.share(&format!("{hint}-{network}"), below);
                 let test = Test::Network { side: Side::Dest, network, negated: false };
                 rules.push(Rule::new(vec![test], Jump::Goto(name)));
             }

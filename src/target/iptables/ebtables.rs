@@ -105,8 +105,7 @@ fn steps(hooks: &[&Hook], nic: &Nic) -> (Vec<Step>, BTreeSet<u16>) {
     let mut listed = BTreeSet::new();
     for (hook_at, hook) in hooks.iter().enumerate() {
         for (stage_at, stage) in hook.stages.iter().enumerate() {
-            // Rules speak of IP alone.
-            if matches!(stage, Stage::Rules(_)) {
+            if speaks_of_ip_alone(stage) {
                 continue;
             }
             for clause in stage.clauses(hook.name, Some(nic)) {
@@ -123,6 +122,31 @@ fn steps(hooks: &[&Hook], nic: &Nic) -> (Vec<Step>, BTreeSet<u16>) {
         listed.remove(&known);
     }
     (steps, listed)
+}
+
+/// Whether a stage says nothing of frames other than IP.
+const fn speaks_of_ip_alone(stage: &Stage) -> bool {
+    match stage {
+        Stage::StackedVlan
+        | Stage::MacFilter
+        | Stage::IpFilter
+        | Stage::Layer2(_)
+        | Stage::Arp
+        | Stage::Loopback
+        | Stage::Policy { .. } => false,
+        Stage::Conntrack { .. }
+        | Stage::Blacklist { .. }
+        | Stage::Smurfs { .. }
+        | Stage::TcpFlags { .. }
+        | Stage::Igmp
+        | Stage::Dhcp
+        | Stage::RouterAdvertisements
+        | Stage::NeighbourDiscovery(_)
+        | Stage::Rules(_)
+        | Stage::Management { .. }
+        | Stage::Corosync(_)
+        | Stage::Noise { .. } => true,
+    }
 }
 
 /// The chain that judges what a NIC sends or gets; none where everything passes.

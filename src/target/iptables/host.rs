@@ -57,6 +57,7 @@ pub(super) fn filter(host: &HostPolicy, datacenter: &Datacenter, family: Family)
         chains: Chains::new(prefix(host)),
         sets: host.iptables.ipset.then(Sets::default),
         made: HashMap::new(),
+        runs: Vec::new(),
         established_leaves: established_leaves(host),
         diagnostics: Diagnostics::new(),
     };

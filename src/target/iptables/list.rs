@@ -20,6 +20,14 @@ use super::shape;
 /// accepting means, and the NIC where the list speaks of one.
 pub(super) type Key = (usize, Direction, Accept, Option<u8>);
 
+/// Built-in stages that were lowered once, and the chain they became; none where they are short.
+pub(super) struct Run {
+    hook: HookName,
+    accept: Accept,
+    stages: Vec<Stage>,
+    chain: Option<Name>,
+}
+
 /// Lists of at most this many rules are written out where they stand.
 const SHORT: usize = 2;
 
@@ -111,20 +119,26 @@ impl Lowering<'_> {
             body.extend(write(self, site));
             return;
         }
-        let what = if matches!(stages.as_slice(), [Stage::Noise { .. }]) { "noise" } else { "base" };
-        let hint = format!("{what}-{}", site.direction.name());
-        let rules = write(self, &site.in_called(&hint));
-        if rules.len() <= SHORT {
-            body.extend(write(self, site));
-        } else {
-            let accepts = stages
-                .iter()
-                .any(|stage| stage.clauses(hook, owner.nic).iter().any(|clause| clause.verdict == Verdict::Accept));
-            let name = self.chains.share(&hint, rules);
-            body.push(Rule::new(Vec::new(), Jump::Call(name)));
-            if accepts {
+        let known =
+            |run: &&Run| run.hook == hook && run.accept == site.accept && run.stages.iter().eq(stages.iter().copied());
+        let chain = match self.runs.iter().find(known) {
+            Some(run) => run.chain.clone(),
+            None => {
+                let what = if matches!(stages.as_slice(), [Stage::Noise { .. }]) { "noise" } else { "base" };
+                let hint = format!("{what}-{}", site.direction.name());
+                let rules = write(self, &site.in_called(&hint));
+                let chain = (rules.len() > SHORT).then(|| self.chains.share(&hint, rules));
+                let stages = stages.iter().copied().cloned().collect();
+                self.runs.push(Run { hook, accept: site.accept, stages, chain: chain.clone() });
+                chain
+            }
+        };
+        match chain {
+            Some(name) => {
+                body.push(Rule::new(Vec::new(), Jump::Call(name)));
                 self.after_call(body, site);
             }
+            None => body.extend(write(self, site)),
         }
     }
 

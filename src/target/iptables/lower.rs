@@ -79,6 +79,8 @@ pub(super) struct Lowering<'a> {
     pub(super) sets: Option<Sets>,
     /// Chains of sections and groups that were made already.
     pub(super) made: HashMap<super::list::Key, Option<Name>>,
+    /// Runs of built-in stages that were made already.
+    pub(super) runs: Vec<super::list::Run>,
     /// Whether an established connection may leave at its first hook: every later hook would let it pass.
     pub(super) established_leaves: bool,
     /// What there is to say.
@@ -102,19 +104,21 @@ impl Lowering<'_> {
         self.use_sets(&mut shape);
         let mut alternatives = vec![std::mem::take(&mut shape.tests)];
         for choices in &shape.ports {
-            alternatives = product(&alternatives, choices);
+            alternatives = product(alternatives, choices);
         }
-        let (single, mut large): (Vec<_>, Vec<_>) =
-            shape.addresses.into_iter().partition(|addresses| addresses.parts.len() == 1);
-        for addresses in &single {
-            alternatives = product(&alternatives, &tests(addresses));
-        }
+        let mut large = shape.addresses;
+        large.retain(|addresses| {
+            let [part] = addresses.parts.as_slice() else { return true };
+            let test = part.test(addresses.side, addresses.negated);
+            alternatives.iter_mut().for_each(|tests| tests.push(test.clone()));
+            false
+        });
         // Packets that skip a stage go on by goto, which a called chain could not do for its caller.
         let count: usize = large.iter().map(|addresses| addresses.parts.len()).product();
         let few = count <= SIDE_BY_SIDE || clause.verdict == Verdict::Skip;
         if few && large.iter().all(|addresses| !addresses.negated) {
             for addresses in large.drain(..) {
-                alternatives = product(&alternatives, &tests(&addresses));
+                alternatives = product(alternatives, &tests(&addresses));
             }
         }
         if large.is_empty() {
@@ -289,7 +293,7 @@ fn tests(addresses: &Addresses) -> Vec<Test> {
     addresses.parts.iter().map(|part| part.test(addresses.side, addresses.negated)).collect()
 }
 
-fn product(alternatives: &[Vec<Test>], choices: &[Test]) -> Vec<Vec<Test>> {
+fn product(alternatives: Vec<Vec<Test>>, choices: &[Test]) -> Vec<Vec<Test>> {
     let with = |tests: &Vec<Test>, choice: &Test| tests.iter().chain([choice]).cloned().collect();
     alternatives.iter().flat_map(|tests| choices.iter().map(move |choice| with(tests, choice))).collect()
 }

@@ -99,9 +99,14 @@ fn compile_host(
         compiled.diagnostics.push(error);
         return Ok(compiled);
     }
-    let (v4, v6) = rayon::join(
-        || family(fleet, host, Family::V4, selection, templates),
-        || family(fleet, host, Family::V6, selection, templates),
+    let ((v4, v6), frames) = rayon::join(
+        || {
+            rayon::join(
+                || family(fleet, host, Family::V4, selection, templates),
+                || family(fleet, host, Family::V6, selection, templates),
+            )
+        },
+        || frames(fleet, host, selection, templates),
     );
     let mut sets = ipset::Sets::default();
     for (output, part) in [(OutputName::Iptables, v4?), (OutputName::Ip6tables, v6?)] {
@@ -117,19 +122,29 @@ fn compile_host(
         let text = templates.render("iptables/ipset.rules.j2", &page)?;
         compiled.files.push(file(host, OutputName::Ipset, text));
     }
-    if fleet.datacenter.options.ebtables.value && selection.wants(host, OutputName::Ebtables) {
-        let (table, diagnostics) = ebtables::table(host);
-        compiled.diagnostics.append(diagnostics);
-        if let Some(chains) = table {
-            let own = if host::exclusive(host) { "ACCEPT" } else { "RETURN" };
-            let (chains, rules) = (render::frame_declarations(&chains, own), render::frame_rules(&chains));
-            let tables = vec![Table { name: "nat", chains, rules }];
-            let page = Page { host: &host.name, header: header::ebtables(host), tables };
-            let text = templates.render("iptables/ebtables.rules.j2", &page)?;
-            compiled.files.push(file(host, OutputName::Ebtables, text));
-        }
-    }
+    let (text, diagnostics) = frames?;
+    compiled.diagnostics.append(diagnostics);
+    compiled.files.extend(text.map(|text| file(host, OutputName::Ebtables, text)));
     Ok(compiled)
+}
+
+/// The file of layer 2 rules; none where it is not wanted or nothing needs it.
+fn frames(
+    fleet: &Fleet,
+    host: &HostPolicy,
+    selection: &Selection,
+    templates: &Templates,
+) -> Result<(Option<String>, Diagnostics), TemplateError> {
+    if !fleet.datacenter.options.ebtables.value || !selection.wants(host, OutputName::Ebtables) {
+        return Ok((None, Diagnostics::new()));
+    }
+    let (table, diagnostics) = ebtables::table(host);
+    let Some(chains) = table else { return Ok((None, diagnostics)) };
+    let own = if host::exclusive(host) { "ACCEPT" } else { "RETURN" };
+    let (chains, rules) = (render::frame_declarations(&chains, own), render::frame_rules(&chains));
+    let tables = vec![Table { name: "nat", chains, rules }];
+    let page = Page { host: &host.name, header: header::ebtables(host), tables };
+    Ok((Some(templates.render("iptables/ebtables.rules.j2", &page)?), diagnostics))
 }
 
 /// What the template of ipsets places.

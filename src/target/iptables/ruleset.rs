@@ -5,7 +5,7 @@
 //! of rules share one chain where sharing was asked for.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -258,7 +258,7 @@ impl<T: Condition> Chains<T> {
 
     /// A chain with just these rules: an equal one that is there already, or a new one.
     pub(super) fn share(&mut self, hint: &str, rules: Vec<Rule<T>>) -> Name {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = Quick::default();
         rules.hash(&mut hasher);
         let key = hasher.finish();
         let known = self.by_content.get(&key).into_iter().flatten().filter_map(|at| self.list.get(*at));
@@ -274,6 +274,40 @@ impl<T: Condition> Chains<T> {
     /// The chains, in order.
     pub(super) fn finish(self) -> Vec<Chain<T>> {
         self.list
+    }
+}
+
+/// A fast hash for finding equal lists; never part of an output.
+#[derive(Default)]
+struct Quick(u64);
+
+impl Quick {
+    const fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+}
+
+impl Hasher for Quick {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        words.iter().for_each(|word| self.mix(u64::from_le_bytes(*word)));
+        rest.iter().for_each(|byte| self.mix(u64::from(*byte)));
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.mix(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.mix(number);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
     }
 }
 

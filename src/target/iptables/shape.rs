@@ -6,8 +6,10 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::diagnostic::{Code, Diagnostic, Span};
-use crate::net::{AddressSet, Family, PortSet, Protocol, Ranges};
+use crate::net::{AddressSet, Family, PortSet, Protocol};
 use crate::policy::{Clause, Direction, FrameKind, Match};
 
 use super::ruleset::{Name, Side, Test};
@@ -27,7 +29,7 @@ pub(super) struct Addresses {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// A network.
-    Network(ipnet::IpNet),
+    Network(IpNet),
     /// A range, both ends included.
     Range(IpAddr, IpAddr),
 }
@@ -224,24 +226,37 @@ fn addresses(set: &AddressSet, family: Family, side: Side, negated: bool) -> Out
 
 /// The fewest parts that make up a set: a range where it takes more than one network.
 fn parts(set: &AddressSet, family: Family) -> Vec<Part> {
-    let part = |range: AddressSet, first: IpAddr, last: IpAddr| match range.networks(family).as_slice() {
-        [network] => Part::Network(*network),
-        _ => Part::Range(first, last),
-    };
     match family {
         Family::V4 => set
             .v4()
             .iter()
-            .map(|(a, b)| {
-                part(AddressSet::new(Ranges::range(a, b), Ranges::empty()), IpAddr::V4(a.into()), IpAddr::V4(b.into()))
+            .map(|(first, last)| {
+                let bits = prefix(first.into(), last.into(), 32);
+                part(IpAddr::V4(first.into()), IpAddr::V4(last.into()), bits)
             })
             .collect(),
         Family::V6 => set
             .v6()
             .iter()
-            .map(|(a, b)| {
-                part(AddressSet::new(Ranges::empty(), Ranges::range(a, b)), IpAddr::V6(a.into()), IpAddr::V6(b.into()))
+            .map(|(first, last)| {
+                let bits = prefix(first, last, 128);
+                part(IpAddr::V6(first.into()), IpAddr::V6(last.into()), bits)
             })
             .collect(),
+    }
+}
+
+/// The prefix length of the network from `first` to `last`, if it is one.
+fn prefix(first: u128, last: u128, width: u32) -> Option<u8> {
+    let host = first ^ last;
+    let bits = u128::BITS - host.leading_zeros();
+    let aligned = host.count_ones() == bits && first & host == 0;
+    aligned.then(|| u8::try_from(width - bits).ok()).flatten()
+}
+
+fn part(first: IpAddr, last: IpAddr, prefix: Option<u8>) -> Part {
+    match prefix.and_then(|prefix| IpNet::new(first, prefix).ok()) {
+        Some(network) => Part::Network(network),
+        None => Part::Range(first, last),
     }
 }
