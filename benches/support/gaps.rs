@@ -1,18 +1,26 @@
 //! What the running kernel may lack in the bridge family of nftables, taken out of a script.
 //!
-//! Some kernels are built without `ct state`, `meta ibrname`/`meta obrname` and `reject` in that family. Nothing
-//! else is touched: the number of rules, chains, sets and elements stays what it was.
+//! Some kernels are built without `ct state`, `ct helper`, `meta ibrname`/`meta obrname` and `reject` in that family.
+//! Nothing else is touched: the number of rules, chains, sets and elements stays what it was.
 
 /// The script without these statements in its `table bridge` blocks, and how many were taken out.
 pub fn strip(script: &str) -> (String, usize) {
     let mut text = String::with_capacity(script.len());
     let mut bridge = false;
     let mut taken = 0;
+    let mut helper = false;
     for line in script.lines() {
         if line.starts_with("table ") && line.trim_end().ends_with('{') {
             bridge = line.starts_with("table bridge ");
         }
-        if bridge && !line.trim_start().starts_with('#') {
+        if bridge && line.starts_with("\tct helper ") {
+            helper = true;
+            taken += 1;
+        }
+        if helper {
+            // The object ends where its block does.
+            helper = line != "\t}";
+        } else if bridge && !line.trim_start().starts_with('#') {
             text.push_str(&strip_line(line, &mut taken));
         } else {
             text.push_str(line);
@@ -33,26 +41,18 @@ fn strip_line(line: &str, taken: &mut usize) -> String {
                 *taken += 1;
                 keep_indent(word, &mut kept);
                 words.pop();
-                if words.last().copied() == Some("vmap") {
-                    words.pop();
-                    while let Some(part) = words.pop() {
-                        if part.ends_with('}') {
-                            break;
-                        }
-                    }
-                } else {
-                    skip_value(&mut words);
-                }
+                skip_value(&mut words);
+            }
+            ("ct", "helper") => {
+                *taken += 1;
+                keep_indent(word, &mut kept);
+                // `helper set "name"`
+                words.truncate(words.len().saturating_sub(3));
             }
             ("meta", "ibrname" | "obrname") => {
                 *taken += 1;
                 keep_indent(word, &mut kept);
                 words.pop();
-                skip_value(&mut words);
-            }
-            ("ibrname" | "obrname", _) => {
-                *taken += 1;
-                keep_indent(word, &mut kept);
                 skip_value(&mut words);
             }
             ("reject", _) => {
@@ -85,7 +85,7 @@ fn keep_indent<'a>(word: &'a str, kept: &mut Vec<&'a str>) {
 
 /// The right side of a match: a word, or a set in braces, perhaps after `!=`.
 fn skip_value(words: &mut Vec<&str>) {
-    if words.last().copied() == Some("!=") {
+    if matches!(words.last().copied(), Some("!=" | "vmap")) {
         words.pop();
     }
     let first = words.pop().unwrap_or_default();

@@ -48,11 +48,11 @@ pub fn build(spec: &Path, out: &Path) -> Output {
     fwc().arg("build").arg(spec).arg("-o").arg(out).output().expect("fwc runs")
 }
 
-/// Compiles an example that must compile; gives the folder and what was said.
+/// Compiles an example that must compile; gives the folder, and what was said (there the folder is called `out`).
 pub fn built(example: &Example) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let output = build(&example.path, folder.path());
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = String::from_utf8_lossy(&output.stderr).replace(&*folder.path().to_string_lossy(), "out");
     assert!(output.status.success(), "`fwc build` fails on the example {}:\n{said}", example.name);
     (folder, said)
 }
@@ -90,10 +90,10 @@ pub fn difference(expected: &str, actual: &str) -> String {
     let tail = old[same..].iter().rev().zip(new[same..].iter().rev()).take_while(|(a, b)| a == b).count();
     let mut text = format!("from line {}:\n", same + 1);
     for line in old[same..old.len() - tail].iter().take(20) {
-        text.push_str(&format!("- {line}\n"));
+        text.push_str(&format!("- {line:.400}\n"));
     }
     for line in new[same..new.len() - tail].iter().take(20) {
-        text.push_str(&format!("+ {line}\n"));
+        text.push_str(&format!("+ {line:.400}\n"));
     }
     text
 }

@@ -17,6 +17,7 @@
 mod common;
 #[path = "../../benches/support/gaps.rs"]
 mod gaps;
+mod loads;
 mod namespace;
 mod qemu;
 mod script;

@@ -159,12 +159,17 @@ fn chain(family: &str, tokens: &[Token]) -> Vec<String> {
 /// Sets, maps, conntrack helpers: one line each, sorted, with what nft adds by itself.
 fn attributes(tokens: &[Token]) -> Vec<String> {
     let mut lines = BTreeSet::new();
-    for statement in statements(tokens) {
+    let statements = statements(tokens);
+    let ethertypes = statements.iter().any(|statement| statement.iter().map(word).eq(["type", "ether_type"]));
+    for statement in statements {
         let words: Vec<&str> = statement.iter().map(word).collect();
         match words.as_slice() {
             ["elements", "=", "{", ..] => {
                 let inside = &statement[3..statement.len() - 1];
-                lines.extend(elements::canonical(inside).into_iter().map(|element| format!("element {element}")));
+                for element in elements::canonical(inside) {
+                    let element = if ethertypes { rule::ethertype(&element) } else { element };
+                    lines.insert(format!("element {element}"));
+                }
             }
             ["flags", flags @ ..] => {
                 let flags = flags.concat();
@@ -205,6 +210,42 @@ fn seconds(text: &str) -> u64 {
         }
     }
     total
+}
+
+/// The kernel's own form of every rule, as `nft --debug=netlink` shows it, by chain and in order.
+///
+/// A listing in words may leave out what nft takes for implied; this leaves out nothing.
+pub fn bytecode(text: &str) -> Objects {
+    let mut objects = Objects::new();
+    let mut current: Option<String> = None;
+    for line in text.lines() {
+        let mut words = line.split(' ');
+        let head: Vec<&str> = words.by_ref().take(3).collect();
+        if line.starts_with("  [") || line.starts_with("  userdata") {
+            if let Some(rules) = current.as_ref().and_then(|name| objects.get_mut(name)) {
+                let instruction = line.trim().replace(" 0x0 ]", " ]").replace(" timeout 0ms", "");
+                let instruction = instruction.split("__set").collect::<Vec<_>>();
+                let text = match instruction.as_slice() {
+                    [before, after] => format!("{before}__set{}", after.trim_start_matches(|c: char| c != ' ')),
+                    other => other.concat(),
+                };
+                if let Some(rule) = rules.last_mut() {
+                    rule.push_str(&text);
+                    rule.push(' ');
+                }
+            }
+        } else if matches!(head[..], ["inet" | "bridge", _, chain] if !chain.starts_with('@'))
+            && head.len() == 3
+            && words.all(|word| word.parse::<u32>().is_ok())
+        {
+            let name = head.join(" ");
+            objects.entry(name.clone()).or_default().push(String::new());
+            current = Some(name);
+        } else {
+            current = None;
+        }
+    }
+    objects
 }
 
 /// What two rulesets disagree on; empty where they mean the same.

@@ -104,8 +104,10 @@ fn rule(words: &[String]) -> String {
     for (negated, name, values) in options {
         let (name, values) = canonical(name, values, protocol.as_deref());
         let default = (name == "--limit-burst" && values == ["5"]) || (name == "--nflog-group" && values == ["0"]);
+        // The mask of a whole address, which the program leaves out.
+        let whole = name == "--hashlimit-srcmask" && (values == ["32"] || values == ["128"]);
         let any = matches!(name.as_str(), "-s" | "-d") && !negated && values.iter().all(|net| net.ends_with("/0"));
-        if default || any {
+        if default || whole || any {
             continue;
         }
         let text = format!("{}{name} {}", if negated { "! " } else { "" }, values.join(" ")).trim_end().to_owned();
@@ -247,6 +249,7 @@ fn protocol_number(text: &str) -> String {
         "ipv4" => Some("0x0800"),
         "arp" => Some("0x0806"),
         "802_1q" => Some("0x8100"),
+        "s-tag" => Some("0x88a8"),
         "lldp" => Some("0x88cc"),
         _ => None,
     };

@@ -86,7 +86,7 @@ impl Style {
         let prefix: String = format!(":{number}:{level}:{chain}: {}: ", message.text()).chars().take(127).collect();
         let (prefix, level) = match self.platform {
             Platform::Proxmox => (prefix, None),
-            Platform::Linux => (format!("fwc {prefix}"), Some(message.level.name())),
+            Platform::Linux => (format!("fwc {prefix}"), Some(level_name(message.level))),
         };
         let limit = self.limit.enable.then_some((self.limit.rate, self.limit.unit, self.limit.burst));
         Rule::new(Vec::new(), Action::Log(LogLine { prefix, level, limit }))
@@ -140,4 +140,18 @@ pub(super) fn chains(style: Style, users: &Users, last: impl Fn(&Message) -> Act
         });
     }
     all
+}
+
+/// A level as nft spells it: one of them is not syslog's name.
+const fn level_name(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Warning => "warn",
+        LogLevel::Emerg
+        | LogLevel::Alert
+        | LogLevel::Crit
+        | LogLevel::Err
+        | LogLevel::Notice
+        | LogLevel::Info
+        | LogLevel::Debug => level.name(),
+    }
 }

@@ -36,7 +36,7 @@ fn merged(statement: &[Token]) -> Vec<String> {
             Token::Open => {
                 let (inside, passed) = super::block(rest);
                 rest = &rest[passed..];
-                if words.first().is_some_and(|first| ["update", "add"].contains(&first.as_str())) {
+                if words.len() > 1 && ["update", "add"].contains(&words[words.len() - 2].as_str()) {
                     words.push(format!("{{ {} }}", inside.iter().map(word).collect::<Vec<_>>().join(" ")));
                 } else {
                     let key = key_of(&words);
@@ -169,15 +169,19 @@ fn numbers(words: &mut [String]) {
         words[index] = value;
     }
     for index in 1..words.len() {
-        if ["l4proto", "protocol"].contains(&words[index - 1].as_str()) {
-            let value = named("l4proto", &words[index]);
+        let key = words[index - 1].as_str();
+        if ["l4proto", "protocol"].contains(&key) {
+            // `protocol` is an ethertype's alone (`meta protocol`), or an IP header's (`ip protocol`).
+            let ethertype = key == "protocol" && !words[..index - 1].last().is_some_and(|word| word == "ip");
+            let value = named(if ethertype { "ether type" } else { "l4proto" }, &words[index]);
             words[index] = value;
         }
     }
     for word in words.iter_mut() {
         // Marks and masks: no leading zeros.
         if let Some(digits) = word.strip_prefix("0x").filter(|digits| digits.len() > 4) {
-            *word = format!("0x{}", digits.trim_start_matches('0'));
+            let digits = digits.trim_start_matches('0');
+            *word = if digits.is_empty() { "0".into() } else { format!("0x{digits}") };
         }
         if word.len() == 17 && word.split(':').count() == 6 {
             *word = word.to_ascii_lowercase();
@@ -246,6 +250,7 @@ fn named(key: &str, value: &str) -> String {
         "icmpv6 type" => ICMPV6,
         "icmp code" => ICMP_CODE,
         "icmpv6 code" => ICMPV6_CODE,
+        "ether type" | "vlan type" | "protocol" => return ethertype(value),
         // A concatenation of type and code: names of types and codes differ.
         ". code" => return value.to_owned(),
         key if key.ends_with("l4proto") || ["ip protocol", "ip6 nexthdr"].contains(&key) => {
@@ -257,13 +262,26 @@ fn named(key: &str, value: &str) -> String {
     table.iter().find(|(name, _)| *name == value).map_or(value.to_owned(), |(_, number)| number.to_string())
 }
 
+/// An ethertype's number.
+pub fn ethertype(value: &str) -> String {
+    match value {
+        "ip" => "0x0800",
+        "arp" => "0x0806",
+        "8021q" | "vlan" => "0x8100",
+        "ip6" => "0x86dd",
+        "8021ad" => "0x88a8",
+        other => other,
+    }
+    .to_owned()
+}
+
 /// Drops what nft lists or not by its own taste.
 fn defaults(words: &mut Vec<String>) {
     remove(words, &["level", "warn"]);
     remove(words, &["burst", "5", "packets"]);
-    // `icmpx type X` and `icmpx X` are one; port-unreachable is what a bare reject sends.
+    // `icmpx type X` and `icmpx X` are one, also of a single family; port-unreachable is what a bare reject sends.
     if let Some(at) = words.iter().position(|word| word == "reject") {
-        if words.get(at + 3).is_some_and(|word| word == "type") && words[at + 2] == "icmpx" {
+        if words.get(at + 3).is_some_and(|word| word == "type") && words[at + 2].starts_with("icmp") {
             words.remove(at + 3);
         }
         let default = words[at..].iter().map(String::as_str).collect::<Vec<_>>();
@@ -282,7 +300,9 @@ fn remove(words: &mut Vec<String>, run: &[&str]) {
 /// Leaves out a match that another one implies: nft adds it or leaves it out as it lists.
 fn implied(words: &mut Vec<String>) {
     let header = |words: &[String], name: &str| {
+        let inside = format!("{{ {name} saddr ");
         words.windows(2).any(|pair| pair[0] == name && HEADER_FIELDS.contains(&pair[1].as_str()))
+            || words.iter().any(|word| word.starts_with(&inside))
     };
     let transport = [
         ("tcp", "6"),
@@ -301,22 +321,24 @@ fn implied(words: &mut Vec<String>) {
             remove(words, &["ip6", "nexthdr", number]);
         }
     }
-    let network = [("ip", "ipv4", "ip"), ("ip6", "ipv6", "ip6")];
-    // A listing (nft 1.0.6) loses the family beside a reject; the kernel keeps it.
+    let network = [
+        ("ip", "ipv4", "0x0800", "icmp", "1"),
+        ("ip6", "ipv6", "0x86dd", "icmpv6", "58"),
+        ("arp", "arp", "0x0806", "arp", "none"),
+    ];
+    // A listing (nft 1.0.6) loses the family beside a reject and beside ICMP; the kernel keeps it.
     let rejects = words.iter().any(|word| word == "reject");
-    for (name, family, ethertype) in network {
-        if header(words, name) || rejects {
+    for (name, family, ethertype, messages, number) in network {
+        let messages =
+            header(words, messages) || words.windows(2).any(|pair| pair[0] == "l4proto" && pair[1] == number);
+        if header(words, name) || messages || rejects {
             remove(words, &["nfproto", family]);
             remove(words, &["protocol", ethertype]);
             remove(words, &["ether", "type", ethertype]);
         }
     }
-    if header(words, "arp") {
-        remove(words, &["ether", "type", "arp"]);
-    }
     if header(words, "vlan") {
-        remove(words, &["ether", "type", "8021q"]);
-        remove(words, &["ether", "type", "vlan"]);
+        remove(words, &["ether", "type", "0x8100"]);
     }
 }
 

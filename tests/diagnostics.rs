@@ -1,0 +1,139 @@
+//! Every diagnostic, provoked by the smallest spec that deserves it, its text kept.
+//!
+//! `tests/diagnostics/FLOOR.CODE/NAME.yaml` (or a folder `NAME/`) provokes at least the code of its folder;
+//! `NAME.stderr` beside it is all that fwc says. A case whose first line is `# fwc build OPTIONS` is run with them.
+//! `UPDATE_GOLDEN=1 cargo test --test diagnostics` writes the texts anew.
+
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+#[expect(dead_code, reason = "every test target takes its own part")]
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{difference, fwc, root, tree, updating};
+use fwc::diagnostic::Code;
+
+struct Case {
+    code: String,
+    spec: PathBuf,
+    text: PathBuf,
+}
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(path)
+        .expect("a folder of tests/diagnostics")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    found.sort();
+    found
+}
+
+fn cases() -> Vec<Case> {
+    let top = root().join("tests/diagnostics");
+    let mut found = Vec::new();
+    for folder in folders(&top) {
+        let code = folder.file_name().expect("a name").to_string_lossy().replace('.', "::");
+        for spec in folders(&folder).into_iter().filter(|path| path.extension().is_none_or(|kind| kind != "stderr")) {
+            let text = spec.with_extension("stderr");
+            let spec = spec.strip_prefix(root()).expect("below the crate").to_owned();
+            found.push(Case { code: code.clone(), spec, text });
+        }
+    }
+    found
+}
+
+/// Options of the first line of the case (or of its first file), after `# fwc build`.
+fn options(spec: &Path) -> Vec<String> {
+    let file =
+        if spec.is_dir() { folders(spec).into_iter().find(|path| path.is_file()) } else { Some(spec.to_owned()) };
+    let bytes = file.and_then(|path| fs::read(path).ok()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let first = text.lines().next().and_then(|line| line.strip_prefix("# fwc build "));
+    first.map(|line| line.split_whitespace().map(str::to_owned).collect()).unwrap_or_default()
+}
+
+/// What is wrong with a case; nothing where all is well.
+fn judge(case: &Case) -> Option<String> {
+    let out = tempfile::tempdir().expect("a folder");
+    fs::write(out.path().join("before"), "untouched").expect("a file");
+    let target = out.path().join("out");
+    let output = fwc()
+        .arg("build")
+        .arg(&case.spec)
+        .args(options(&root().join(&case.spec)))
+        .arg("-o")
+        .arg(&target)
+        .output()
+        .expect("fwc runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let fails = |what: &str| Some(format!("{}: {what}\n{said}", case.spec.display()));
+    if !output.stdout.is_empty() {
+        return fails("something is on standard output");
+    }
+    if said.contains("error") == output.status.success() && !said.contains("warning") {
+        return fails("the exit status does not fit the text");
+    }
+    match output.status.code() {
+        Some(0) => {}
+        Some(2) if target.exists() && !tree(&target).is_empty() => return fails("it failed, and wrote all the same"),
+        Some(2) => {}
+        other => return fails(&format!("exit status {other:?}")),
+    }
+    if !said.contains(&case.code) {
+        return fails(&format!("the code `{}` is not provoked", case.code));
+    }
+    if updating() {
+        fs::write(&case.text, said).expect("the text is written");
+        return None;
+    }
+    let expected = fs::read_to_string(&case.text).unwrap_or_default();
+    (expected != said).then(|| format!("{} differs {}", case.text.display(), difference(&expected, &said)))
+}
+
+#[test]
+fn texts_are_as_agreed() {
+    let found: Vec<String> = cases().iter().filter_map(judge).collect();
+    assert!(
+        found.is_empty(),
+        "{}\n`UPDATE_GOLDEN=1 cargo test --test diagnostics` accepts changed texts",
+        found.join("\n")
+    );
+}
+
+#[test]
+fn every_code_is_provoked() {
+    let mut count: BTreeMap<&str, usize> = Code::ALL.iter().map(|code| (code.as_str(), 0)).collect();
+    let mut strangers = Vec::new();
+    for case in cases() {
+        match count.get_mut(case.code.as_str()) {
+            Some(count) => *count += 1,
+            None => strangers.push(format!("{} is no code", case.code)),
+        }
+    }
+    let missing = count.iter().filter(|(_, count)| **count == 0).map(|(code, _)| format!("{code} has no case"));
+    let wrong: Vec<String> = strangers.into_iter().chain(missing).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_text_is_orphaned() {
+    for folder in folders(&root().join("tests/diagnostics")) {
+        for text in folders(&folder).iter().filter(|path| path.extension().is_some_and(|kind| kind == "stderr")) {
+            let spec = text.with_extension("yaml");
+            assert!(spec.exists() || text.with_extension("").is_dir(), "{} has no spec", text.display());
+        }
+    }
+}
+
+/// Messages in lower case, without a full stop; nothing addresses the terminal.
+#[test]
+fn texts_keep_the_house_style() {
+    for case in cases() {
+        let text = fs::read_to_string(&case.text).unwrap_or_default();
+        assert!(!text.contains('\u{1b}'), "{} has colour", case.text.display());
+        assert!(!text.contains(env!("CARGO_MANIFEST_DIR")), "{} names this machine", case.text.display());
+    }
+}
