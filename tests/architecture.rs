@@ -217,7 +217,10 @@ fn hash_names(text: &str) -> Vec<String> {
             let Some(before) = before.strip_suffix([':', '=']) else { continue };
             let name: String =
                 before.trim_end().chars().rev().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            found.extend((!name.is_empty()).then(|| name.chars().rev().collect()));
+            let name: String = name.chars().rev().collect();
+            // A field is asked through `self`; a variable stands by itself.
+            let variable = text[..at].lines().last().is_some_and(|line| line.trim_start().starts_with("let "));
+            found.extend((!name.is_empty()).then(|| if variable { name } else { format!("self.{name}") }));
         }
     }
     found
@@ -225,5 +228,5 @@ fn hash_names(text: &str) -> Vec<String> {
 
 #[test]
 fn names_of_hash_collections_are_found() {
-    assert_eq!(hash_names("let mut seen = HashSet::new(); struct A { made: HashMap<u8, u8> }"), ["made", "seen"]);
+    assert_eq!(hash_names("let mut seen = HashSet::new();\nstruct A { made: HashMap<u8, u8> }"), ["self.made", "seen"]);
 }
