@@ -7,7 +7,10 @@ use crate::spec::yaml::{Node, Value};
 
 /// A list of rules, or a single one.
 pub(super) fn rules(node: Node<'_>) -> Vec<Rule> {
-    items(node).into_iter().filter_map(rule).collect()
+    let items = items(node);
+    let mut rules = Vec::with_capacity(items.len());
+    rules.extend(items.into_iter().filter_map(rule));
+    rules
 }
 
 /// `groups.NAME`: rules, or a map that holds them.

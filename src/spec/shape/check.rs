@@ -152,9 +152,9 @@ impl Checker<'_> {
             self.say(merge_key(key.span));
             return;
         }
-        let is_option = fields.fields.iter().any(|field| match field.shape {
-            Shape::Options(zones) => zones.iter().any(|zone| options::find(*zone, &key.text).is_some()),
-            _ => false,
+        let is_option = fields.fields.iter().any(|field| {
+            let Shape::Options(zones) = field.shape else { return false };
+            zones.iter().any(|zone| options::find(*zone, &key.text).is_some())
         });
         let help = if is_option {
             format!("`{}` is an option; put it under `options`", key.text)

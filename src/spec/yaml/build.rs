@@ -158,6 +158,7 @@ impl<'a, 'd> Builder<'a, 'd> {
                 Some(Content::Map { .. } | Content::Seq(_)) | None => span,
             };
         }
+        let text = self.borrowed(text, span);
         let value = match tag {
             // What was meant as text goes on as text, so that nothing else is said of it.
             Some(_) => Value::Scalar { text: self.places.slice(span).into(), plain: false },
@@ -165,6 +166,22 @@ impl<'a, 'd> Builder<'a, 'd> {
             None => Value::Scalar { text, plain },
         };
         self.finish(Node { span, value }, anchor, 0, if absent { None } else { Some(self.places.byte(at.end)) });
+    }
+
+    /// The text as a part of the source where it stands there as it is. The parser's own strings come with
+    /// some 150 bytes of room each, which is let go of here while it is still warm.
+    fn borrowed(&self, text: Cow<'a, str>, span: Span) -> Cow<'a, str> {
+        let raw = self.places.slice(span);
+        let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or("");
+        match text {
+            Cow::Owned(text) if text == raw => Cow::Borrowed(raw),
+            Cow::Owned(text) if text == inner => Cow::Borrowed(inner),
+            Cow::Owned(mut text) => {
+                text.shrink_to_fit();
+                Cow::Owned(text)
+            }
+            Cow::Borrowed(text) => Cow::Borrowed(text),
+        }
     }
 
     fn alias(&mut self, anchor: usize, at: saphyr_parser::Span) -> bool {
