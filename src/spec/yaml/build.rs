@@ -219,7 +219,10 @@ impl<'a, 'd> Builder<'a, 'd> {
 
     fn open(&mut self, content: Content<'a>, anchor: usize, tag: Option<&Tag>, at: saphyr_parser::Span) -> bool {
         self.tag(tag, at);
-        let start = self.places.byte(at.start);
+        let start = match content {
+            Content::Seq(_) if at.is_empty() => self.places.dash_before(self.places.byte(at.start)),
+            Content::Seq(_) | Content::Map { .. } => self.places.byte(at.start),
+        };
         if self.stack.len() >= DEPTH_LIMIT {
             let error = Diagnostic::error(Code::TooLarge, self.places.trimmed(at), "lists or maps nested too deeply");
             self.found.push(error.help(format!("at most {DEPTH_LIMIT} levels are read; the language needs a dozen")));
@@ -231,10 +234,11 @@ impl<'a, 'd> Builder<'a, 'd> {
 
     fn close(&mut self, at: saphyr_parser::Span) {
         let Some(open) = self.stack.pop() else { return };
-        // A bracket ends a list or map in brackets; others end with their last part.
-        let end = self.places.trimmed(at);
-        let bracket = matches!(self.places.slice(end), "]" | "}");
-        let end = if bracket { self.places.byte(at.end) } else { open.end };
+        // A bracket ends a list or map in brackets; others end with their last part, and then the parser
+        // points at what follows, or at nothing.
+        let last = self.places.byte(at.start);
+        let bracket = !at.is_empty() && matches!(self.places.slice(self.places.span(last, last + 1)), "]" | "}");
+        let end = if bracket { last + 1 } else { open.end };
         let value = match open.content {
             Content::Seq(items) => Value::Seq(items),
             Content::Map { entries, .. } => Value::Map(entries),

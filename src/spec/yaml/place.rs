@@ -61,6 +61,17 @@ impl<'a> Places<'a> {
         self.span(start, before.len())
     }
 
+    /// Where a list of dashes begins that the parser says begins at `start`: for a list as far left as the
+    /// key before it, the parser points behind the dash.
+    pub(super) fn dash_before(&self, start: usize) -> usize {
+        let at_dash = self.text.get(start..).and_then(|text| text.strip_prefix('-'));
+        if at_dash.is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace)) {
+            return start;
+        }
+        let before = self.text.get(..start).unwrap_or("").trim_end();
+        before.strip_suffix('-').map_or(start, str::len)
+    }
+
     /// The text of a span.
     pub(super) fn slice(&self, span: Span) -> &'a str {
         let start = span.start as usize;

@@ -70,9 +70,14 @@ pub(super) fn explain(error: &ScanError, places: &Places<'_>, open: Option<Span>
         Some((_, message, help)) => ((*message).to_owned(), *help),
         None => (format!("this is not YAML: {}", error.info()), "check brackets, quotes and indentation"),
     };
-    let diagnostic = Diagnostic::error(Code::YamlSyntax, span, message).help(help);
+    // The parser gives up by itself where brackets nest some hundred levels.
+    let code = if error.info().contains("recursion limit") { Code::TooLarge } else { Code::YamlSyntax };
+    let diagnostic = Diagnostic::error(code, span, message);
     match open {
-        Some(open) => diagnostic.label(open, "opened here"),
-        None => diagnostic,
+        Some(open) => {
+            let bracket = places.slice(open);
+            diagnostic.label(open, "opened here").help(format!("close the `{bracket}`; if it is closed, {help}"))
+        }
+        None => diagnostic.help(help),
     }
 }
