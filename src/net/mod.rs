@@ -22,3 +22,6 @@ pub use macros::{MACROS, Macro, MacroLine, MacroService, find_macro};
 pub use port::{PortSet, parse_ports, service_names};
 pub use protocol::Protocol;
 pub use ranges::{Number, Ranges};
+
+#[cfg(test)]
+mod tests;

@@ -34,3 +34,6 @@ pub use stage::{CorosyncRing, Hook, HookName, Stage};
 pub use zone::ZoneRef;
 
 pub(crate) use stage::{NDP_ALL, NDP_NO_ADVERTISEMENT, management_ports};
+
+#[cfg(test)]
+mod tests;

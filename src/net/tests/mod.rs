@@ -1,0 +1,104 @@
+//! Words of the network: what texts mean, and that sets are sets.
+
+mod sets;
+
+use super::*;
+
+#[test]
+fn every_line_of_every_macro_has_values() {
+    for known in MACROS {
+        assert!(!known.lines.is_empty(), "{}", known.name);
+        for line in known.lines {
+            let service = line.service().unwrap_or_else(|| panic!("{}: {line:?}", known.name));
+            assert_eq!(service.icmp.is_some(), !line.icmp_type.is_empty());
+            let has_ports = service.source_ports.is_some() || service.dest_ports.is_some();
+            assert!(!has_ports || service.protocol.has_ports(), "{}", known.name);
+        }
+    }
+    assert_eq!(MACROS.len(), 88);
+    assert!(find_macro("HTTP/3").is_some() && find_macro("http").is_none());
+}
+
+#[test]
+fn macros_stand_in_alphabetical_order_but_for_case() {
+    let names: Vec<String> = MACROS.iter().map(|known| known.name.to_lowercase()).collect();
+    let mut sorted = names.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(names, sorted);
+}
+
+#[test]
+fn protocols_have_names_and_numbers() {
+    assert_eq!(Protocol::parse("TCP"), Ok(Protocol::TCP));
+    assert_eq!(Protocol::parse("ipv6-icmp"), Ok(Protocol::ICMPV6));
+    assert_eq!(Protocol::parse("255"), Ok(Protocol(255)));
+    for bad in ["256", "-1", "tcpp", "", "all"] {
+        assert!(Protocol::parse(bad).is_err(), "{bad}");
+    }
+    assert_eq!(Protocol::ICMPV6.to_string(), "icmpv6");
+    assert_eq!(Protocol(253).to_string(), "253");
+    assert!(Protocol::ICMP.speaks_of(Family::V4) && !Protocol::ICMP.speaks_of(Family::V6));
+}
+
+#[test]
+fn ports_are_numbers_names_and_ranges() {
+    let ranges = |text: &str| parse_ports(text).map(|ports| ports.as_slice().to_vec());
+    assert_eq!(ranges("22"), Ok(vec![(22, 22)]));
+    assert_eq!(ranges("0"), Ok(vec![(0, 0)]));
+    assert_eq!(ranges("https"), Ok(vec![(443, 443)]));
+    assert_eq!(ranges("8000-8099"), Ok(vec![(8000, 8099)]));
+    // A name with a dash in it is a name.
+    assert_eq!(ranges("netbios-ns"), Ok(vec![(137, 137)]));
+    for bad in ["65536", "9-8", "80:85", "", "-", "1-", "-1", "1-2-3", "nosuch", "+5", " 22", "99999999999999999999"] {
+        assert!(ranges(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn icmp_types_belong_to_a_family() {
+    let echo = |family, kind| IcmpType { family, kind, code: None };
+    assert_eq!(IcmpType::parse(Family::V4, "echo-request"), Ok(echo(Family::V4, 8)));
+    assert_eq!(IcmpType::parse(Family::V6, "echo-request"), Ok(echo(Family::V6, 128)));
+    assert_eq!(IcmpType::parse(Family::V4, "3/4").map(IcmpType::name), Ok(Some("fragmentation-needed")));
+    assert!(IcmpType::parse(Family::V4, "packet-too-big").is_err());
+    assert!(IcmpType::parse(Family::V6, "256").is_err());
+}
+
+#[test]
+fn addresses_networks_and_ranges() {
+    assert_eq!(parse_prefix("10.0.0.7").map(|net| net.prefix_len()), Ok(32));
+    assert_eq!(parse_prefix("2001:db8::/32").map(|net| net.prefix_len()), Ok(32));
+    for bad in ["10.0.0.0/33", "10.0.0", "host", "", "10.0.0.1/", "::1/129", "010.0.0.1"] {
+        assert!(parse_prefix(bad).is_err(), "{bad}");
+    }
+    let set = parse_address_range("10.0.0.250-10.0.1.3").unwrap();
+    assert!(set.contains("10.0.1.0".parse().unwrap()) && !set.contains("10.0.1.4".parse().unwrap()));
+    for bad in ["10.0.0.2-10.0.0.1", "10.0.0.1-::1", "10.0.0.1-", "10.0.0.0/24-10.0.1.0"] {
+        assert!(parse_address_range(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn macs_are_six_octets() {
+    let mac = Mac::parse("BC:24:11:00:00:64").unwrap();
+    assert_eq!(mac.to_string(), "bc:24:11:00:00:64");
+    assert_eq!(Mac::parse("bc-24-11-00-00-64"), Ok(mac));
+    // RFC 4291, appendix A: the universal bit is flipped.
+    assert_eq!(Mac::parse("34:56:78:9A:BC:DE").unwrap().link_local().to_string(), "fe80::3656:78ff:fe9a:bcde");
+    for bad in ["BC:24:11:00:00", "BC:24:11:00:00:64:65", "BC:24:11:00:00:6g", "BC24.1100.0064", "", "b:24:11:00:00:64"]
+    {
+        assert!(Mac::parse(bad).is_err(), "{bad}");
+    }
+    assert!(Mac::parse("01:00:5e:00:00:01").unwrap().is_multicast());
+}
+
+#[test]
+fn flags_and_ethertypes() {
+    assert_eq!(TcpFlags::bit("SYN"), Some(2));
+    assert_eq!(TcpFlags::names(18).collect::<Vec<_>>(), ["syn", "ack"]);
+    assert_eq!(parse_ethertype("arp"), Ok(0x0806));
+    assert_eq!(parse_ethertype("0x88cc"), Ok(0x88cc));
+    // Smaller numbers are lengths (IEEE 802.3).
+    assert!(parse_ethertype("0x05ff").is_err() && parse_ethertype("88cc").is_err());
+}
