@@ -198,21 +198,27 @@ fn write_comment(out: &mut String, comment: Option<&str>) {
         let start = out.len();
         out.push_str(" # ");
         let before = out.len();
-        push_plain(out, comment.trim());
+        push_plain(out, comment.trim(), true);
         if out.len() == before {
             out.truncate(start);
         }
     }
 }
 
-/// Appends text that cannot end its line: control characters and line separators become spaces.
-fn push_plain(out: &mut String, text: &str) {
-    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+/// Appends text that cannot end its line: control characters and line separators become spaces. Behind something
+/// else on its line it may hold no second `#` either, since one implementation takes the last one for the comment's
+/// beginning: `U+FF03`, which looks like it, stands in its place.
+fn push_plain(out: &mut String, text: &str, behind: bool) {
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && !(behind && byte == b'#')) {
         out.push_str(text);
         return;
     }
-    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    out.extend(text.chars().map(|c| if breaks(c) { ' ' } else { c }));
+    out.extend(text.chars().map(|c| match c {
+        '#' if behind => '\u{ff03}',
+        '\u{2028}' | '\u{2029}' => ' ',
+        c if c.is_control() => ' ',
+        c => c,
+    }));
 }
 
 /// Appends a comment line.
@@ -221,7 +227,7 @@ fn write_note(out: &mut String, note: &str) {
         out.push_str("#\n");
     } else {
         out.push_str("# ");
-        push_plain(out, note.trim_end());
+        push_plain(out, note.trim_end(), false);
         out.push('\n');
     }
 }

@@ -10,7 +10,8 @@ use crate::policy::{GuestKind, GuestPolicy, HostPolicy, Inherited, Nic, Section,
 
 use super::build::{Build, heading};
 use super::file::{FwFile, IpsetLine, IpsetSection, RuleBlock, RuleLine};
-use super::names::{GuestNames, Scope, definitions, networks};
+use super::ipset::networks;
+use super::names::{GuestNames, Scope, definitions};
 use super::options;
 
 /// A guest's file; none where its hosts disagree.

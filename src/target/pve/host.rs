@@ -26,8 +26,8 @@ pub(super) fn file<'a>(build: &mut Build<'a>, host: &'a HostPolicy) -> FwFile {
     FwFile { header, options: options::host(&host.options), rules, ..FwFile::default() }
 }
 
-/// Complains of definitions below the datacenter that Proxmox VE knows only there, and of names that it would take
-/// for them.
+/// Complains of definitions below the datacenter that Proxmox VE knows only there, of names that it would take for
+/// them, and of nodes whose files it would not find.
 pub(super) fn check_scopes(build: &mut Build<'_>) {
     let fleet = build.fleet;
     for host in &build.hosts {
@@ -46,6 +46,13 @@ pub(super) fn check_scopes(build: &mut Build<'_>) {
                 );
             }
         }
+    }
+    for host in build.hosts.iter().filter(|host| host.name.contains('.')) {
+        let short = host.name.split('.').next().unwrap_or_default();
+        let message =
+            format!("Proxmox VE names a node without its domain, and would not read the files of `{}`", host.name);
+        let error = Diagnostic::error(Code::PveName, host.span, message);
+        build.diagnostics.push(error.help(format!("call the host `{short}`, or leave `pve` out of its `targets`")));
     }
     let ipsets = fleet.ipsets.iter().map(|((zone, name), ipset)| (zone, name, ipset.span, &RESERVED_IPSETS[..]));
     let aliases = fleet.aliases.iter().map(|((zone, name), alias)| (zone, name, alias.span, &[RESERVED_ALIAS][..]));

@@ -27,6 +27,7 @@ mod check;
 mod file;
 mod guest;
 mod host;
+mod ipset;
 mod names;
 mod options;
 mod rule;

@@ -26,7 +26,8 @@ use crate::policy::{
 };
 
 use super::file::{Action, RuleLine};
-use super::names::{Names, Scope, network_text};
+use super::ipset::network_text;
+use super::names::{Names, Scope};
 
 /// The most ports in one list; a range counts two.
 const PORTS_MAX: usize = 15;

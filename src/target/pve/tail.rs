@@ -16,7 +16,8 @@ use crate::policy::{Clause, FrameKind, Hook, HostPolicy, Log, Match, Setting, St
 
 use super::build::Build;
 use super::file::{Action, RuleBlock, RuleLine};
-use super::names::{Scope, network_text};
+use super::ipset::network_text;
+use super::names::Scope;
 use super::rule::{is_common, level, port_lists};
 
 /// The most networks in a rule; more become an ipset.

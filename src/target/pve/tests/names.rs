@@ -7,7 +7,7 @@ fn definitions_of_zones_and_machines_are_hoisted_and_guests_keep_theirs() {
     let (files, findings) = compile(
         "
 version: 1
-hosts: { pm1.example.org: { addresses: [10.0.0.1/24, '2001:db8::1/64'] } }
+hosts: { pm1: { addresses: [10.0.0.1/24, '2001:db8::1/64'] } }
 zones:
   web:
     kind: guest
@@ -19,7 +19,7 @@ zones:
       - { id: peers, in: accept, source: zone/web }
 containers:
   200:
-    host: pm1.example.org
+    host: pm1
     inherits: web
     aliases: { mine: 192.0.2.77 }
     ipsets: { ours: [mine, 192.0.2.78] }
@@ -27,7 +27,7 @@ containers:
     rules:
       - { id: mine, in: accept, source: mine }
       - { id: ours, in: accept, source: +ours }
-      - { id: node, in: accept, source: host/pm1.example.org }
+      - { id: node, in: accept, source: host/pm1 }
       - { id: self, out: drop, dest: ct/200 }
 ",
     );
@@ -38,7 +38,7 @@ containers:
         [
             "IN ACCEPT -source guest/mine # [mine]",
             "IN ACCEPT -source +guest/ours # [ours]",
-            "IN ACCEPT -source +dc/host-pm1-example-org # [node]",
+            "IN ACCEPT -source +dc/host-pm1 # [node]",
             "OUT DROP -dest +dc/ct-200 # [self]",
             "IN ACCEPT -source dc/zone-web-proxy # [proxy]",
             "IN ACCEPT -source +dc/zone-web-friends # [friends]",
@@ -50,7 +50,7 @@ containers:
     let cluster = &files["pve/firewall/cluster.fw"];
     assert!(section(cluster, "ALIASES").contains(&"zone-web-proxy 192.0.2.9 # the old one"));
     assert_eq!(section(cluster, "IPSET zone-web-friends"), ["192.0.2.9 # proxy", "198.51.100.0/24"]);
-    assert_eq!(section(cluster, "IPSET host-pm1-example-org"), ["10.0.0.1", "2001:db8::1"]);
+    assert_eq!(section(cluster, "IPSET host-pm1"), ["10.0.0.1", "2001:db8::1"]);
     assert_eq!(section(cluster, "IPSET ct-200"), ["10.0.0.200"]);
 }
 
@@ -199,4 +199,27 @@ hosts: {{ pm1: {{ addresses: 10.0.0.1/24 }} }}
     assert_eq!(section(&cluster, "IPSET management-as-written"), ["192.0.2.1"]);
     let cluster = spec("10.0.0.0/16");
     assert_eq!(section(&cluster, "RULES"), ["IN ACCEPT -source +dc/management # [a]"]);
+}
+
+#[test]
+fn files_that_proxmox_ve_would_not_find_are_refused() {
+    let (files, findings) = compile(
+        "
+version: 1
+hosts: { pm1.example.org: { addresses: 10.0.0.1/24 } }
+",
+    );
+    assert!(files.is_empty());
+    assert!(findings[0].starts_with("error pve::name `pm1.example.org`"), "{findings:?}");
+}
+
+#[test]
+fn nothing_breaks_out_of_a_comment() {
+    let mut out = String::new();
+    let line = super::super::file::RuleLine {
+        comment: Some("[x] a\nIN ACCEPT\r\u{2028}b\u{85}c # d".to_owned()),
+        ..super::super::file::RuleLine::new(super::super::file::Action::Group("web".to_owned()))
+    };
+    line.write(&mut out);
+    assert_eq!(out, "GROUP web # [x] a IN ACCEPT  b c \u{ff03} d");
 }

@@ -183,7 +183,7 @@ vms:
     );
     assert_eq!(
         section(&files["pve/firewall/100.fw"], "RULES"),
-        ["|GROUP web # [a]", "GROUP web -i net0 # [b] says # itself"]
+        ["|GROUP web # [a]", "GROUP web -i net0 # [b] says \u{ff03} itself"]
     );
     let group = section(&files["pve/firewall/cluster.fw"], "group web");
     assert!(group[1].starts_with("|IN ACCEPT -p udp -dport 443"));
