@@ -400,10 +400,22 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// What a rule is called, for its comment.
+/// What a rule is called, for its comment. Guests with equal rules share a chain, so a guest's own number
+/// stays out of it.
 fn comment(origin: &Origin) -> Arc<str> {
-    let text = format!("{} {}", origin.zone, origin.identity);
     let clean = |c: char| if c.is_ascii_graphic() && !matches!(c, '"' | '\\') || c == ' ' { c } else { '_' };
+    let text = match &origin.zone {
+        ZoneRef::Vm(_) | ZoneRef::Container(_) | ZoneRef::Nic(..) => origin.identity.clone(),
+        ZoneRef::Datacenter
+        | ZoneRef::Guests(_)
+        | ZoneRef::Zone(_)
+        | ZoneRef::Host(_)
+        | ZoneRef::Group(_)
+        | ZoneRef::Vnet(_) => format!("{} {}", origin.zone, origin.identity),
+    };
+    if text.len() <= 128 && text.chars().all(|c| clean(c) == c) {
+        return text.into();
+    }
     text.chars().map(clean).take(128).collect::<String>().into()
 }
 
