@@ -1,6 +1,6 @@
 //! The trees of several files to one.
 //!
-//! In: the tree of every file. Out: one tree, and an error for everything that is given twice. Maps are
+//! In: the tree of every file, each a map. Out: one tree, and an error for everything that is given twice. Maps are
 //! merged at any depth; a list or a single value given twice is an error that shows both places. Two
 //! exceptions at the top: the lists of `tests` are joined, and every file may say the same `version`.
 
@@ -15,10 +15,6 @@ pub(super) fn merge<'a>(mut trees: Vec<Node<'a>>, found: &mut Diagnostics) -> No
         return trees.pop().unwrap_or_else(|| Node::empty(FileId::default()));
     }
     let mut merger = Merger { found, path: Vec::new() };
-    // What is no map at the top is an error of its own file, which the check of shapes explains.
-    if let Some(at) = trees.iter().position(|tree| !matches!(tree.value, Value::Map(_))) {
-        return trees.swap_remove(at);
-    }
     merger.maps(trees)
 }
 

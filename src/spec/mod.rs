@@ -28,7 +28,15 @@ struct Parsed<'a> {
 fn parse((file, text): (FileId, &str)) -> Parsed<'_> {
     let mut found = Diagnostics::new();
     let (tree, whole) = yaml::parse(file, text, &mut found);
-    Parsed { tree, whole, found }
+    if matches!(tree.value, yaml::Value::Map(_)) {
+        return Parsed { tree, whole, found };
+    }
+    let message = format!("expected a map for a spec, found {}", tree.describe());
+    let error = Diagnostic::error(Code::WrongShape, tree.span, message);
+    found.push(
+        error.help("begin the spec with `version: 1`; `datacenter`, `hosts`, `vms` and so on are its other keys"),
+    );
+    Parsed { tree: yaml::Node::empty(file), whole: false, found }
 }
 
 /// Reads all files of the map as one spec. There is no spec where there is an error.

@@ -1,7 +1,7 @@
 //! The walk of a tree along the table, which says everything that does not fit.
 
 use super::lexis::Lexis;
-use super::{Field, Fields, Shape};
+use super::{Empty, Field, Fields, Shape};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span, did_you_mean};
 use crate::spec::options;
 use crate::spec::yaml::{Key, Node, Value};
@@ -22,7 +22,7 @@ impl Checker<'_> {
     pub(super) fn shape(&mut self, shape: &Shape, node: &Node<'_>, name: &str, at: Span) {
         match shape {
             Shape::Text(lexis) => self.text(*lexis, node, name),
-            Shape::List { of, may_be_empty } => self.list(*of, *may_be_empty, node, name),
+            Shape::List { of, empty } => self.list(*of, *empty, node, name),
             Shape::Rules(place) => self.rules(place, node, name),
             Shape::Options(zones) => self.options(zones, node),
             Shape::Map(fields) => self.map(fields, node, at),
@@ -70,11 +70,11 @@ impl Checker<'_> {
         }
     }
 
-    fn list(&mut self, lexis: Lexis, may_be_empty: bool, node: &Node<'_>, name: &str) {
+    fn list(&mut self, lexis: Lexis, empty: Empty, node: &Node<'_>, name: &str) {
         match &node.value {
-            Value::Seq(items) if items.is_empty() && !may_be_empty => {
+            Value::Seq(items) if items.is_empty() && empty == Empty::Error => {
                 let error = Diagnostic::error(Code::WrongShape, node.span, format!("`{name}` is an empty list"));
-                self.say(error.help("an empty list matches nothing; name something, or remove the key"));
+                self.say(error.help("an empty list stands for nothing; name something, or remove the key"));
             }
             Value::Seq(items) => {
                 for item in items {
@@ -139,11 +139,6 @@ impl Checker<'_> {
             for field in fields.fields.iter().filter(|field| field.required && node.get(field.name).is_none()) {
                 self.say(missing(fields, field, at));
             }
-        }
-        if let (Some(guardrails), Some(own)) =
-            (node.get("guardrails").and_then(|node| node.get("rules")), node.get("rules"))
-        {
-            self.unique_ids([guardrails, own]);
         }
     }
 

@@ -33,7 +33,7 @@ enum Shape {
         /// What each is.
         of: Lexis,
         /// Whether there may be none.
-        may_be_empty: bool,
+        empty: Empty,
     },
     /// Rules, or a single one.
     Rules(&'static RulePlace),
@@ -49,6 +49,17 @@ enum Shape {
     Either { short: &'static Shape, keys_of_short: &'static [&'static str], long: &'static Fields },
     /// A zone: its keys hang on its `kind`.
     Zone { host: &'static Fields, guest: &'static Fields },
+}
+
+/// What is to be said of a list without anything in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    /// Nothing.
+    Fine,
+    /// An error; but `resolve`, which also knows of empty sets, says it.
+    Resolve,
+    /// An error.
+    Error,
 }
 
 /// A map of fixed keys.
@@ -70,7 +81,8 @@ struct Field {
     doc: &'static str,
 }
 
-/// A kind of place that holds rules.
+/// A kind of place that holds rules. That `heads` and `iface` are kept to is for `resolve` to say, which goes
+/// on to say what else is wrong; the schema knows it too.
 #[derive(Debug)]
 struct RulePlace {
     /// `a host's rules`…

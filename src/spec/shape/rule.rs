@@ -38,7 +38,6 @@ impl Checker<'_> {
                         Value::Nothing | Value::Scalar { .. } | Value::Seq(_) => self.no_rule(rule),
                     }
                 }
-                self.unique_ids([node]);
             }
             Value::Scalar { .. } => {
                 let message = format!("`{name}` takes a list of rules, found {}", node.describe());
@@ -69,18 +68,11 @@ impl Checker<'_> {
             };
             self.shape(&field.shape, value, field.name, key.span);
             if RULE_HEADS.contains(&field.name) {
-                self.head(place, head, key);
+                self.head(head, key);
                 head = head.or(Some(key));
             }
             if field.name == "macro" {
                 macro_key = Some(key);
-            }
-            if field.name == "iface" && !place.iface {
-                let message = format!("`iface` cannot stand in {}", place.what);
-                let error = Diagnostic::error(Code::RuleHead, key.span, message);
-                self.say(
-                    error.help("name the interface where the group is referred to, or in a rule of a host or guest"),
-                );
             }
         }
         match head {
@@ -98,22 +90,12 @@ impl Checker<'_> {
         self.say(error.help(format!("add one of {}, such as `{}`", heads.join(", "), example(place))));
     }
 
-    fn head(&mut self, place: &RulePlace, first: Option<&Key<'_>>, key: &Key<'_>) {
+    fn head(&mut self, first: Option<&Key<'_>>, key: &Key<'_>) {
         if let Some(first) = first {
             let message = format!("`{}` and `{}` in one rule", first.text, key.text);
             let error = Diagnostic::error(Code::RuleHead, key.span, message).label(first.span, "the other one");
             self.say(error.help("a rule has exactly one of `in`, `out`, `forward` and `group`; write two rules"));
         }
-        if place.heads.contains(&&*key.text) {
-            return;
-        }
-        let help = match (&*key.text, place.definition) {
-            ("group", _) => "a group cannot refer to another; write its rules out, or refer to both".to_owned(),
-            ("forward", _) => "guests have `in` and `out`; `forward` is for hosts and vnets".to_owned(),
-            _ => "a vnet sees traffic that passes through: write `forward`".to_owned(),
-        };
-        let message = format!("`{}` cannot stand in {}", key.text, place.what);
-        self.say(Diagnostic::error(Code::RuleHead, key.span, message).help(help));
     }
 
     /// A group reference has no matches of its own.
@@ -152,28 +134,6 @@ impl Checker<'_> {
         };
         let message = format!("unknown key `{}` in a rule", key.text);
         self.say(Diagnostic::error(Code::UnknownKey, key.span, message).help(help));
-    }
-
-    /// Ids are unique in a zone.
-    pub(super) fn unique_ids<const N: usize>(&mut self, lists: [&Node<'_>; N]) {
-        let mut seen: std::collections::BTreeMap<&str, Span> = std::collections::BTreeMap::new();
-        for (at, list) in lists.into_iter().enumerate() {
-            let rules: &[Node<'_>] = match &list.value {
-                Value::Seq(rules) => rules,
-                Value::Map(_) => std::slice::from_ref(list),
-                Value::Nothing | Value::Scalar { .. } => &[],
-            };
-            for (id, span) in rules.iter().filter_map(|rule| rule.get("id").and_then(|id| Some((id.text()?, id.span))))
-            {
-                let first = *seen.entry(id).or_insert(span);
-                // With two lists, each alone has been looked at before.
-                let across = at > 0 && !rules.iter().any(|rule| rule.get("id").is_some_and(|id| id.span == first));
-                if first != span && (N == 1 || across) {
-                    let error = Diagnostic::error(Code::DuplicateEntry, span, format!("the id `{id}` is given twice"));
-                    self.say(error.label(first, "first here").help("an id is unique in its zone; choose another"));
-                }
-            }
-        }
     }
 }
 

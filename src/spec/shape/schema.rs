@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::lexis::{Lexis, Pattern};
 use super::rule::{MACRO_EXCLUDES, REFERENCE_KEYS};
-use super::{Field, Fields, RulePlace, Shape, table};
+use super::{Empty, Field, Fields, RulePlace, Shape, table};
 use crate::spec::options::{self, LOG_LEVELS, LOG_RATE_MAX, OptionKind, OptionSpec, OptionZone, RATE_UNITS};
 
 /// The schema of a spec in one file.
@@ -100,8 +100,8 @@ fn one_or_list(item: &Value, least: usize) -> Vec<Value> {
 fn shape(shape: &Shape) -> Value {
     match shape {
         Shape::Text(form) => lexis(*form),
-        Shape::List { of, may_be_empty } => {
-            json!({ "anyOf": one_or_list(&lexis(*of), usize::from(!may_be_empty)) })
+        Shape::List { of, empty } => {
+            json!({ "anyOf": one_or_list(&lexis(*of), usize::from(*empty != Empty::Fine)) })
         }
         Shape::Rules(place) => {
             let item = json!({ "$ref": format!("#/$defs/{}", place.definition) });

@@ -4,7 +4,7 @@ use super::Shape::{Either, Items, List, Map, Named, Options, Rules, Text};
 use super::lexis::{
     CHAIN_PREFIX, CONF_FILE, ENDPOINT, GUEST, HOST, IDENTITY, INTERFACE, LABEL, Lexis, NIC, SYSCTL, VNET,
 };
-use super::{DATACENTER_GUARDRAILS, Field, Fields, RULE_HEADS, RulePlace, Shape};
+use super::{DATACENTER_GUARDRAILS, Empty, Field, Fields, RULE_HEADS, RulePlace, Shape};
 use crate::spec::options::{FORWARD_VERDICTS, OptionZone, VERDICTS};
 
 const fn may(name: &'static str, shape: Shape, doc: &'static str) -> Field {
@@ -17,10 +17,10 @@ const fn must(name: &'static str, shape: Shape, doc: &'static str) -> Field {
 
 const LINE: Shape = Text(Lexis::Line);
 const BOOL: Shape = Text(Lexis::Bool);
-const LINES: Shape = List { of: Lexis::Line, may_be_empty: true };
+const LINES: Shape = List { of: Lexis::Line, empty: Empty::Fine };
 /// A match: an empty list would match nothing.
-const SOME_LINES: Shape = List { of: Lexis::Line, may_be_empty: false };
-const ENDPOINTS: Shape = List { of: Lexis::Name(&ENDPOINT), may_be_empty: false };
+const SOME_LINES: Shape = List { of: Lexis::Line, empty: Empty::Resolve };
+const ENDPOINTS: Shape = List { of: Lexis::Name(&ENDPOINT), empty: Empty::Error };
 
 /// The whole spec.
 pub(super) const SPEC: Fields = Fields {
@@ -56,7 +56,7 @@ const PLATFORM: Field = may(
 );
 const TARGETS: Field = may(
     "targets",
-    List { of: Lexis::Words(&["pve", "iptables", "nft", "sysctl"]), may_be_empty: true },
+    List { of: Lexis::Words(&["pve", "iptables", "nft", "sysctl"]), empty: Empty::Fine },
     "The outputs that the host wants; by default all, but for `pve` on `platform: linux`.",
 );
 const IPTABLES: Field = may("iptables", Map(&IPTABLES_MAP), "How the output for iptables is made.");
@@ -149,13 +149,13 @@ const A_GUEST: Fields = Fields {
         COMMENT,
         may(
             "host",
-            List { of: Lexis::Line, may_be_empty: false },
+            List { of: Lexis::Line, empty: Empty::Error },
             "The host it runs on; a list of hosts, or `any`, for a guest that moves.",
         ),
         INHERITS,
         may(
             "without",
-            List { of: Lexis::Name(&IDENTITY), may_be_empty: true },
+            List { of: Lexis::Name(&IDENTITY), empty: Empty::Fine },
             "Inherited rules and group references to leave out, by their `id`.",
         ),
         GUEST_OPTIONS,

@@ -34,6 +34,7 @@ const KNOWN: &[(&[&str], &str, &str)] = &[
         "close the map with `}`, or put a comma between its entries",
     ),
     (&["flow sequence, expected"], "expected `,` or `]`", "close the list with `]`, or put a comma between its values"),
+    (&["expected node content"], "expected a value", "write one, or put it in quotes"),
     (&["misplaced bracket"], "a bracket that closes nothing", "remove it, or put the text in quotes"),
     (&["unexpected end of stream", "unexpected document indicator"], "a quote that is never closed", "close it"),
     (
