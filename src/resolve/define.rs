@@ -32,6 +32,7 @@ impl Definitions {
         graph: &ZoneGraph,
         guests: &[GuestPlan<'_>],
         machines: &Machines,
+        sample: Option<&Arc<AddressSet>>,
         out: &mut Diagnostics,
     ) -> Self {
         let mut definitions = Self::default();
@@ -42,7 +43,7 @@ impl Definitions {
         let mut resolved: Vec<(ZoneRef, Ipset)> = Vec::new();
         for definer in &zones {
             let names = definitions.scope(graph, Some(&definer.zone), &definer.ancestors);
-            let scope = Scope::new(names, machines, LocalNetwork::Sample(None));
+            let scope = Scope::new(names, machines, LocalNetwork::Sample(sample.cloned()));
             for (name, ipset) in &definer.body.ipsets {
                 if let Ok(ipset) = read_ipset(name, ipset, &scope, out) {
                     resolved.push((definer.zone.clone(), ipset));

@@ -46,8 +46,8 @@ fn resolve_with(spec: &Spec, graph: &ZoneGraph, out: &mut Diagnostics) -> Fleet 
     let hosts = machines::hosts(spec, graph, out);
     let guests = machines::guests(spec, graph, &hosts, out);
     let machines = machines::machines(spec, graph, &hosts, &guests);
-    let definitions = Definitions::read(spec, graph, &guests, &machines, out);
     let sample = hosts.iter().find_map(HostPlan::first_network);
+    let definitions = Definitions::read(spec, graph, &guests, &machines, sample.as_ref(), out);
     let world = World { spec, graph, definitions: &definitions, machines: &machines, sample };
     let sections = Sections::new(&world, out);
     let datacenter_node = graph.node(&ZoneRef::Datacenter);
@@ -60,7 +60,8 @@ fn resolve_with(spec: &Spec, graph: &ZoneGraph, out: &mut Diagnostics) -> Fleet 
     let build = |(at, plan)| host_with_guests(&world, &sections, &datacenter, &hosts, &guests, &vnets, at, plan, out);
     let mut policies: Vec<HostPolicy> = hosts.iter().enumerate().map(build).collect();
     policies.sort_by(|a, b| a.name.cmp(&b.name));
-    let groups = sections.groups().iter().filter_map(|(name, group)| Some((name.clone(), Arc::clone(group.as_ref()?))));
+    let groups =
+        sections.groups().iter().filter_map(|(name, group)| Some((name.clone(), Arc::clone(group.group.as_ref()?))));
     let groups = groups.collect();
     Fleet {
         datacenter,

@@ -36,8 +36,17 @@ pub(super) enum ListKind {
     Vnet,
 }
 
-/// Groups by name; none where a group's own rules have errors.
-pub(super) type Groups = BTreeMap<String, Option<Arc<Group>>>;
+/// A group as one host has it.
+#[derive(Debug, Clone)]
+pub(super) struct ReadGroup {
+    /// None where the group's own rules have errors.
+    pub group: Option<Arc<Group>>,
+    /// What of it is without effect on this host.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Groups by name.
+pub(super) type Groups = BTreeMap<String, ReadGroup>;
 
 /// Resolves rules of one zone.
 pub(super) struct RuleReader<'a> {
@@ -70,7 +79,7 @@ impl RuleReader<'_> {
             let origin = Origin { zone: self.zone.clone(), identity, span: rule.span };
             let before = out.len();
             let entry = match &rule.head {
-                RuleHead::Group(name) => self.group(rule, name, origin.clone(), out).map(Entry::Group),
+                RuleHead::Group(name) => self.group(rule, name, origin.clone(), into, out).map(Entry::Group),
                 RuleHead::In(verdict) => self.rule(rule, Direction::In, verdict, origin.clone(), out).map(Entry::Rule),
                 RuleHead::Out(verdict) => {
                     self.rule(rule, Direction::Out, verdict, origin.clone(), out).map(Entry::Rule)
@@ -99,6 +108,7 @@ impl RuleReader<'_> {
         rule: &model::Rule,
         name: &Text,
         origin: Origin,
+        into: &mut Entries,
         out: &mut Diagnostics,
     ) -> Result<Arc<GroupCall>, Unresolved> {
         let interface = self.interface(rule.iface.as_ref(), out);
@@ -117,7 +127,8 @@ impl RuleReader<'_> {
             return Err(Unresolved);
         };
         // A group with errors of its own has reported them.
-        let group = Arc::clone(group.as_ref().ok_or(Unresolved)?);
+        into.skipped.extend(group.skipped.iter().cloned());
+        let group = Arc::clone(group.group.as_ref().ok_or(Unresolved)?);
         let comment = comment(rule);
         Ok(Arc::new(GroupCall { group, interface: interface?, enabled: enabled?, comment, origin }))
     }

@@ -14,7 +14,7 @@ use super::define::Definitions;
 use super::graph::{NodeId, ZoneGraph};
 use super::identity::Identities;
 use super::names::{LocalNetwork, Machines, Names, Scope};
-use super::rule::{Entries, Groups, ListKind, RuleReader};
+use super::rule::{Entries, Groups, ListKind, ReadGroup, RuleReader};
 
 /// The rules of a zone as a host has them.
 #[derive(Debug, Clone)]
@@ -82,7 +82,8 @@ impl<'a> World<'a> {
             });
             let comment = group.comment.as_ref().map(|text| text.value.clone());
             let group = Group { name: name.value.clone(), comment, rules: rules.collect(), span: name.span };
-            found.groups.insert(name.value.clone(), whole.then(|| Arc::new(group)));
+            let read = ReadGroup { group: whole.then(|| Arc::new(group)), skipped: entries.skipped };
+            found.groups.insert(name.value.clone(), read);
             found.host_dependent |= scope.used_local_network.get();
         }
         found

@@ -74,6 +74,29 @@ hosts: { a1: { addresses: 10.1.0.1/24 }, b1: { addresses: 10.2.0.1/24 }, bare: {
 }
 
 #[test]
+fn local_network_in_a_group_is_each_callers_own_and_has_no_place_in_an_ipset() {
+    let yaml = "
+version: 1
+groups: { gg: [ { id: local, in: accept, source: local_network } ] }
+hosts:
+  a1: { addresses: 10.1.0.1/24, rules: [ { group: gg } ] }
+  b1: { addresses: '2001:db8::1/64', rules: [ { group: gg } ] }
+  bare: { rules: [ { group: gg } ] }
+";
+    let fleet = fleet(yaml);
+    let source = |host: usize| {
+        let (rule, _) = fleet.hosts[host].rules.rules(Direction::In).next()?;
+        Some(rule.source.as_ref()?.set.clone())
+    };
+    assert!(source(0).unwrap().has(Family::V4) && !source(0).unwrap().has(Family::V6));
+    assert!(source(1).unwrap().has(Family::V6));
+    assert_eq!(source(2), None);
+    assert_eq!(fleet.hosts[2].rules.sections[0].skipped[0].origin.identity, "local");
+    let found = findings(&yaml.replace("groups:", "datacenter: { ipsets: { ss: [local_network] } }\ngroups:"));
+    assert!(found[0].starts_with("resolve::local-network-in-ipset |"), "{found:?}");
+}
+
+#[test]
 fn options_come_from_the_nearest_zone() {
     let fleet = fleet(
         "
