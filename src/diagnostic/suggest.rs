@@ -22,7 +22,7 @@ pub fn did_you_mean<'a>(word: &str, what: &str, candidates: impl IntoIterator<It
     let all: Vec<&str> = candidates.into_iter().collect();
     match closest(word, all.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if all.is_empty() => format!("there is no {what} in this spec"),
+        None if all.is_empty() => format!("no {what} are defined"),
         None if all.len() <= 20 => {
             let names: Vec<String> = all.iter().map(|name| format!("`{name}`")).collect();
             format!("known {what}: {}", names.join(", "))

@@ -53,7 +53,7 @@ impl<'a> GuestBuilder<'a> {
         );
         let host = &self.host.policy;
         let enabled = host.enabled && options.enable.value;
-        let nics = plan.nics.iter().map(|(nic, _)| self.nic(nic, plan, &options, enabled, &scope, out)).collect();
+        let nics = plan.nics.iter().map(|nic| self.nic(nic, plan, &options, enabled, &scope, out)).collect();
         let rules = Arc::new(self.rules(plan, at, &scope, out));
         let path = std::iter::once(plan.zone.clone())
             .chain(at.ancestors.iter().filter_map(|node| self.world.graph.zone(*node).cloned()))
@@ -87,7 +87,7 @@ impl<'a> GuestBuilder<'a> {
     /// The NIC with the sources that its IP filter lets pass.
     fn nic(
         &self,
-        nic: &Nic,
+        (nic, written): &(Nic, &crate::spec::model::Nic),
         plan: &GuestPlan<'_>,
         options: &GuestOptions,
         enabled: bool,
@@ -100,7 +100,7 @@ impl<'a> GuestBuilder<'a> {
         }
         let targets = &self.host.policy.targets;
         let packets = targets.contains(&TargetName::Iptables) || targets.contains(&TargetName::Nft);
-        if packets && options.macfilter.value && nic.mac.is_none() {
+        if packets && options.macfilter.value && written.mac.is_none() {
             let message = format!("`net{}` of `{}` has no `mac`", nic.index, plan.zone);
             out.push(
                 Diagnostic::error(Code::NoMac, nic.span, message)
