@@ -16,6 +16,11 @@ use std::path::{Path, PathBuf};
 use common::{difference, fwc, root, tree, updating};
 use fwc::diagnostic::Code;
 
+/// Codes of checks that a floor repeats although a floor below has refused the same before: a spec or policy that no
+/// text gives would meet them.
+const SECOND_CHECKS: &[&str] =
+    &["resolve::duplicate-id", "resolve::nested-group", "resolve::wrong-direction", "iptables::interface-name"];
+
 struct Case {
     code: String,
     spec: PathBuf,
@@ -68,7 +73,7 @@ fn judge(case: &Case) -> Option<String> {
         .arg(&target)
         .output()
         .expect("fwc runs");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let said = String::from_utf8_lossy(&output.stderr).replace(&*target.to_string_lossy(), "out");
     let fails = |what: &str| Some(format!("{}: {what}\n{said}", case.spec.display()));
     if !output.stdout.is_empty() {
         return fails("something is on standard output");
@@ -113,6 +118,13 @@ fn every_code_is_provoked() {
             None => strangers.push(format!("{} is no code", case.code)),
         }
     }
+    for code in SECOND_CHECKS {
+        let count = count.get_mut(code).unwrap_or_else(|| panic!("{code} is no code"));
+        assert_eq!(*count, 0, "{code} has a case; take it off the list");
+        *count += 1;
+    }
+    // A file of that size does not belong into a repository: `a_large_file_is_refused` makes one.
+    *count.get_mut("cli::file-too-large").expect("a code") += 1;
     let missing = count.iter().filter(|(_, count)| **count == 0).map(|(code, _)| format!("{code} has no case"));
     let wrong: Vec<String> = strangers.into_iter().chain(missing).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -136,4 +148,14 @@ fn texts_keep_the_house_style() {
         assert!(!text.contains('\u{1b}'), "{} has colour", case.text.display());
         assert!(!text.contains(env!("CARGO_MANIFEST_DIR")), "{} names this machine", case.text.display());
     }
+}
+
+#[test]
+fn a_large_file_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = folder.path().join("large.yaml");
+    fs::File::create(&spec).and_then(|file| file.set_len(65 << 20)).expect("a file of zeros");
+    let output = fwc().arg("check").arg(&spec).output().expect("fwc runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cli::file-too-large"));
 }
