@@ -18,8 +18,7 @@ use fwc::diagnostic::Code;
 
 /// Codes of checks that a floor repeats although a floor below has refused the same before: a spec or policy that no
 /// text gives would meet them.
-const SECOND_CHECKS: &[&str] =
-    &["resolve::duplicate-id", "resolve::nested-group", "resolve::wrong-direction", "iptables::interface-name"];
+const SECOND_CHECKS: &[&str] = &["iptables::interface-name"];
 
 struct Case {
     code: String,
