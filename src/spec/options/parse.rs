@@ -68,7 +68,7 @@ pub fn parse_choice(words: &'static [&'static str], text: &Text) -> Result<&'sta
     let error = wrong(text, message);
     Err(match closest(&text.value, words.iter().copied()) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error,
+        None => error.help("write one of these words"),
     })
 }
 

@@ -50,8 +50,10 @@ impl Checker<'_> {
     fn no_rule(&mut self, node: &Node<'_>) {
         let message = format!("expected a rule, found {}", node.describe());
         let help = match node.text() {
-            Some(text) => format!("a rule is a map: `{{ in: accept, macro: {text} }}`, or `{{ group: {text} }}`"),
-            None => "a rule is a map, such as `{ in: accept, macro: SSH }`".to_owned(),
+            Some(text) if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+                format!("a rule is a map: `{{ in: accept, macro: {text} }}`, or `{{ group: {text} }}`")
+            }
+            Some(_) | None => "a rule is a map, such as `{ in: accept, macro: SSH }`".to_owned(),
         };
         self.say(Diagnostic::error(Code::WrongShape, node.span, message).help(help));
     }

@@ -274,8 +274,8 @@ impl<'a, 'd> Builder<'a, 'd> {
 
     /// The innermost bracket that is still open.
     fn open_bracket(&self) -> Option<Span> {
-        let span = |open: &Open<'_>| self.places.span(open.start, open.start + 1);
-        self.stack.last().map(span).filter(|span| matches!(self.places.slice(*span), "[" | "{"))
+        let spans = self.stack.iter().rev().map(|open| self.places.span(open.start, open.start + 1));
+        spans.into_iter().find(|span| matches!(self.places.slice(*span), "[" | "{"))
     }
 }
 

@@ -260,11 +260,12 @@ fn usual_mistakes_are_said_with_their_fix() {
 
 #[test]
 fn an_open_bracket_is_shown() {
-    let text = "hosts:\n  pm1: { addresses: [10.0.0.1\nvms: {}\n";
-    let (_, found) = read(text);
-    let first = found.iter().next().unwrap();
-    assert_eq!(slice(text, first.labels[1].span), "[");
-    assert!(first.help.as_ref().unwrap().starts_with("close the `[`"));
+    for text in ["hosts:\n  pm1: { addresses: [10.0.0.1\nvms: {}\n", "a: [1,\n\tb: c\nd: \"x\n"] {
+        let (_, found) = read(text);
+        let first = found.iter().next().unwrap();
+        assert_eq!(slice(text, first.labels[1].span), "[");
+        assert!(first.help.as_ref().unwrap().starts_with("close the `[`"));
+    }
 }
 
 /// Spans that cover what they are spans of, and nothing out of the text.
