@@ -63,17 +63,17 @@ fn a_host_that_is_off_gets_a_file_that_removes_both_tables() {
 #[test]
 fn reject_towards_a_guest_is_a_drop_with_a_warning_and_real_elsewhere() {
     let spec = HOST.to_owned()
-        + "groups: { g: [ { in: reject, proto: tcp, dport: 25 } ] }\n\
-           datacenter: { rules: [ { group: g } ] }\n\
+        + "groups: { gg: [ { in: reject, proto: tcp, dport: 25 } ] }\n\
+           datacenter: { rules: [ { group: gg } ] }\n\
            vms: { 100: { host: pm1, nics: { net0: { bridge: vmbr0, mac: 'BC:24:11:00:00:64' } }, rules: \
-           [ { group: g }, { out: reject, proto: tcp, dport: 26 } ] } }\n";
+           [ { group: gg }, { out: reject, proto: tcp, dport: 26 } ] } }\n";
     let compiled = compile(&spec);
     let found: Vec<_> = compiled.diagnostics.iter().collect();
     let [warning] = found.as_slice() else { panic!("{found:#?}") };
     assert_eq!(warning.severity, Severity::Warning);
     assert_eq!(warning.code.as_str(), "nft::reject-becomes-drop");
     let text = &compiled.files[0].content;
-    assert_eq!(chain(text, "bridge", "group-g-in"), ["tcp dport 25 drop"]);
-    assert_eq!(chain(text, "inet", "group-g-in"), ["tcp dport 25 goto reject-packet"]);
+    assert_eq!(chain(text, "bridge", "group-gg-in"), ["tcp dport 25 drop"]);
+    assert_eq!(chain(text, "inet", "group-gg-in"), ["tcp dport 25 goto reject-packet"]);
     assert!(chain(text, "bridge", "guest-100-out").contains(&"tcp dport 26 goto reject-packet".to_owned()));
 }
