@@ -5,4 +5,5 @@ mod guest;
 mod host;
 mod load;
 mod modes;
+mod packets;
 mod rows;

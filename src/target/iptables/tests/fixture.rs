@@ -63,7 +63,7 @@ pub fn in_namespace(files: &BTreeMap<String, String>, script: &str) -> String {
         std::fs::File::create(folder.path().join(name)).unwrap().write_all(text.as_bytes()).unwrap();
     }
     let output = Command::new("unshare")
-        .args(["-n", "sh", "-euc", script])
+        .args(["-n", "-m", "bash", "-euc", script])
         .current_dir(folder.path())
         .stdin(Stdio::null())
         .output()
