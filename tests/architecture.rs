@@ -27,7 +27,9 @@ const OUTSIDE: &[&str] = &["cli", "main.rs"];
 /// Files that are longer than the house allows, and why.
 const LONG: &[(&str, &str)] = &[];
 
+/// Lines of a file; tables of cases may be longer.
 const LIMIT: usize = 500;
+const TEST_LIMIT: usize = 800;
 
 fn sources() -> BTreeMap<String, String> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -174,10 +176,11 @@ fn files_stay_short() {
     for (name, text) in sources() {
         let lines = text.lines().count();
         let excused = LONG.iter().any(|(known, _)| *known == name);
-        if lines > LIMIT && !excused {
-            wrong.push(format!("src/{name} has {lines} lines; {LIMIT} is the limit"));
+        let limit = if is_test_file(&name) { TEST_LIMIT } else { LIMIT };
+        if lines > limit && !excused {
+            wrong.push(format!("src/{name} has {lines} lines; {limit} is the limit"));
         }
-        if lines <= LIMIT && excused {
+        if lines <= limit && excused {
             wrong.push(format!("src/{name} is short now; take it off the list"));
         }
     }

@@ -172,7 +172,7 @@ fn numbers(words: &mut [String]) {
         let key = words[index - 1].as_str();
         if ["l4proto", "protocol"].contains(&key) {
             // `protocol` is an ethertype's alone (`meta protocol`), or an IP header's (`ip protocol`).
-            let ethertype = key == "protocol" && !words[..index - 1].last().is_some_and(|word| word == "ip");
+            let ethertype = key == "protocol" && words[..index - 1].last().is_none_or(|word| word != "ip");
             let value = named(if ethertype { "ether type" } else { "l4proto" }, &words[index]);
             words[index] = value;
         }
