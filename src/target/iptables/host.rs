@@ -58,6 +58,7 @@ pub(super) fn filter(host: &HostPolicy, datacenter: &Datacenter, family: Family)
         sets: host.iptables.ipset.then(Sets::default),
         made: HashMap::new(),
         runs: Vec::new(),
+        marks: false,
         established_leaves: established_leaves(host),
         diagnostics: Diagnostics::new(),
     };
@@ -156,13 +157,12 @@ impl<'a> Lowering<'a> {
         self.chains.share(&hint, rules)
     }
 
-    /// The rules that ask a hook and go on if it accepts.
-    fn ask(tests: &[Test], chain: Name) -> [Rule; 3] {
-        [
-            Rule::new(tests.to_vec(), Jump::ClearMark),
-            Rule::new(tests.to_vec(), Jump::Call(chain)),
-            Rule::new(tests.to_vec(), Jump::ClearMark),
-        ]
+    /// The rules that ask a hook and go on if it accepts. No chain leaves its mark behind, and none is
+    /// taken in by one that was there before.
+    fn ask(&self, tests: &[Test], chain: Name) -> Vec<Rule> {
+        let call = Rule::new(tests.to_vec(), Jump::Call(chain));
+        let clear = Rule::new(tests.to_vec(), Jump::ClearMark);
+        if self.marks { vec![clear.clone(), call, clear] } else { vec![call] }
     }
 
     /// guest-out for what came through a guest's port; none where no guest is filtered.
@@ -172,7 +172,8 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let tree = dispatch::ports(&mut self.chains, "from-port", Side::Source, &keys);
-        let chain = self.chains.share("from-guests", Self::ask(&[], tree).to_vec());
+        let asked = self.ask(&[], tree);
+        let chain = self.chains.share("from-guests", asked);
         Some(Rule::new(vec![Test::FromPort], Jump::Call(chain)))
     }
 
@@ -198,7 +199,8 @@ impl<'a> Lowering<'a> {
         let keys = self.port_keys(parts, |(nic, _)| vnet_of(nic));
         if !keys.is_empty() {
             let tree = dispatch::ports(&mut self.chains, "from-vnet", Side::Source, &keys);
-            let chain = self.chains.share("from-vnets", Self::ask(&[], tree).to_vec());
+            let asked = self.ask(&[], tree);
+            let chain = self.chains.share("from-vnets", asked);
             rules.push(Rule::new(vec![Test::FromPort], Jump::Call(chain)));
         }
         let host = self.host;
@@ -207,7 +209,7 @@ impl<'a> Lowering<'a> {
             Accept::Final | Accept::Queue(_) => rules.extend(hook),
             Accept::Pass => {
                 let chain = self.chains.share("host-in", hook);
-                rules.extend(Self::ask(&[], chain));
+                rules.extend(self.ask(&[], chain));
             }
         }
         self.built_in_chain("INPUT", false, rules);
@@ -215,7 +217,9 @@ impl<'a> Lowering<'a> {
 
     fn forward(&mut self, parts: &Parts<'_>) {
         let host = self.host;
-        let bridges = host.platform == Platform::Proxmox || !parts.nics.is_empty() || !parts.vnets.is_empty();
+        // A server that has its tables for itself has no bridges, and is spared the module that this test loads.
+        let bridges =
+            host.platform == Platform::Proxmox || !exclusive(host) || !parts.nics.is_empty() || !parts.vnets.is_empty();
         let mut rules: Vec<Rule> = self.what_guests_sent(parts).into_iter().collect();
         if bridges {
             let bridged = self.bridged(parts);
@@ -228,7 +232,7 @@ impl<'a> Lowering<'a> {
             Accept::Final | Accept::Queue(_) => rules.extend(hook),
             Accept::Pass => {
                 let chain = self.chains.share("host-forward", hook);
-                rules.extend(Self::ask(&[], chain));
+                rules.extend(self.ask(&[], chain));
             }
         }
         self.finish(&mut rules, guests, parts);
@@ -240,7 +244,7 @@ impl<'a> Lowering<'a> {
         let mut rules = Vec::new();
         for (bridge, chain) in &parts.vnets {
             if let Some(bridge) = self.interface(bridge, self.host.span) {
-                rules.extend(Self::ask(&[Test::In(bridge)], Name::clone(chain)));
+                rules.extend(self.ask(&[Test::In(bridge)], Name::clone(chain)));
             }
         }
         let keys = self.port_keys(parts, |nic| nic.1.as_ref().map(|chains| Name::clone(&chains.into)));
@@ -258,7 +262,7 @@ impl<'a> Lowering<'a> {
                     rules.push(Rule::new(Vec::new(), Jump::Accept));
                 }
             }
-            Accept::Pass => rules.extend(tree.into_iter().flat_map(|tree| Self::ask(&[], tree))),
+            Accept::Pass => rules.extend(tree.into_iter().flat_map(|tree| self.ask(&[], tree))),
         }
     }
 
@@ -269,7 +273,7 @@ impl<'a> Lowering<'a> {
         let mut rules = self.host_hook(&host.hook_out, accept);
         if accept == Accept::Pass {
             let chain = self.chains.share("host-out", rules);
-            rules = Self::ask(&[], chain).to_vec();
+            rules = self.ask(&[], chain);
         }
         self.finish(&mut rules, guests, parts);
         let open = host.options.policy_out.value == Verdict::Accept;
@@ -305,7 +309,7 @@ impl<'a> Lowering<'a> {
     fn towards(&mut self, vnet: Option<Name>, guest: Option<&Name>, parts: &Parts<'_>) -> Option<Name> {
         let Some(vnet) = vnet else { return guest.cloned() };
         let hint = guest.map_or_else(|| format!("via-{vnet}"), |guest| format!("{vnet}-{guest}"));
-        let mut rules = Self::ask(&[], vnet).to_vec();
+        let mut rules = self.ask(&[], vnet);
         rules.push(match (guest, parts.last) {
             (Some(guest), _) => Rule::new(Vec::new(), Jump::Goto(Name::clone(guest))),
             (None, Accept::Final | Accept::Queue(_)) => Rule::new(Vec::new(), Jump::Accept),

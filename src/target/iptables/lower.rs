@@ -81,6 +81,8 @@ pub(super) struct Lowering<'a> {
     pub(super) made: HashMap<super::list::Key, Option<Name>>,
     /// Runs of built-in stages that were made already.
     pub(super) runs: Vec<super::list::Run>,
+    /// Whether some chain so far tells by a mark that it accepted a packet.
+    pub(super) marks: bool,
     /// Whether an established connection may leave at its first hook: every later hook would let it pass.
     pub(super) established_leaves: bool,
     /// What there is to say.
@@ -233,6 +235,7 @@ impl Lowering<'_> {
     }
 
     fn accepted_chain(&mut self) -> Name {
+        self.marks = true;
         self.chains.share("accepted", vec![Rule::new(Vec::new(), Jump::SetMark)])
     }
 

@@ -25,7 +25,7 @@ fn many(count: u32) -> String {
             let mac = format!("BC:24:{:02X}:{:02X}:{:02X}:0{nic}", id >> 16, (id >> 8) & 255, id & 255);
             let _ = writeln!(
                 text,
-                "      net{nic}: {{ bridge: vmbr{nic}, mac: \"{mac}\", ip: [10.{}.{high}.{low}/16, \"2001:db8:{nic}::{id}/64\"] }}",
+                "      net{nic}: {{ bridge: vmbr{nic}, mac: \"{mac}\", ip: [10.{}.{high}.{low}/16, \"2001:db8:{nic}::{id:x}/64\"] }}",
                 nic + 100
             );
         }
