@@ -12,7 +12,7 @@ use crate::policy::{
     TargetName, VnetPolicy, ZoneRef,
 };
 
-use super::file::{FwFile, GroupSection, RuleBlock, RuleLine};
+use super::file::{FwFile, GroupSection, Page, RuleBlock, RuleLine};
 use super::names::{Names, Scope};
 use super::rule::Context;
 use super::{guest, host, options, warn};
@@ -27,7 +27,8 @@ pub(super) struct Draft<'a> {
     /// The hosts that it is for; none for files of the whole cluster.
     pub(super) hosts: Vec<&'a str>,
     pub(super) template: &'static str,
-    pub(super) file: FwFile,
+    /// Text already: lines are many, and their parts need not outlive them.
+    pub(super) page: Page,
 }
 
 /// What is shared between the files while they are built.
@@ -54,7 +55,7 @@ pub(super) fn all(fleet: &Fleet) -> (Vec<Draft<'_>>, Diagnostics) {
     for policy in build.hosts.clone() {
         let file = host::file(&mut build, policy);
         let path = format!("pve/nodes/{}/host.fw", policy.name);
-        drafts.push(Draft { path, hosts: vec![&policy.name], template: "pve/host.fw.j2", file });
+        drafts.push(Draft { path, hosts: vec![&policy.name], template: "pve/host.fw.j2", page: file.page() });
     }
     let mut guests: BTreeMap<u32, Vec<(&HostPolicy, &GuestPolicy)>> = BTreeMap::new();
     for policy in &build.hosts {
@@ -65,17 +66,22 @@ pub(super) fn all(fleet: &Fleet) -> (Vec<Draft<'_>>, Diagnostics) {
     for (id, places) in guests {
         if let Some(file) = guest::file(&mut build, &places) {
             let hosts = places.iter().map(|(host, _)| host.name.as_str()).collect();
-            drafts.push(Draft { path: format!("pve/firewall/{id}.fw"), hosts, template: "pve/guest.fw.j2", file });
+            drafts.push(Draft {
+                path: format!("pve/firewall/{id}.fw"),
+                hosts,
+                template: "pve/guest.fw.j2",
+                page: file.page(),
+            });
         }
     }
     for vnet in &fleet.vnets {
         let file = build.vnet(vnet);
         let path = format!("pve/sdn/firewall/{}.fw", vnet.name);
-        drafts.push(Draft { path, hosts: Vec::new(), template: "pve/vnet.fw.j2", file });
+        drafts.push(Draft { path, hosts: Vec::new(), template: "pve/vnet.fw.j2", page: file.page() });
     }
     let (file, diagnostics) = build.cluster();
     let path = "pve/firewall/cluster.fw".to_owned();
-    drafts.push(Draft { path, hosts: Vec::new(), template: "pve/cluster.fw.j2", file });
+    drafts.push(Draft { path, hosts: Vec::new(), template: "pve/cluster.fw.j2", page: file.page() });
     (drafts, diagnostics)
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::net::{AddressSet, Family};
 use crate::policy::{GuestKind, Ipset, IpsetEntry, Reference, ZoneRef};
@@ -42,6 +42,25 @@ impl Kinds {
 /// A network as `.fw` files have it: an address without its full-length prefix.
 pub(super) fn network_text(network: IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
+}
+
+/// The set's one network, if it is one.
+pub(super) fn single_network(set: &AddressSet) -> Option<IpNet> {
+    match (set.v4().as_slice(), set.v6().as_slice()) {
+        ([(first, last)], []) => {
+            let length = (first ^ last).leading_zeros();
+            let whole = u32::MAX.checked_shr(length).unwrap_or(0);
+            let network = Ipv4Net::new(Ipv4Addr::from(*first), u8::try_from(length).ok()?).ok()?;
+            (first & whole == 0 && last & whole == whole).then_some(IpNet::V4(network))
+        }
+        ([], [(first, last)]) => {
+            let length = (first ^ last).leading_zeros();
+            let whole = u128::MAX.checked_shr(length).unwrap_or(0);
+            let network = Ipv6Net::new(Ipv6Addr::from(*first), u8::try_from(length).ok()?).ok()?;
+            (first & whole == 0 && last & whole == whole).then_some(IpNet::V6(network))
+        }
+        _ => None,
+    }
 }
 
 /// The networks of a set as an ipset can hold them: IPv4 first, ascending, and no `/0`.
@@ -120,4 +139,24 @@ fn disjoint(entries: &[IpsetEntry]) -> bool {
     }
     apart(entries.iter().flat_map(|entry| entry.set.v4().iter()).collect())
         && apart(entries.iter().flat_map(|entry| entry.set.v6().iter()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{parse_address_range, parse_prefix};
+
+    #[test]
+    fn one_network_is_told_from_a_range() {
+        for text in
+            ["0.0.0.0/0", "10.0.0.0/8", "10.0.0.2/31", "192.0.2.1/32", "::/0", "2001:db8::/32", "2001:db8::1/128"]
+        {
+            let network = parse_prefix(text).unwrap();
+            assert_eq!(single_network(&AddressSet::network(network)), Some(network));
+        }
+        for text in ["10.0.0.1-10.0.0.2", "10.0.0.0-10.0.0.2", "10.0.0.0-10.0.1.254", "2001:db8::1-2001:db8::2"] {
+            assert_eq!(single_network(&parse_address_range(text).unwrap()), None, "{text}");
+        }
+        assert_eq!(single_network(&AddressSet::empty()), None);
+    }
 }

@@ -36,7 +36,11 @@ mod tail;
 mod tests;
 mod warn;
 
+use rayon::prelude::*;
+
 use crate::policy::{Fleet, TargetName};
+
+use build::Draft;
 
 use super::{Compiled, OutputFile, OutputName, Selection, Target, TemplateError, Templates};
 
@@ -67,20 +71,18 @@ impl Target for Pve {
         if diagnostics.has_errors() {
             return Ok(Compiled { files: Vec::new(), diagnostics });
         }
-        let mut files = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            if draft.hosts.is_empty() || draft.hosts.iter().any(|host| selection.wants_host(host)) {
-                files.push(OutputFile {
-                    path: draft.path,
-                    host: match draft.hosts.as_slice() {
-                        [host] => Some((*host).to_owned()),
-                        _ => None,
-                    },
-                    output: OutputName::Pve,
-                    content: templates.render(draft.template, &draft.file.page())?,
-                });
-            }
-        }
+        let wanted =
+            |draft: &Draft<'_>| draft.hosts.is_empty() || draft.hosts.iter().any(|host| selection.wants_host(host));
+        let render = |draft: Draft<'_>| {
+            let host = match draft.hosts.as_slice() {
+                [host] => Some((*host).to_owned()),
+                _ => None,
+            };
+            let content = templates.render(draft.template, &draft.page)?;
+            Ok(OutputFile { path: draft.path, host, output: OutputName::Pve, content })
+        };
+        let mut files: Vec<OutputFile> =
+            drafts.into_par_iter().filter(wanted).map(render).collect::<Result<_, TemplateError>>()?;
         files.sort_by(|left, right| left.path.cmp(&right.path));
         Ok(Compiled { files, diagnostics })
     }

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span};
@@ -20,7 +19,7 @@ use crate::net::AddressSet;
 use crate::policy::{AddressTerm, Fleet, Reference, TargetName, ZoneRef};
 
 use super::file::{AliasLine, IpsetLine, IpsetSection};
-use super::ipset::{Kinds, ipset_section, machines, network_text, networks};
+use super::ipset::{Kinds, ipset_section, machines, network_text, networks, single_network};
 
 /// The longest name of an alias or an ipset.
 const NAME_MAX: usize = 64;
@@ -140,16 +139,12 @@ impl<'a> Names<'a> {
 
     /// One network or one range as it is; anything else becomes a list.
     fn literal(&mut self, set: &Arc<AddressSet>, reference: &Reference, scope: &mut Scope<'_>) -> String {
-        let (v4, v6) = (set.networks_v4(), set.networks_v6());
-        match (v4.as_slice(), v6.as_slice(), set.v4().as_slice(), set.v6().as_slice()) {
-            ([network], [], ..) => network_text(IpNet::V4(*network)),
-            ([], [network], ..) => network_text(IpNet::V6(*network)),
-            (_, [], [(a, b)], _) => {
-                format!("{}-{}", Ipv4Addr::from(*a), Ipv4Addr::from(*b))
-            }
-            ([], _, _, [(a, b)]) => {
-                format!("{}-{}", Ipv6Addr::from(*a), Ipv6Addr::from(*b))
-            }
+        if let Some(network) = single_network(set) {
+            return network_text(network);
+        }
+        match (set.v4().as_slice(), set.v6().as_slice()) {
+            ([(first, last)], []) => format!("{}-{}", Ipv4Addr::from(*first), Ipv4Addr::from(*last)),
+            ([], [(first, last)]) => format!("{}-{}", Ipv6Addr::from(*first), Ipv6Addr::from(*last)),
             _ => self.list(set, scope, &self.kinds.text(reference)),
         }
     }

@@ -26,7 +26,7 @@ use crate::policy::{
 };
 
 use super::file::{Action, RuleLine};
-use super::ipset::network_text;
+use super::ipset::{network_text, single_network};
 use super::names::{Names, Scope};
 
 /// The most ports in one list; a range counts two.
@@ -284,10 +284,8 @@ impl Context<'_, '_> {
 
 /// Whether a side is a list of networks of both families, short enough to stand in rules.
 fn is_plain(side: &Addresses) -> bool {
-    let literal = |term: &AddressTerm| {
-        matches!(term.reference, Reference::Literal(_))
-            && term.set.networks_v4().len() + term.set.networks_v6().len() == 1
-    };
+    let literal =
+        |term: &AddressTerm| matches!(term.reference, Reference::Literal(_)) && single_network(&term.set).is_some();
     side.terms.len() <= ADDRESSES_MAX && side.terms.iter().all(literal)
 }
 
