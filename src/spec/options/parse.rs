@@ -66,7 +66,15 @@ pub fn parse_choice(words: &'static [&'static str], text: &Text) -> Result<&'sta
     }
     let message = format!("expected one of {}, found `{}`", quoted(words), text.value);
     let error = wrong(text, message);
-    Err(match closest(&text.value, words.iter().copied()) {
+    // Other programs' words for a verdict come first.
+    let meant = match text.value.to_ascii_lowercase().as_str() {
+        "allow" | "permit" | "pass" => "accept",
+        "deny" | "block" | "discard" => "drop",
+        "refuse" => "reject",
+        _ => "",
+    };
+    let meant = words.iter().copied().find(|word| *word == meant);
+    Err(match meant.or_else(|| closest(&text.value, words.iter().copied())) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error.help("write one of these words"),
     })

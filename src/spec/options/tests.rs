@@ -70,6 +70,10 @@ fn choices_suggest_the_nearest_word() {
     assert_eq!(found[0].message, "expected one of `accept`, `drop`, `reject`, found `acept`");
     assert_eq!(found[0].help.as_deref(), Some("did you mean `accept`?"));
     assert_eq!(scalar(OptionZone::Vnet, "policy_forward", "reject").len(), 1);
+    for (word, ours) in [("allow", "accept"), ("DENY", "drop"), ("refuse", "reject")] {
+        let found = scalar(OptionZone::Guest, "policy_in", word);
+        assert_eq!(found[0].help, Some(format!("did you mean `{ours}`?")));
+    }
     let warn = parse_log_level(&text("warn")).unwrap_err();
     assert_eq!(warn.help.as_deref(), Some("did you mean `warning`?"));
 }
