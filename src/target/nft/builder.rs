@@ -5,6 +5,7 @@
 //! numbered in the order they are made: hash order is never looked at.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostics, Span};
@@ -15,6 +16,7 @@ use crate::policy::{
 };
 
 use super::clause::{Place, alternatives};
+use super::digest::Quick;
 use super::log::{self, LogChains, Message, Style, Subject, Users};
 use super::name;
 use super::set::{IpsetNames, Pool};
@@ -61,7 +63,7 @@ pub(super) struct Builder<'a> {
     style: Style,
     pub(super) pool: Pool<'a>,
     broadcast: &'a Arc<AddressSet>,
-    by_rules: HashMap<Arc<[Rule]>, Arc<str>>,
+    by_hash: HashMap<u64, Vec<usize>>,
     names: HashSet<Arc<str>>,
     chains: Vec<Chain>,
     groups: BTreeMap<(&'a str, Direction, HookName), Option<Known>>,
@@ -90,7 +92,7 @@ impl<'a> Builder<'a> {
             style,
             pool: Pool::new(ipsets),
             broadcast,
-            by_rules: HashMap::new(),
+            by_hash: HashMap::new(),
             names: HashSet::from([REJECT.into()]),
             chains: Vec::new(),
             groups: BTreeMap::new(),
@@ -208,17 +210,19 @@ impl<'a> Builder<'a> {
             return None;
         }
         let messages = Arc::new(body.messages);
-        let rules: Arc<[Rule]> = body.rules.into();
-        if let Some(name) = self.by_rules.get(&rules) {
-            return Some((Arc::clone(name), messages));
+        let hash = BuildHasherDefault::<Quick>::default().hash_one(&body.rules);
+        let same = self.by_hash.entry(hash).or_default();
+        let mut candidates = same.iter().filter_map(|at| self.chains.get(*at));
+        if let Some(chain) = candidates.find(|chain| *chain.rules == *body.rules) {
+            return Some((Arc::clone(&chain.name), messages));
         }
+        same.push(self.chains.len());
         let wanted = name::name(words);
         let numbered = (2_u32..).map(|number| format!("{wanted}.{number}"));
         let free = std::iter::once(wanted.clone()).chain(numbered).find(|one| !self.names.contains(one.as_str()));
         let name: Arc<str> = free.unwrap_or(wanted).into();
         self.names.insert(Arc::clone(&name));
-        self.by_rules.insert(Arc::clone(&rules), Arc::clone(&name));
-        self.chains.push(Chain { name: Arc::clone(&name), base: None, rules });
+        self.chains.push(Chain { name: Arc::clone(&name), base: None, rules: body.rules });
         Some((name, messages))
     }
 
@@ -333,7 +337,7 @@ impl<'a> Builder<'a> {
     /// A base chain; its last rule must decide.
     pub(super) fn base(&mut self, name: &str, hook: &'static str, priority: i32, body: Body) {
         let base = Some(Base { hook, priority });
-        self.bases.push(Chain { name: name.into(), base, rules: body.rules.into() });
+        self.bases.push(Chain { name: name.into(), base, rules: body.rules });
     }
 
     /// A conntrack helper.
@@ -396,7 +400,7 @@ impl<'a> Builder<'a> {
         rule(vec![Condition::Family(Family::V4)], Action::Reject(Answer::HostProhibited));
         rule(vec![Condition::Family(Family::V6)], Action::Reject(Answer::AdminProhibited));
         rule(Vec::new(), Action::Drop);
-        Chain { name: REJECT.into(), base: None, rules: rules.into() }
+        Chain { name: REJECT.into(), base: None, rules }
     }
 }
 

@@ -52,16 +52,19 @@ pub(super) const fn nic_sources(family: Family) -> &'static str {
 
 /// What a clause matches; empty where nothing can in this table.
 pub(super) fn alternatives(pool: &mut Pool<'_>, place: Place<'_>, clause: &Clause) -> Alternatives {
-    let families: Vec<Family> = Family::BOTH.into_iter().filter(|family| clause.speaks_of(*family)).collect();
-    if clause.matches.iter().any(is_address) {
-        return families.into_iter().flat_map(|family| of_family(pool, place, clause, Some(family))).collect();
-    }
-    match families.as_slice() {
-        [only] => of_family(pool, place, clause, Some(*only)),
+    let addressed = clause.matches.iter().any(is_address);
+    match (clause.speaks_of(Family::V4), clause.speaks_of(Family::V6)) {
+        (true, false) => of_family(pool, place, clause, Some(Family::V4)),
+        (false, true) => of_family(pool, place, clause, Some(Family::V6)),
+        (true, true) if addressed => {
+            let mut rows = of_family(pool, place, clause, Some(Family::V4));
+            rows.extend(of_family(pool, place, clause, Some(Family::V6)));
+            rows
+        }
         // Conditions on IP that contradict one another.
-        [] if clause.matches.iter().any(is_of_ip) => Vec::new(),
+        (false, false) if clause.matches.iter().any(is_of_ip) => Vec::new(),
         // Every IP packet, or frames that are not IP.
-        [] | [..] => of_family(pool, place, clause, None),
+        (true, true) | (false, false) => of_family(pool, place, clause, None),
     }
 }
 
@@ -376,10 +379,11 @@ fn drop_implied(row: &mut Vec<Condition>) {
         | Condition::MarkNot(_)
         | Condition::Above(..) => false,
     };
-    let implied: Vec<Protocol> = row
-        .iter()
-        .filter_map(|condition| if let Condition::Protocol(protocol) = condition { Some(*protocol) } else { None })
-        .filter(|protocol| row.iter().any(|condition| looks(*protocol, condition)))
-        .collect();
-    row.retain(|condition| !matches!(condition, Condition::Protocol(protocol) if implied.contains(protocol)));
+    let of = |condition: &Condition| if let Condition::Protocol(protocol) = condition { Some(*protocol) } else { None };
+    let implied = row.iter().position(|condition| {
+        of(condition).is_some_and(|protocol| row.iter().any(|condition| looks(protocol, condition)))
+    });
+    if let Some(at) = implied {
+        row.remove(at);
+    }
 }

@@ -121,7 +121,7 @@ pub(super) fn chains(style: Style, users: &Users, last: impl Fn(&Message) -> Act
                     let known = stub.take().filter(|(of, _)| of == number);
                     let (_, name) = stub.insert(known.unwrap_or_else(|| {
                         let name: Arc<str> = format!("{chain}-{number}").into();
-                        let rules = Arc::from([style.line(*number, message)]);
+                        let rules = vec![style.line(*number, message)];
                         all.stubs.push(Chain { name: Arc::clone(&name), base: None, rules });
                         (*number, name)
                     }));
@@ -133,11 +133,7 @@ pub(super) fn chains(style: Style, users: &Users, last: impl Fn(&Message) -> Act
                 Rule::new(Vec::new(), Action::Dispatch(side, Arc::clone(&chain)))
             }
         };
-        all.chains.push(Chain {
-            name: chain,
-            base: None,
-            rules: Arc::from([rule, Rule::new(Vec::new(), last(message))]),
-        });
+        all.chains.push(Chain { name: chain, base: None, rules: vec![rule, Rule::new(Vec::new(), last(message))] });
     }
     all
 }

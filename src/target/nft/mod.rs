@@ -7,6 +7,7 @@
 mod bridge;
 mod builder;
 mod clause;
+mod digest;
 mod host;
 mod log;
 mod name;

@@ -6,11 +6,13 @@
 //! out in plain rules instead. Lookups are by content: hash order is never looked at.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use crate::net::{AddressSet, Family, Number, PortSet, Ranges};
 use crate::policy::{Fleet, ZoneRef};
 
+use super::digest::Quick;
 use super::name;
 use super::table::{Elements, Operand, Set};
 
@@ -19,17 +21,19 @@ const BUDGET: usize = 900;
 /// Lists up to this length are short.
 const SHORT: usize = 32;
 
+type Lookup<K, V> = HashMap<K, V, BuildHasherDefault<Quick>>;
+
 /// Any of these; none at all where nothing can match.
 pub(super) type Operands<T> = Arc<[Operand<T>]>;
 
 /// The names of ipsets, by what they stand for.
 #[derive(Debug, Default)]
-pub(super) struct IpsetNames<'a>(HashMap<&'a AddressSet, String>);
+pub(super) struct IpsetNames<'a>(Lookup<&'a AddressSet, String>);
 
 impl<'a> IpsetNames<'a> {
     /// Of a fleet; the first name of the nearest zone to the datacenter wins.
     pub(super) fn new(fleet: &'a Fleet) -> Self {
-        let mut names = HashMap::new();
+        let mut names = Lookup::default();
         for ((zone, name), ipset) in &fleet.ipsets {
             let text = match zone {
                 ZoneRef::Datacenter => name::name(&["ipset", name]),
@@ -52,15 +56,16 @@ impl<'a> IpsetNames<'a> {
 #[derive(Debug)]
 pub(super) struct Pool<'a> {
     ipsets: &'a IpsetNames<'a>,
-    ports: HashMap<PortSet, Operands<u16>>,
-    addresses: HashMap<(Family, AddressSet), Operands<u128>>,
+    ports: Lookup<PortSet, Operands<u16>>,
+    v4: Lookup<AddressSet, Operands<u128>>,
+    v6: Lookup<AddressSet, Operands<u128>>,
     sets: BTreeMap<Arc<str>, Elements>,
 }
 
 impl<'a> Pool<'a> {
     /// No sets yet.
     pub(super) fn new(ipsets: &'a IpsetNames<'a>) -> Self {
-        Self { ipsets, ports: HashMap::new(), addresses: HashMap::new(), sets: BTreeMap::new() }
+        Self { ipsets, ports: Lookup::default(), v4: Lookup::default(), v6: Lookup::default(), sets: BTreeMap::new() }
     }
 
     /// A set of a fixed name.
@@ -94,9 +99,11 @@ impl<'a> Pool<'a> {
 
     /// The addresses of a family in the set.
     pub(super) fn addresses(&mut self, family: Family, set: &AddressSet) -> Operands<u128> {
-        // A borrowed pair cannot be looked up in a map of pairs; the clone of most sets is two words a family.
-        let key = (family, set.clone());
-        if let Some(known) = self.addresses.get(&key) {
+        let known = match family {
+            Family::V4 => self.v4.get(set),
+            Family::V6 => self.v6.get(set),
+        };
+        if let Some(known) = known {
             return Arc::clone(known);
         }
         let ranges = ranges(family, set);
@@ -114,7 +121,11 @@ impl<'a> Pool<'a> {
             };
             Arc::from([Operand::Set(name)])
         };
-        self.addresses.insert(key, Arc::clone(&operands));
+        let lookup = match family {
+            Family::V4 => &mut self.v4,
+            Family::V6 => &mut self.v6,
+        };
+        lookup.insert(set.clone(), Arc::clone(&operands));
         operands
     }
 

@@ -107,7 +107,7 @@ pub(super) struct Chain {
     /// None for a chain that others call.
     pub(super) base: Option<Base>,
     /// In order.
-    pub(super) rules: Arc<[Rule]>,
+    pub(super) rules: Vec<Rule>,
 }
 
 /// Conditions that must all hold, and what then happens.

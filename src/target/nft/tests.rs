@@ -1,8 +1,13 @@
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Severity, SourceMap};
+use crate::diagnostic::SourceMap;
 
 use super::*;
+
+mod budget;
+mod host;
+mod load;
+mod rows;
 
 /// Compiles a spec for all its hosts.
 fn compile(yaml: &str) -> Compiled {
@@ -38,42 +43,24 @@ fn chain(text: &str, family: &str, name: &str) -> Vec<String> {
 
 const HOST: &str = "version: 1\nhosts: { pm1: { addresses: 10.0.0.11/24, targets: nft } }\n";
 
-#[test]
-fn a_host_without_guests_gets_its_own_table_and_loses_an_older_one_of_guests() {
-    let text = file(HOST);
-    let start =
-        "\ntable inet fwc\ndelete table inet fwc\ntable bridge fwc\ndelete table bridge fwc\n\ntable inet fwc {\n";
-    assert!(text.contains(start), "{text}");
-    assert!(!text.contains("table bridge fwc {"), "{text}");
-    let input = chain(&text, "inet", "input");
-    assert_eq!(input[0], "type filter hook input priority 0; policy accept;");
-    assert_eq!(input[1], "iifname \"lo\" accept");
-    assert_eq!(input.last().unwrap(), "drop");
-    assert_eq!(chain(&text, "inet", "output").last().unwrap(), "accept");
-    assert_eq!(chain(&text, "inet", "forward").last().unwrap(), "accept");
+/// A spec with one host and more.
+fn with(more: &str) -> String {
+    format!("{HOST}{more}")
 }
 
-#[test]
-fn a_host_that_is_off_gets_a_file_that_removes_both_tables() {
-    let text = file(&HOST.replace("targets", "options: { enable: false }, targets"));
-    assert!(text.contains("delete table inet fwc\ntable bridge fwc\ndelete table bridge fwc\n"), "{text}");
-    assert!(!text.contains('{'), "{text}");
+/// A spec with the guest 100 on one NIC, with more keys of its own.
+fn guest(more: &str) -> String {
+    let nic = "nics: { net0: { bridge: vmbr0, mac: 'BC:24:11:00:00:64', ip: 10.0.1.100/24 } }";
+    with(&format!("vms: {{ 100: {{ host: pm1, {nic}, {more} }} }}\n"))
 }
 
-#[test]
-fn reject_towards_a_guest_is_a_drop_with_a_warning_and_real_elsewhere() {
-    let spec = HOST.to_owned()
-        + "groups: { gg: [ { in: reject, proto: tcp, dport: 25 } ] }\n\
-           datacenter: { rules: [ { group: gg } ] }\n\
-           vms: { 100: { host: pm1, nics: { net0: { bridge: vmbr0, mac: 'BC:24:11:00:00:64' } }, rules: \
-           [ { group: gg }, { out: reject, proto: tcp, dport: 26 } ] } }\n";
-    let compiled = compile(&spec);
-    let found: Vec<_> = compiled.diagnostics.iter().collect();
-    let [warning] = found.as_slice() else { panic!("{found:#?}") };
-    assert_eq!(warning.severity, Severity::Warning);
-    assert_eq!(warning.code.as_str(), "nft::reject-becomes-drop");
-    let text = &compiled.files[0].content;
-    assert_eq!(chain(text, "bridge", "group-gg-in"), ["tcp dport 25 drop"]);
-    assert_eq!(chain(text, "inet", "group-gg-in"), ["tcp dport 25 goto reject-packet"]);
-    assert!(chain(text, "bridge", "guest-100-out").contains(&"tcp dport 26 goto reject-packet".to_owned()));
+/// The first place of a rule in a chain.
+fn place(rules: &[String], rule: &str) -> usize {
+    rules.iter().position(|one| one == rule).unwrap_or_else(|| panic!("no `{rule}` in {rules:#?}"))
+}
+
+/// What stands before and after the rules of guest 100 towards it, or from it.
+fn around(text: &str, direction: &str) -> (Vec<String>, Vec<String>) {
+    let end = |place| chain(text, "bridge", &format!("guests-{direction}-{place}"));
+    (end("before"), end("after"))
 }

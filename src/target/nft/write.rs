@@ -18,7 +18,7 @@ use super::table::{
 
 /// The lines between a table's braces.
 pub(super) fn table(table: &Table) -> String {
-    let mut out = Text { out: String::with_capacity(1 << 16), family: table.family };
+    let mut out = Text { out: String::with_capacity(size(table)), family: table.family };
     let mut first = true;
     for item in &table.items {
         if !std::mem::take(&mut first) {
@@ -32,6 +32,23 @@ pub(super) fn table(table: &Table) -> String {
         }
     }
     out.out
+}
+
+/// About how many bytes the text has; a table of many guests has some megabytes.
+fn size(table: &Table) -> usize {
+    let of = |item: &Item| match item {
+        Item::Set(set) => match &set.elements {
+            Elements::NicMacs(macs) => 64 + macs.len() * 48,
+            Elements::NicAddresses(_, addresses) => 64 + addresses.len() * 48,
+            Elements::Addresses(_, ranges) => 64 + ranges.len() * 24,
+            Elements::Ports(ports) => 64 + ports.as_slice().len() * 16,
+            Elements::EtherTypes(_) | Elements::Meter(..) => 128,
+        },
+        Item::Map(map) => 64 + map.elements.len() * 48,
+        Item::Chain(chain) => 64 + chain.rules.len() * 72,
+        Item::Helper(_) => 128,
+    };
+    table.items.iter().map(of).sum()
 }
 
 struct Text {
@@ -113,7 +130,7 @@ impl Text {
             let (hook, priority) = (base.hook, base.priority);
             self.write(format_args!("\t\ttype filter hook {hook} priority {priority}; policy accept;\n"));
         }
-        for rule in chain.rules.iter() {
+        for rule in &chain.rules {
             self.rule(rule);
         }
         self.put("\t}\n");

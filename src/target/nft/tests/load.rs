@@ -1,0 +1,146 @@
+//! What makes a load fast, or wrong: sharing, order, and the traps of the bridge.
+
+use super::*;
+
+const TWO: &str = "vms:\n\
+    \x20 100: { host: pm1, nics: { net0: { bridge: vmbr0, mac: 'BC:24:11:00:00:64' }, net1: { bridge: vmbr1, mac: 'BC:24:11:00:01:64' } }, rules: [ { in: accept, proto: tcp, dport: 22 } ] }\n\
+    \x20 101: { host: pm1, nics: { net0: { bridge: vmbr0, mac: 'BC:24:11:00:00:65' } }, rules: [ { in: accept, proto: tcp, dport: 22 } ] }\n";
+
+#[test]
+fn equal_guests_and_their_nics_share_one_chain() {
+    let text = file(&with(TWO));
+    for device in ["tap100i0", "tap100i1", "tap101i0"] {
+        assert!(text.contains(&format!("\"{device}\" : goto guest-100-in")), "{text}");
+    }
+    assert!(!text.contains("chain guest-101"), "{text}");
+}
+
+#[test]
+fn a_rule_for_one_nic_is_that_nics_alone() {
+    let spec = TWO.replacen("dport: 22 }", "dport: 22, iface: net1 }", 1);
+    let text = file(&with(&spec));
+    assert!(!chain(&text, "bridge", "guest-100-in").contains(&"tcp dport 22 accept".to_owned()));
+    assert!(chain(&text, "bridge", "guest-100-in.2").contains(&"tcp dport 22 accept".to_owned()));
+    assert!(text.contains("\"tap100i1\" : goto guest-100-in.2"));
+}
+
+/// Guests that log share their chains too; only the stub that knows the number is their own.
+#[test]
+fn logging_guests_share_their_rules() {
+    let text = file(&with(&TWO.replace("dport: 22 }", "dport: 22, log: info }")));
+    assert!(text.contains("\"tap101i0\" : goto guest-100-in"), "{text}");
+    for (device, number) in [("tap100i0", 100), ("tap100i1", 100), ("tap101i0", 101)] {
+        assert!(text.contains(&format!("\"{device}\" : jump log-guest-in-info-accept-{number}")), "{text}");
+    }
+}
+
+/// On Linux the kernel log gets the lines, and the datacenter's limit can be lifted.
+#[test]
+fn linux_logs_to_the_kernel() {
+    let spec = with(
+        "datacenter: { options: { log_ratelimit: { enable: false } }, rules: [ { in: drop, proto: udp, log: err } ] }",
+    );
+    let text = file(&spec.replace("targets", "platform: linux, targets"));
+    assert_eq!(
+        chain(&text, "inet", "log-host-in-err-drop"),
+        ["log prefix \"fwc :0:3:host-in: DROP: \" level err", "drop"]
+    );
+}
+
+/// nft has a word of its own for one level.
+#[test]
+fn a_warning_is_called_warn() {
+    let spec = with("datacenter: { rules: [ { in: drop, proto: udp, log: warning } ] }");
+    let text = file(&spec.replace("targets", "platform: linux, targets"));
+    assert!(text.contains("log prefix \"fwc :0:4:host-in: DROP: \" level warn\n"), "{text}");
+}
+
+/// nft 1.0.6 finds a map's chains only if they stand before it, and a rule's sets likewise.
+#[test]
+fn everything_stands_before_it_is_named() {
+    let text = file(&with(&TWO.replace("dport: 22 }", "dport: [22, 80], log: info }")));
+    let mut seen = std::collections::BTreeSet::new();
+    for line in text.lines().map(str::trim) {
+        let words: Vec<&str> = line.trim_end_matches([',', '{']).split_whitespace().collect();
+        if let [kind @ ("set" | "map" | "chain"), name] = words.as_slice() {
+            assert!(seen.insert((*kind, name.to_string())) || text.contains("table bridge"), "{line}");
+            continue;
+        }
+        for pair in words.windows(2) {
+            if let ["goto" | "jump", target] = pair {
+                assert!(seen.contains(&("chain", target.to_string())), "{line}");
+            }
+        }
+        for word in words.iter().filter_map(|word| word.strip_prefix('@')) {
+            assert!(seen.contains(&("set", word.to_owned())) || seen.contains(&("map", word.to_owned())), "{line}");
+        }
+    }
+}
+
+/// An answer made by `reject` leaves as `invalid`; nothing else that is not forwarded does.
+#[test]
+fn answers_of_reject_reach_the_guest() {
+    let post = chain(&file(&guest("rules: []")), "bridge", "postrouting");
+    assert_eq!(
+        post[1..],
+        [
+            "tcp flags & (rst) == rst ct state invalid meta mark & 0x40000000 == 0 accept",
+            "meta protocol ip icmp type 3 ct state invalid meta mark & 0x40000000 == 0 accept",
+            "meta protocol ip6 icmpv6 type 1 ct state invalid meta mark & 0x40000000 == 0 accept",
+            "meta mark & 0x40000000 == 0x40000000 meta mark set meta mark & 0xbfffffff",
+            "oifname vmap @guest-in",
+            "accept",
+        ]
+    );
+}
+
+/// With `bridge-nf-call-iptables` on, bridged frames come by the host's forward chain and are none of its business.
+#[test]
+fn bridged_frames_are_not_routed() {
+    let text = file(&guest("rules: []"));
+    assert_eq!(chain(&text, "inet", "forward")[1], "meta mark & 0x40000000 == 0x40000000 accept");
+    assert_eq!(chain(&text, "bridge", "forward")[1], "meta mark set meta mark | 0x40000000");
+    assert!(!file(HOST).contains("0x40000000"));
+}
+
+/// Below -200 the bridge's own conntrack has not run, and on a second load would come after.
+#[test]
+fn priorities_stay_above_conntrack() {
+    let spec = guest("rules: []")
+        .replace("targets", "options: { nf_conntrack_helpers: ftp, protection_synflood: true }, targets");
+    let text = file(&spec);
+    assert!(chain(&text, "bridge", "prerouting")[0].contains("priority -100;"));
+    assert!(chain(&text, "bridge", "helpers")[0].contains("hook prerouting priority -150;"));
+    assert_eq!(chain(&text, "bridge", "helpers")[1..], ["tcp dport 21 ct helper set \"helper-ftp\"", "accept"]);
+    assert!(chain(&text, "inet", "raw")[0].contains("hook prerouting priority -300;"));
+    // What goes to the host is counted there alone.
+    assert!(chain(&text, "bridge", "synflood")[0].contains("hook forward"));
+    for (name, family) in [("raw", "inet"), ("synflood", "bridge")] {
+        assert!(chain(&text, family, name)[1].ends_with("limit rate over 200/second burst 1000 packets } drop"));
+    }
+}
+
+#[test]
+fn every_base_chain_decides_by_itself() {
+    let text = file(&(guest("rules: []").replace("vmbr0", "prod") + "vnets: { prod: { rules: [] } }"));
+    let bases: Vec<&str> = text.split("\tchain ").filter(|part| part.contains("type filter hook")).collect();
+    assert!(bases.len() >= 8, "{text}");
+    for base in bases {
+        let rules = base.split("\n\t}\n").next().unwrap();
+        let last = rules.lines().last().unwrap().split(" comment").next().unwrap().trim();
+        assert!(rules.contains("policy accept;") && ["accept", "drop"].contains(&last), "{base}");
+    }
+}
+
+#[test]
+fn names_that_are_keywords_are_prefixed() {
+    let text =
+        file(&(guest("rules: [ { group: reject } ]") + "groups: { reject: [ { in: accept, proto: tcp, dport: 1 } ] }"));
+    assert!(text.contains("chain group-reject-in {"));
+}
+
+#[test]
+fn the_same_spec_gives_the_same_bytes() {
+    let spec = with(TWO);
+    assert_eq!(file(&spec), file(&spec));
+}
