@@ -6,6 +6,8 @@ use super::view::{EntryView, HookView, Machine, NicView, OptionView, Place, Sect
 
 /// Columns between the two.
 const GAP: usize = 2;
+/// Guests of a host that are named.
+const GUESTS: usize = 40;
 
 /// The machine as text.
 pub(super) fn render(machine: &Machine, style: Style) -> String {
@@ -105,7 +107,7 @@ impl Page {
         fact("platform", machine.platform.unwrap_or_default().to_owned());
         fact("targets", machine.targets.join(", "));
         fact("addresses", machine.addresses.join(", "));
-        fact("guests", machine.guests.join(", "));
+        fact("guests", guests(&machine.guests));
         for nic in &machine.nics {
             fact(&nic.nic, nic_words(nic));
         }
@@ -197,6 +199,14 @@ impl Page {
         }
         text
     }
+}
+
+/// The first guests by name, the rest by number.
+fn guests(all: &[String]) -> String {
+    let shown: Vec<&str> = all.iter().take(GUESTS).map(String::as_str).collect();
+    let more = all.len().saturating_sub(GUESTS);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    shown.join(", ") + &more
 }
 
 fn prefixed(text: &str) -> String {

@@ -23,12 +23,8 @@ fn opens(host: &HostPolicy, setting: &SysctlSetting, diagnostics: &mut Diagnosti
     if !is_switch || is_on || !filters_guests_by_iptables(host) {
         return;
     }
-    let message = format!(
-        "`{}: {}` lets frames of `host/{}`'s guests pass by the rules of iptables",
-        setting.key,
-        setting.value.trim(),
-        host.name
-    );
+    // A zone that many hosts inherit is told once: the message names no host.
+    let message = format!("`{}: {}` lets guests' frames pass by the rules of iptables", setting.key, setting.value);
     diagnostics.push(
         Diagnostic::error(Code::OpensFirewall, setting.origin.span, message)
             .because("switches filtering off")
@@ -70,7 +66,6 @@ fn file_name(host: &HostPolicy, diagnostics: &mut Diagnostics) {
     if host.platform != Platform::Proxmox || !host.enabled || !order::loses_to_proxmox(&file.value) {
         return;
     }
-    // A zone that many hosts inherit is told once: the message names no host.
     let message = format!("`{}` is read before Proxmox VE's own `pve.conf` and `pve-firewall.conf`", file.value);
     let span: Span = origin.span;
     diagnostics.push(
