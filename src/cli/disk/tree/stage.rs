@@ -14,6 +14,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 use rustix::io::Errno;
 
 use crate::cli::Failure;
+use crate::cli::failure::reason;
 
 use super::survey::Plan;
 
@@ -87,7 +88,11 @@ impl Stage {
                 DirBuilder::new().mode(0o777).create(tree.join(folder))?;
             }
             for path in &plan.carried {
-                carry(&old.join(path), &tree.join(path))?;
+                let from = old.join(path);
+                carry(&from, &tree.join(path)).map_err(|error| {
+                    let message = format!("`{}` cannot be carried over: {}", from.display(), reason(&error));
+                    io::Error::new(error.kind(), message)
+                })?;
             }
         }
         for (path, (content, mode)) in &plan.written {
@@ -149,8 +154,7 @@ fn carry(from: &Path, to: &Path) -> io::Result<()> {
         return Ok(());
     }
     if !metadata.is_file() {
-        let message = format!("`{}` is no regular file, and cannot be carried over", from.display());
-        return Err(io::Error::other(message));
+        return Err(io::Error::other("it is no regular file"));
     }
     fs::copy(from, to)?;
     let times = fs::FileTimes::new().set_accessed(metadata.accessed()?).set_modified(metadata.modified()?);
