@@ -4,7 +4,7 @@
 //! every chain that a hook ends in decides by itself. Chains are looked up by their content and
 //! numbered in the order they are made: hash order is never looked at.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ pub(super) struct Builder<'a> {
     by_hash: HashMap<u64, Vec<usize>>,
     names: HashSet<Arc<str>>,
     chains: Vec<Chain>,
-    groups: BTreeMap<(&'a str, Direction, HookName), Option<Known>>,
+    groups: HashMap<(*const Group, HookName), Option<Known>>,
     sections: HashMap<(*const Section, Direction, Option<u8>), Option<Known>>,
     users: Users,
     rejects: bool,
@@ -95,7 +95,7 @@ impl<'a> Builder<'a> {
             by_hash: HashMap::new(),
             names: HashSet::from([REJECT.into()]),
             chains: Vec::new(),
-            groups: BTreeMap::new(),
+            groups: HashMap::new(),
             sections: HashMap::new(),
             users: Users::new(),
             rejects: false,
@@ -302,7 +302,7 @@ impl<'a> Builder<'a> {
     /// A group's chain for a hook; its verdicts are that hook's.
     fn group(&mut self, scope: &Scope<'_>, group: &'a Arc<Group>) -> Option<Known> {
         let direction = scope.hook.direction();
-        let key = (group.name.as_str(), direction, scope.hook);
+        let key = (Arc::as_ptr(group), scope.hook);
         if let Some(known) = self.groups.get(&key) {
             return known.clone();
         }
