@@ -150,6 +150,8 @@ codes! {
     IptablesPrefix => "iptables::prefix",
     /// An IP protocol that iptables cannot match.
     IptablesProtocol => "iptables::protocol",
+    /// A rate or a burst that iptables cannot count.
+    IptablesRate => "iptables::rate",
     /// A guest's NIC without known addresses, which the host's own packets reach unfiltered.
     IptablesUnknownAddress => "iptables::unknown-address",
     // target::nft

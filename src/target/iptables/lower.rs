@@ -289,7 +289,9 @@ impl Lowering<'_> {
 
 /// Text that fits into a log prefix: the end whole, of the beginning what there is room for.
 fn cut(start: &str, end: &str, max: usize) -> String {
-    start.chars().take(max.saturating_sub(end.len())).chain(end.chars()).collect()
+    let plain =
+        start.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\') || c == ' ' { c } else { '_' });
+    plain.take(max.saturating_sub(end.len())).chain(end.chars()).collect()
 }
 
 fn tests(addresses: &Addresses) -> Vec<Test> {

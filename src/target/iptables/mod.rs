@@ -99,6 +99,10 @@ fn compile_host(
         compiled.diagnostics.push(error);
         return Ok(compiled);
     }
+    if host.enabled {
+        let error = raw::log_limit_error(host, &fleet.datacenter.options.log_ratelimit);
+        error.into_iter().for_each(|error| compiled.diagnostics.push(error));
+    }
     let ((v4, v6), frames) = rayon::join(
         || {
             rayon::join(

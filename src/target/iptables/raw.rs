@@ -2,8 +2,9 @@
 //!
 //! In: a host. Out: its raw table of one family: SYN flood protection and conntrack helpers.
 
+use crate::diagnostic::{Code, Diagnostic};
 use crate::net::{Family, Protocol, TcpFlags};
-use crate::policy::{ConntrackHelper, HostPolicy};
+use crate::policy::{ConntrackHelper, HostPolicy, LogRateLimit, Setting};
 
 use super::host::{exclusive, prefix};
 use super::ruleset::{Chain, Chains, Jump, Rule, Side, Test};
@@ -35,6 +36,29 @@ fn synflood(host: &HostPolicy) -> Option<Rule> {
         Test::Flood { rate: limit.rate, burst: limit.burst },
     ];
     Some(Rule::new(tests, Jump::Drop))
+}
+
+/// What the limit test can hold: per second, lines, and the seconds until the burst is full again.
+const LIMIT_MAX: (u64, u32, u64) = (10_000, 10_000, 86_400);
+
+/// An error where iptables cannot count the log lines of a host.
+pub(super) fn log_limit_error(host: &HostPolicy, log: &Setting<LogRateLimit>) -> Option<Diagnostic> {
+    let LogRateLimit { enable, rate, unit, burst } = log.value;
+    let seconds = match unit {
+        "second" => 1_u64,
+        "minute" => 60,
+        "hour" => 3_600,
+        _ => 86_400,
+    };
+    let (fastest, most, longest) = LIMIT_MAX;
+    let fits = rate > 0
+        && u64::from(rate) <= fastest * seconds
+        && (1..=most).contains(&burst)
+        && seconds * u64::from(burst) <= longest * u64::from(rate);
+    let span = log.origin.as_ref().map_or(host.span, |origin| origin.span);
+    let message = format!("iptables cannot count {rate} log lines a {unit} with a burst of {burst}");
+    let help = format!("at most {fastest} a second, a burst of {most}, and one day until the burst is full again");
+    (enable && !fits).then(|| Diagnostic::error(Code::IptablesRate, span, message).help(help))
 }
 
 /// A helper's name, protocol, port, and whether it knows IPv4 alone.

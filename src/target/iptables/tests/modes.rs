@@ -149,6 +149,26 @@ fn what_iptables_cannot_match_is_an_error() {
 }
 
 #[test]
+fn rates_beyond_the_kernel_are_errors_and_its_limits_load() {
+    let spec = |options: &str, log: &str| {
+        format!(
+            "version: 1\ndatacenter: {{ options: {{ log_ratelimit: {{ enable: true, {log} }} }} }}\n\
+             hosts: {{ pm1: {{ addresses: [10.0.0.1/24], targets: iptables, options: {{ log_level_in: info, \
+             protection_synflood: true, protection_synflood_rate: {options} }} }} }}\n"
+        )
+    };
+    let found = findings(&spec("200", "rate: 1/day, burst: 5"));
+    assert_eq!(found, ["iptables::rate: iptables cannot count 1 log lines a day with a burst of 5"]);
+    for (options, log) in [
+        ("1000000", "rate: 10000/second, burst: 10000"),
+        ("1", "rate: 1/day, burst: 1"),
+        ("1", "rate: 1/hour, burst: 24"),
+    ] {
+        loads(&files(&spec(options, log)));
+    }
+}
+
+#[test]
 fn an_interface_name_cannot_break_out_of_its_line() {
     for name in ["eth+", "a b", "a\nb", "a\"", "-j", "!a", "", "a234567890123456", "a#"] {
         let error = crate::target::iptables::shape::interface(name, Default::default()).unwrap_err();
