@@ -36,12 +36,14 @@ pub fn parse_bool(text: &Text) -> Result<bool, Diagnostic> {
     }
 }
 
-/// A whole number in plain decimals from `min` to `max`, both included; `unit` names what is counted.
+/// A whole number in plain decimals from `min` to `max`, both included; `unit` names what is counted
+/// (empty where nothing is).
 ///
 /// # Errors
 /// The text is not a plain decimal number, or outside the range.
 pub fn parse_integer(text: &Text, min: u64, max: u64, unit: &str) -> Result<u64, Diagnostic> {
-    let range = format!("a whole number of {unit} from {min} to {max}");
+    let of = if unit.is_empty() { "" } else { " of " };
+    let range = format!("a whole number{of}{unit} from {min} to {max}");
     let plain = !text.value.is_empty() && text.value.bytes().all(|byte| byte.is_ascii_digit());
     if !plain || (text.value.len() > 1 && text.value.starts_with('0')) {
         let message = format!("expected {range}, found `{}`", text.value);

@@ -188,7 +188,8 @@ pub(super) fn takes(lexis: Lexis) -> String {
     match lexis {
         Lexis::Line => "write one line of text".to_owned(),
         Lexis::Bool => "write `true` or `false`".to_owned(),
-        Lexis::Integer { min, max, unit } => format!("write a whole number of {unit} from {min} to {max}"),
+        Lexis::Integer { min, max, .. } => format!("write a whole number from {min} to {max}"),
+        Lexis::Version => "write `version: 1`".to_owned(),
         Lexis::Words(words) => {
             let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
             format!("write one of {}", words.join(", "))

@@ -17,6 +17,8 @@ pub(super) enum Lexis {
     Words(&'static [&'static str]),
     /// A log level.
     LogLevel,
+    /// The version of the language: 1.
+    Version,
     /// A name or another text with a form.
     Name(&'static Pattern),
 }
@@ -71,6 +73,12 @@ impl Lexis {
             },
             Self::Words(words) if words.contains(&text) => None,
             Self::Words(words) => parse_choice(words, &located()).err(),
+            Self::Version if text == "1" && plain => None,
+            Self::Version if text == "1" => Some(quoted("a number")),
+            Self::Version => {
+                let message = format!("this fwc reads version 1 of the language, not `{text}`");
+                Some(Diagnostic::error(Code::WrongValue, span, message).help("write `version: 1`"))
+            }
             Self::LogLevel => parse_log_level(&located()).err(),
             Self::Name(pattern) => pattern.check(text, span, Code::WrongValue),
         }

@@ -78,6 +78,7 @@ fn lexis(lexis: Lexis) -> Value {
         Lexis::Bool => json!({ "type": "boolean" }),
         Lexis::Integer { min, max, .. } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Lexis::Words(words) => json!({ "enum": words }),
+        Lexis::Version => json!({ "const": 1 }),
         Lexis::LogLevel => json!({ "$ref": "#/$defs/logLevel" }),
         Lexis::Name(form) => {
             let mut schema =

@@ -26,11 +26,7 @@ const ENDPOINTS: Shape = List { of: Lexis::Name(&ENDPOINT), empty: Empty::Error 
 pub(super) const SPEC: Fields = Fields {
     what: "a spec",
     fields: &[
-        must(
-            "version",
-            Text(Lexis::Integer { min: 1, max: 1, unit: "the language's version" }),
-            "The version of the language; 1.",
-        ),
+        must("version", Text(Lexis::Version), "The version of the language; 1."),
         may("datacenter", Map(&DATACENTER), "What holds for every host and, under `guests`, for every guest."),
         may("groups", Named(&LABEL, &GROUP), "Security groups: lists of rules that other rules refer to by name."),
         may("zones", Named(&LABEL, &ZONE), "Reusable parts that hosts and guests inherit by name."),
@@ -172,7 +168,7 @@ const A_NIC: Fields = Fields {
         may("bridge", Text(Lexis::Name(&INTERFACE)), "The bridge or vnet that it is plugged into."),
         may("mac", LINE, "Its MAC address, such as `BC:24:11:00:00:64`."),
         may("ip", LINES, "Its addresses, with or without prefix length, or `dhcp`."),
-        may("tag", Text(Lexis::Integer { min: 1, max: 4094, unit: "the VLAN" }), "Its VLAN."),
+        may("tag", Text(Lexis::Integer { min: 1, max: 4094, unit: "" }), "Its VLAN."),
         may("firewall", BOOL, "Whether it is filtered; true by default."),
         may(
             "device",

@@ -2,6 +2,7 @@
 
 /// What is wrong: the spec (after `version: 1`), what is underlined, the message, a part of the help.
 pub(super) const WRONG: &[(&str, &str, &str, &str)] = &[
+    ("version_: 1", "version_", "unknown key `version_` in a spec", "did you mean `version`?"),
     ("datacentre: {}", "datacentre", "unknown key `datacentre` in a spec", "did you mean `datacenter`?"),
     ("datacenter: [1]", "[1]", "expected a map for the datacenter, found a list", "key: value"),
     ("datacenter: yes", "yes", "expected a map for the datacenter, found `yes`", "key: value"),

@@ -184,3 +184,16 @@ fn docs_are_sentences() {
     walk(&Shape::Map(&table::SPEC));
     walk(&Shape::Map(&table::RULE));
 }
+
+#[test]
+fn the_version_is_a_plain_one() {
+    for (text, message) in [
+        ("version: 2", "this fwc reads version 1 of the language, not `2`"),
+        ("version: \"1\"", "expected a number, found text in quotes"),
+        ("version: [1]", "`version` takes a single value, found a list"),
+        ("version:", "`version` has no value"),
+    ] {
+        let found = complaints(text);
+        assert_eq!(found.iter().map(|(message, ..)| &**message).collect::<Vec<_>>(), [message]);
+    }
+}

@@ -16,6 +16,7 @@ fn sample(shape: &Shape) -> String {
             Lexis::Bool => "true".to_owned(),
             Lexis::Integer { min, .. } => min.to_string(),
             Lexis::Words(words) => words[0].to_owned(),
+            Lexis::Version => "1".to_owned(),
             Lexis::LogLevel => "info".to_owned(),
             Lexis::Name(pattern) => name(pattern).to_owned(),
         },
