@@ -175,7 +175,32 @@ fn compare(script: &str, output: &str) -> Vec<String> {
 
 const SELF_TEST: &str = "table bridge t {\n\tchain p {\n\t\ttype filter hook prerouting priority -100; policy accept;\n\t\tct state invalid drop\n\t\tmeta ibrname \"vmbr0\" tcp dport 22 reject with tcp reset\n\t}\n}\n";
 
-/// Every `fwc.nft` whole, on a stock kernel, in one boot.
+/// Every line of `modules-load.d` loads a module; every key of `sysctl.d` takes its value, and keeps it.
+fn sysctl_job(host: &Host) -> Job {
+    let script = "set -e\n\
+        sed '/^#/d; /^$/d' modules | while read -r module; do modprobe \"$module\"; done\n\
+        sysctl -p values >/dev/null\n\
+        sysctl $(sed '/^#/d; /^$/d; s/ *=.*//' values)\n";
+    let files = vec![
+        ("modules".to_owned(), host.read("modules-load.d/fwc.conf").into_bytes()),
+        ("values".to_owned(), host.read("sysctl.d/zz-fwc.conf").into_bytes()),
+    ];
+    // Some keys are the whole machine's, not a namespace's.
+    Job { name: format!("{}-sysctl", host.name), private: false, script: script.into(), files }
+}
+
+fn check_sysctl(host: &Host, outcome: &qemu::Outcome) -> Option<String> {
+    let settings = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+        lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    let (meant, kept) = (settings(&host.read("sysctl.d/zz-fwc.conf")), settings(&outcome.output));
+    let wrong = outcome.status != 0 || meant != kept || meant.is_empty();
+    let difference = common::difference(&meant.join("\n"), &kept.join("\n"));
+    wrong.then(|| format!("{}: sysctl: {}\n{difference}", host.name, outcome.output))
+}
+
+/// Every `fwc.nft` whole, and every sysctl key, on a stock kernel, in one boot.
 #[test]
 fn nft_whole_on_a_stock_kernel() {
     let with = with("fwc.nft");
@@ -183,17 +208,21 @@ fn nft_whole_on_a_stock_kernel() {
         .iter()
         .map(|host| Job {
             name: host.name.clone(),
+            private: true,
             script: format!("{LOAD}cat sent; echo '{SEPARATOR}'; cat listed\n"),
             files: vec![("fwc.nft".into(), host.read("fwc.nft").into_bytes())],
         })
         .collect();
+    jobs.extend(hosts().iter().filter(|host| host.has("modules-load.d/fwc.conf")).map(sysctl_job));
     jobs.push(Job {
         name: "self-test".into(),
+        private: true,
         script: format!("{LOAD}cat listed\n"),
         files: vec![("fwc.nft".into(), SELF_TEST.into())],
     });
     jobs.push(Job {
         name: "failure".into(),
+        private: true,
         script: LOAD.into(),
         files: vec![("fwc.nft".into(), "nonsense\n".into())],
     });
@@ -202,7 +231,11 @@ fn nft_whole_on_a_stock_kernel() {
     for statement in ["ct state invalid drop", "meta ibrname \"vmbr0\"", "reject with tcp reset"] {
         assert!(outcomes["self-test"].output.contains(statement), "{:?}", outcomes["self-test"]);
     }
-    let mut wrong = Vec::new();
+    let mut wrong: Vec<String> = Vec::new();
+    for host in hosts() {
+        let outcome = outcomes.get(&format!("{}-sysctl", host.name));
+        wrong.extend(outcome.and_then(|outcome| check_sysctl(host, outcome)));
+    }
     for host in with {
         let outcome = &outcomes[&host.name];
         if outcome.status != 0 {

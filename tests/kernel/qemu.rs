@@ -3,7 +3,7 @@
 //! In: jobs, each a shell script with files beside it. Out: each job's exit status and output. The
 //! kernel is Debian's `linux-image-cloud-amd64`, downloaded once and unpacked (not installed) below
 //! cargo's target folder; the machine is emulated, so neither KVM nor a network is needed. A boot takes about ten
-//! seconds, so all jobs of a test target share one. Each job runs in a network namespace of its own.
+//! seconds, so all jobs of a test target share one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,8 +57,9 @@ for module in @PRELOAD@; do modprobe $module || echo "no module $module"; done
 for job in /jobs/*; do
     name=${job#/jobs/}
     cd $job
-    unshare -n sh ./run >/tmp/output 2>&1
+    if [ -e private ]; then unshare -n sh ./run; else sh ./run; fi >/tmp/output 2>&1
     status=$?
+    echo "$name ended after $(cut -d ' ' -f 1 /proc/uptime) s"
     { echo "@@ begin $name"; cat /tmp/output; echo; echo "@@ end $name $status"; } >/dev/ttyS1
 done
 echo "@@ done" >/dev/ttyS1
@@ -69,6 +70,8 @@ poweroff -f
 pub struct Job {
     /// A file name.
     pub name: String,
+    /// Whether it runs in a network namespace of its own.
+    pub private: bool,
     /// A shell script (busybox), run in the job's folder.
     pub script: String,
     /// Name and content of files in the job's folder.
@@ -95,6 +98,9 @@ pub fn boot(jobs: &[Job]) -> BTreeMap<String, Outcome> {
     run_machine(&kernel, &initramfs, &console, &results);
     let console = String::from_utf8_lossy(&fs::read(&console).unwrap_or_default()).into_owned();
     let results = String::from_utf8_lossy(&fs::read(&results).unwrap_or_default()).replace('\r', "");
+    if std::env::var_os("FWC_CONSOLE").is_some() {
+        eprintln!("{console}");
+    }
     assert!(results.lines().any(|line| line == "@@ done"), "the machine did not finish:\n{console}\n{results}");
     let outcomes = parse(&results);
     for job in jobs {
@@ -236,6 +242,9 @@ fn assemble(kernel: &Kernel, jobs: &[Job], root: &Path, initramfs: &Path) {
         let folder = root.join("jobs").join(&job.name);
         fs::create_dir_all(&folder).expect("a job's folder");
         write(&folder.join("run"), job.script.as_bytes(), 0o755);
+        if job.private {
+            write(&folder.join("private"), b"", 0o644);
+        }
         for (name, content) in &job.files {
             write(&folder.join(name), content, 0o755);
         }
