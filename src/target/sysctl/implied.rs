@@ -5,7 +5,7 @@
 //! and `ip-sysctl` pages for the keys.
 
 use crate::policy;
-use crate::policy::{HostPolicy, TargetName};
+use crate::policy::{HostPolicy, Platform, TargetName};
 
 use super::{KeyValue, filters_guests_by_iptables};
 
@@ -51,12 +51,15 @@ pub(super) fn settings(host: &HostPolicy) -> Vec<KeyValue> {
             &options.nf_conntrack_tcp_timeout_syn_recv,
         ),
         constant("net.ipv4.tcp_syncookies", "1", "the firewall: connections are accepted under a flood of SYNs"),
-        constant(
+    ];
+    // On other hosts it could loosen a strict interface: the larger value of `all` and the interface wins.
+    if host.platform == Platform::Proxmox {
+        settings.push(constant(
             "net.ipv4.conf.all.rp_filter",
             "2",
             "the firewall: IPv4 sources that no route leads back to are dropped, as Proxmox VE sets it",
-        ),
-    ];
+        ));
+    }
     if filters_guests_by_iptables(host) {
         let source = if host.targets.contains(&TargetName::Nft) {
             "guests are filtered by iptables (not needed where fwc.nft is loaded in place of iptables.rules)"

@@ -245,6 +245,16 @@ fn the_spec_wins_over_what_is_implied_and_each_key_stands_once() {
 }
 
 #[test]
+fn sources_are_left_to_the_host_where_it_is_no_proxmox_node() {
+    let implied = |platform| {
+        let mut host = host(&[TargetName::Sysctl]);
+        host.platform = platform;
+        lines(&compile(host), "zz-fwc.conf").iter().any(|line| line.contains("rp_filter"))
+    };
+    assert!(implied(Platform::Proxmox) && !implied(Platform::Linux));
+}
+
+#[test]
 fn a_file_name_that_loses_is_warned_of_on_proxmox_only() {
     let named = |platform, name: &str| {
         let mut host = host(&[TargetName::Sysctl]);
