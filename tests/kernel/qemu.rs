@@ -98,9 +98,6 @@ pub fn boot(jobs: &[Job]) -> BTreeMap<String, Outcome> {
     run_machine(&kernel, &initramfs, &console, &results);
     let console = String::from_utf8_lossy(&fs::read(&console).unwrap_or_default()).into_owned();
     let results = String::from_utf8_lossy(&fs::read(&results).unwrap_or_default()).replace('\r', "");
-    if std::env::var_os("FWC_CONSOLE").is_some() {
-        eprintln!("{console}");
-    }
     assert!(results.lines().any(|line| line == "@@ done"), "the machine did not finish:\n{console}\n{results}");
     let outcomes = parse(&results);
     for job in jobs {
