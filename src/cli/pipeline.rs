@@ -39,6 +39,8 @@ impl Pipeline {
                 let (resolved, found) = resolve::resolve(&spec);
                 diagnostics.append(found);
                 fleet = resolved.filter(|_| !diagnostics.has_errors());
+                // A large spec takes a while to free; nobody has to wait for that.
+                rayon::spawn(move || drop(spec));
             }
         }
         Ok(Self { sources, diagnostics, fleet })
