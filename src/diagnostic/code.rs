@@ -85,6 +85,8 @@ codes! {
     HiddenDefinition => "resolve::hidden-definition",
     /// A network written with bits of a host's address in it.
     HostBits => "resolve::host-bits",
+    /// A sysctl key that one zone sets twice, in two spellings.
+    RepeatedSysctlKey => "resolve::repeated-sysctl-key",
     /// An ICMP type without the protocol that has it.
     IcmpTypeWithoutIcmp => "resolve::icmp-type-without-icmp",
     /// Zones that inherit each other in a circle.
@@ -101,6 +103,8 @@ codes! {
     NeverHolds => "resolve::never-holds",
     /// A reference to machines that have no addresses.
     NoAddresses => "resolve::no-addresses",
+    /// A guest that runs on no host.
+    NoHost => "resolve::no-host",
     /// A NIC without the MAC address that its MAC filter needs.
     NoMac => "resolve::no-mac",
     /// Ports without a protocol that has ports.

@@ -231,16 +231,6 @@ impl Rule {
         // A family-specific address beside a two-family macro leaves alternatives that nothing can match.
         clauses.into_iter().filter(|c| Family::BOTH.iter().any(|family| c.speaks_of(*family))).collect()
     }
-
-    /// Whether the rule applies to a guest's NIC of that number.
-    #[must_use]
-    pub fn applies_to_nic(&self, nic: u8) -> bool {
-        match self.interface {
-            RuleInterface::Any => true,
-            RuleInterface::Nic(only) => only == nic,
-            RuleInterface::Host(_) => false,
-        }
-    }
 }
 
 impl Service {
@@ -324,6 +314,16 @@ impl Entry {
         }
     }
 
+    /// Whether it can hold for hosts alone: a forward rule, or one for a host's interface.
+    #[must_use]
+    pub fn is_for_hosts_only(&self) -> bool {
+        let forwards = match self {
+            Self::Rule(rule) => rule.direction == Direction::Forward,
+            Self::Group(_) => false,
+        };
+        forwards || matches!(self.interface(), RuleInterface::Host(_))
+    }
+
     /// The enabled rules of a direction that it stands for, each with the interface it holds for here.
     pub fn rules(&self, direction: Direction) -> impl Iterator<Item = (&Arc<Rule>, &RuleInterface)> {
         let (rules, interface, enabled): (&[Arc<Rule>], _, _) = match self {
@@ -362,6 +362,8 @@ pub struct Section {
 pub enum SkipReason {
     /// The machine lists it in `without`.
     Without,
+    /// It is for hosts alone: a guest forwards nothing and has no host's interface.
+    HostsOnly,
     /// The machine has no such NIC.
     NoSuchNic,
     /// A reference in it stands for no address on this machine (`local_network` of a host without addresses).

@@ -26,7 +26,7 @@ pub(super) fn addresses(list: &List, scope: &Scope<'_>, out: &mut Diagnostics) -
     let terms: Vec<AddressTerm> = terms.into_iter().collect::<Result<_, _>>()?;
     let set = match terms.as_slice() {
         [only] => Arc::clone(&only.set),
-        several => Arc::new(several.iter().fold(AddressSet::empty(), |all, term| all.union(&term.set))),
+        several => Arc::new(AddressSet::union_of(several.iter().map(|term| term.set.as_ref()))),
     };
     Ok(Addresses { terms, set })
 }

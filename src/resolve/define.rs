@@ -1,6 +1,7 @@
 //! Aliases and ipsets of every zone, from text to addresses.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
@@ -152,8 +153,10 @@ fn definers<'a>(spec: &'a Spec, graph: &ZoneGraph, guests: &[GuestPlan<'a>]) -> 
     found.extend(spec.zones.iter().map(|(name, zone)| named(ZoneRef::Zone(name.value.clone()), &zone.body)));
     found.extend(spec.hosts.iter().map(|(name, host)| named(ZoneRef::Host(name.value.clone()), &host.body)));
     for guest in guests {
-        // On several hosts the first one's scope stands for all: a guest's own definitions rarely look that far.
-        let ancestors = guest.placements.first().map(|placement| placement.ancestors.to_vec()).unwrap_or_default();
+        let mut ancestors = guest.placements.first().map(|placement| placement.ancestors.to_vec()).unwrap_or_default();
+        // On several hosts a definition means the same on each: it sees no host's own names.
+        let everywhere = |node: &NodeId| guest.placements.iter().all(|placement| placement.ancestors.contains(node));
+        ancestors.retain(everywhere);
         found.push(Definer { zone: guest.zone.clone(), body: &guest.spec.body, ancestors });
     }
     found.retain(|definer| has_any(definer.body));
@@ -220,8 +223,15 @@ fn read_entry(entry: &model::IpsetEntry, scope: &Scope<'_>, out: &mut Diagnostic
 fn contradictions(entries: &[IpsetEntry], out: &mut Diagnostics) -> Result<(), Unresolved> {
     let mut seen: BTreeMap<&AddressSet, &IpsetEntry> = BTreeMap::new();
     let mut whole = Ok(());
+    let mut prefixes: BTreeMap<ipnet::IpNet, &IpsetEntry> = BTreeMap::new();
     for entry in entries {
-        let Some(first) = seen.insert(&entry.set, entry) else { continue };
+        // Two entries may share one prefix without being the same, where they are ranges or machines.
+        let clash = pieces(entry).into_iter().find_map(|piece| {
+            let first = prefixes.insert(piece, entry)?;
+            (first.exclude != entry.exclude).then_some(first)
+        });
+        let same = seen.insert(&entry.set, entry);
+        let Some(first) = clash.or(same) else { continue };
         if first.exclude == entry.exclude {
             out.push(
                 Diagnostic::warning(
@@ -244,17 +254,28 @@ fn contradictions(entries: &[IpsetEntry], out: &mut Diagnostics) -> Result<(), U
     whole
 }
 
+/// The prefixes of an entry: a network's own, the fewest of a range, one for each address of machines.
+fn pieces(entry: &IpsetEntry) -> Vec<ipnet::IpNet> {
+    match entry.reference {
+        Reference::Zone(_) | Reference::Host(_) | Reference::Guest(_) => {
+            let v4 = entry.set.v4().iter().flat_map(|(first, last)| first..=last);
+            let v6 = entry.set.v6().iter().flat_map(|(first, last)| first..=last);
+            let v4 = v4.map(|address| IpAddr::V4(Ipv4Addr::from(address)));
+            v4.chain(v6.map(|address| IpAddr::V6(Ipv6Addr::from(address)))).map(ipnet::IpNet::from).collect()
+        }
+        Reference::Literal(_) | Reference::Alias(..) | Reference::Ipset(..) | Reference::LocalNetwork => {
+            Family::BOTH.into_iter().flat_map(|family| entry.set.networks(family)).collect()
+        }
+    }
+}
+
 /// Adds and subtracts from the widest prefix to the narrowest, so that the most specific one decides.
 fn most_specific_wins(entries: &[IpsetEntry]) -> AddressSet {
     if entries.iter().all(|entry| !entry.exclude) {
         return AddressSet::union_of(entries.iter().map(|entry| entry.set.as_ref()));
     }
-    let prefixes = |entry: &IpsetEntry| {
-        let networks = Family::BOTH.into_iter().flat_map(|family| entry.set.networks(family)).collect::<Vec<_>>();
-        let exclude = entry.exclude;
-        networks.into_iter().map(move |network| (network, exclude))
-    };
-    let mut pieces: Vec<(ipnet::IpNet, bool)> = entries.iter().flat_map(prefixes).collect();
+    let mut pieces: Vec<(ipnet::IpNet, bool)> =
+        entries.iter().flat_map(|entry| pieces(entry).into_iter().map(|network| (network, entry.exclude))).collect();
     pieces.sort_by_key(|(network, _)| network.prefix_len());
     pieces.into_iter().fold(AddressSet::empty(), |set, (network, exclude)| {
         let piece = AddressSet::network(network);

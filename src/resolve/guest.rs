@@ -8,13 +8,14 @@ use std::sync::Arc;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, did_you_mean};
 use crate::net::{AddressSet, Ranges};
 use crate::policy::{
-    GuestOptions, GuestPolicy, Hook, HookName, HostPolicy, Inherited, Nic, RuleInterface, RuleList, Section,
+    Entry, GuestOptions, GuestPolicy, Hook, HookName, HostPolicy, Inherited, Nic, RuleInterface, RuleList, Section,
     SectionKind, SkipReason, Skipped, Stage, TargetName, ZoneRef,
 };
+use crate::spec::model::Text;
 use crate::spec::options::OptionZone;
 
 use super::graph::NodeId;
-use super::host::{HostDraft, links, policy, protective};
+use super::host::{HostDraft, links, policy, protective, refuse_empty_own};
 use super::identity::Identities;
 use super::machines::{GuestPlan, Placement};
 use super::names::{NameKind, Scope, ScopePart};
@@ -127,13 +128,11 @@ impl<'a> GuestBuilder<'a> {
 
     fn rules(&self, plan: &GuestPlan<'_>, at: &Placement, scope: &Scope<'_>, out: &mut Diagnostics) -> RuleList {
         let nodes: &[NodeId] = &at.ancestors;
-        let mut missing = Without::new(plan);
         let mut list = Vec::new();
         // Guardrails: the datacenter's, then from the farthest zone to the nearest; nobody leaves one out.
         let datacenter = self.world.graph.node(&ZoneRef::Datacenter);
         for node in datacenter.iter().chain(nodes.iter().rev()) {
             if let Some(read) = self.sections.get(*node, SectionKind::Guardrails) {
-                missing.see_guardrails(&read.section);
                 let path = self.path(plan, at, *node);
                 list.push(self.inherit(read, path, plan, &BTreeSet::new()));
             }
@@ -141,16 +140,14 @@ impl<'a> GuestBuilder<'a> {
         list.extend(self.own_rules(plan, scope, out));
         for node in nodes {
             if let Some(read) = self.sections.get(*node, SectionKind::Rules) {
-                let leave_out = missing.leave_out(&read.section);
+                let leave_out = leave_out(plan, &read.section);
                 let path = self.path(plan, at, *node);
                 list.push(self.inherit(read, path, plan, &leave_out));
             }
         }
-        // On several hosts it is enough that one of them has the rule.
-        if plan.placements.len() == 1 {
-            missing.report(out);
-        }
-        RuleList { sections: list }
+        let list = RuleList { sections: list };
+        refuse_empty_own(&list, &plan.zone, out);
+        list
     }
 
     fn path(&self, plan: &GuestPlan<'_>, at: &Placement, node: NodeId) -> Arc<[ZoneRef]> {
@@ -208,6 +205,7 @@ impl<'a> GuestBuilder<'a> {
         for (at, entry) in section.entries.iter().enumerate() {
             let reason = match entry.interface() {
                 _ if leave_out.contains(&at) => SkipReason::Without,
+                _ if entry.is_for_hosts_only() => SkipReason::HostsOnly,
                 RuleInterface::Nic(index) if !plan.nics.iter().any(|(nic, _)| nic.index == *index) => {
                     SkipReason::NoSuchNic
                 }
@@ -286,57 +284,45 @@ fn sources(nic: &Nic, set: Option<&AddressSet>) -> AddressSet {
     all.difference(&link_local).union(&eui)
 }
 
-/// A guest's `without`, and which of it was found.
-struct Without<'a> {
-    plan: &'a GuestPlan<'a>,
-    found: BTreeSet<String>,
-    guardrails: BTreeMap<String, crate::diagnostic::Span>,
-    known: BTreeSet<String>,
+/// The places of a section's entries that a guest leaves out.
+fn leave_out(plan: &GuestPlan<'_>, section: &Section) -> BTreeSet<usize> {
+    let without = &plan.spec.without;
+    if without.is_empty() {
+        return BTreeSet::new();
+    }
+    let listed = |identity: &str| without.iter().any(|id| id.value == identity);
+    let entries = section.entries.iter().enumerate();
+    entries.filter(|(_, entry)| listed(&entry.origin().identity)).map(|(at, _)| at).collect()
 }
 
-impl<'a> Without<'a> {
-    fn new(plan: &'a GuestPlan<'a>) -> Self {
-        Self { plan, found: BTreeSet::new(), guardrails: BTreeMap::new(), known: BTreeSet::new() }
+/// Says what of guests' `without` no host has to leave out.
+pub(super) fn check_without(plans: &[GuestPlan<'_>], hosts: &[HostPolicy], out: &mut Diagnostics) {
+    for plan in plans.iter().filter(|plan| !plan.spec.without.is_empty()) {
+        let policies = hosts.iter().filter_map(|host| host.guests.iter().find(|guest| guest.id == plan.id));
+        let sections: Vec<&Inherited> = policies.flat_map(|guest| &guest.rules.sections).collect();
+        let left_out: BTreeSet<&str> = sections
+            .iter()
+            .flat_map(|inherited| &inherited.skipped)
+            .filter(|skipped| skipped.reason == SkipReason::Without)
+            .map(|skipped| skipped.origin.identity.as_str())
+            .collect();
+        for id in plan.spec.without.iter().filter(|id| !left_out.contains(id.as_str())) {
+            out.push(nothing_to_leave_out(plan, id, &sections));
+        }
     }
+}
 
-    fn see_guardrails(&mut self, section: &Section) {
-        if !self.plan.spec.without.is_empty() {
-            let ids = section.entries.iter().map(|entry| (entry.origin().identity.clone(), entry.origin().span));
-            self.guardrails.extend(ids);
-        }
+fn nothing_to_leave_out(plan: &GuestPlan<'_>, id: &Text, sections: &[&Inherited]) -> Diagnostic {
+    let of = |kind| sections.iter().filter(move |inherited| inherited.section.kind == kind);
+    let origins = |kind| of(kind).flat_map(|inherited| &inherited.section.entries).map(Entry::origin);
+    if let Some(guardrail) = origins(SectionKind::Guardrails).find(|origin| origin.identity == id.value) {
+        let message = format!("`{}` is a guardrail and cannot be left out", id.value);
+        return Diagnostic::error(Code::GuardrailLocked, id.span, message)
+            .label(guardrail.span, "the guardrail")
+            .help("drop it from `without`, or move the rule from the guardrails to `rules`");
     }
-
-    /// The places of a section's entries that the guest leaves out.
-    fn leave_out(&mut self, section: &Section) -> BTreeSet<usize> {
-        if self.plan.spec.without.is_empty() {
-            return BTreeSet::new();
-        }
-        let mut places = BTreeSet::new();
-        for (at, entry) in section.entries.iter().enumerate() {
-            let identity = &entry.origin().identity;
-            self.known.insert(identity.clone());
-            if self.plan.spec.without.iter().any(|id| id.value == *identity) {
-                self.found.insert(identity.clone());
-                places.insert(at);
-            }
-        }
-        places
-    }
-
-    fn report(&self, out: &mut Diagnostics) {
-        for id in self.plan.spec.without.iter().filter(|id| !self.found.contains(&id.value)) {
-            if let Some(guardrail) = self.guardrails.get(&id.value) {
-                let message = format!("`{}` is a guardrail and cannot be left out", id.value);
-                out.push(
-                    Diagnostic::error(Code::GuardrailLocked, id.span, message)
-                        .label(*guardrail, "the guardrail")
-                        .help("drop it from `without`, or move the rule from the guardrails to `rules`"),
-                );
-                continue;
-            }
-            let help = did_you_mean(&id.value, "inherited rules with an id", self.known.iter().map(String::as_str));
-            let message = format!("`{}` inherits no rule with the id `{}`", self.plan.zone, id.value);
-            out.push(Diagnostic::error(Code::UnknownRule, id.span, message).help(help));
-        }
-    }
+    let known = origins(SectionKind::Rules).map(|origin| origin.identity.as_str());
+    let help = did_you_mean(&id.value, "inherited rules", known);
+    let message = format!("`{}` inherits no rule with the id `{}`", plan.zone, id.value);
+    Diagnostic::error(Code::UnknownRule, id.span, message).help(help)
 }

@@ -10,8 +10,8 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::net::{AddressSet, Family, InterfaceAddress, Ranges};
 use crate::policy::{
     CorosyncRing, DatacenterOptions, Direction, Hook, HookName, HostOptions, HostPolicy, Inherited, IptablesMode,
-    IptablesOptions, Log, Origin, Platform, RuleList, SectionKind, Stage, TargetName, Verdict, VnetPolicy, ZoneRef,
-    management_ports,
+    IptablesOptions, Log, Origin, Platform, RuleList, SectionKind, SkipReason, Stage, TargetName, Verdict, VnetPolicy,
+    ZoneRef, management_ports,
 };
 use crate::spec::model::{HostPart, Map, OptionValue, Text};
 use crate::spec::options::{self, OptionZone};
@@ -86,6 +86,7 @@ pub(super) fn host(
     let management = find(NameKind::Ipset, "management");
     let broadcast = broadcast(plan, guests, hosts);
     let rules = Arc::new(rules(world, plan, nodes, sections));
+    refuse_empty_own(&rules, &ZoneRef::Host(plan.name.value.clone()), out);
     let context = HookContext {
         options: &options,
         platform,
@@ -94,7 +95,7 @@ pub(super) fn host(
         local_network: local_network.as_ref(),
         broadcast: &broadcast,
         rules: &rules,
-        rings: rings(plan, hosts, platform),
+        rings: rings(world, plan, hosts, platform),
     };
     let (hook_in, hook_out, hook_forward) = (context.hook_in(), context.hook_out(), context.hook_forward());
     let policy = HostPolicy {
@@ -122,6 +123,21 @@ pub(super) fn host(
     HostDraft { policy, blacklist }
 }
 
+/// A machine's own rule that stands for nothing there is an error; only what it inherits may be.
+pub(super) fn refuse_empty_own(list: &RuleList, machine: &ZoneRef, out: &mut Diagnostics) {
+    for inherited in list.sections.iter().filter(|inherited| inherited.path.len() == 1) {
+        let own = inherited.skipped.iter().filter(|skipped| skipped.origin.zone == inherited.section.zone);
+        for skipped in own.filter(|skipped| skipped.reason == SkipReason::NoAddress) {
+            let message = format!("this rule stands for no address on `{machine}`");
+            out.push(
+                Diagnostic::error(Code::NoAddresses, skipped.origin.span, message)
+                    .because("`local_network` is not defined, and is the network of the host's first address")
+                    .help("give the host an address of the family that the rule needs, or define the alias `local_network`"),
+            );
+        }
+    }
+}
+
 /// Guardrails from the farthest zone, then rules from the nearest.
 fn rules(world: &World<'_>, plan: &HostPlan<'_>, nodes: &[NodeId], sections: &HostSections<'_>) -> RuleList {
     let start = ZoneRef::Host(plan.name.value.clone());
@@ -134,6 +150,12 @@ fn rules(world: &World<'_>, plan: &HostPlan<'_>, nodes: &[NodeId], sections: &Ho
     let guardrails = nodes.iter().rev().filter_map(|node| inherited(node, SectionKind::Guardrails));
     let rules = nodes.iter().filter_map(|node| inherited(node, SectionKind::Rules));
     RuleList { sections: guardrails.chain(rules).collect() }
+}
+
+/// What runs on another host.
+fn platform_of(world: &World<'_>, plan: &HostPlan<'_>) -> Platform {
+    let zones = world.graph.linear(plan.node).iter().filter_map(|node| world.graph.zone(*node));
+    platform(&zones.filter_map(|zone| host_part(world, zone).map(|part| (zone, part))).collect::<Vec<_>>())
 }
 
 fn platform(parts: &[(&ZoneRef, &HostPart)]) -> Platform {
@@ -194,7 +216,7 @@ fn broadcast(plan: &HostPlan<'_>, guests: &[GuestPlan<'_>], hosts: &[HostPlan<'_
 }
 
 /// The host's own address and the other nodes' on each ring.
-fn rings(plan: &HostPlan<'_>, hosts: &[HostPlan<'_>], platform: Platform) -> Vec<CorosyncRing> {
+fn rings(world: &World<'_>, plan: &HostPlan<'_>, hosts: &[HostPlan<'_>], platform: Platform) -> Vec<CorosyncRing> {
     if platform == Platform::Linux {
         return Vec::new();
     }
@@ -205,6 +227,7 @@ fn rings(plan: &HostPlan<'_>, hosts: &[HostPlan<'_>], platform: Platform) -> Vec
     let ring = |(number, own): (usize, &IpAddr)| {
         let family = Family::of(*own);
         let others = hosts.iter().filter(|host| host.node != plan.node);
+        let others = others.filter(|host| platform_of(world, host) == Platform::Proxmox);
         let mut peers = others.filter_map(|host| host.corosync.get(number).copied());
         let peers = set(&mut peers.by_ref().filter(|peer| Family::of(*peer) == family));
         (!peers.is_empty()).then(|| CorosyncRing { own: set(&mut std::iter::once(*own)), peers })
@@ -313,26 +336,35 @@ pub(super) fn policy(verdict: Verdict, log: Log, noise: Option<&Arc<AddressSet>>
     }
 }
 
+/// What a vnet's policy depends on besides the vnet: on every host its own.
+pub(super) struct VnetContext<'a> {
+    /// The groups as the host has them.
+    pub groups: &'a super::rule::Groups,
+    /// The host's network.
+    pub local: LocalNetwork,
+    /// Whether packets in state invalid are dropped.
+    pub drop_invalid: bool,
+}
+
 /// One vnet's policy.
 pub(super) fn vnet(
     world: &World<'_>,
     name: &Text,
     spec: &crate::spec::model::Vnet,
-    groups: &super::rule::Groups,
+    context: &VnetContext<'_>,
     datacenter: &DatacenterOptions,
     out: &mut Diagnostics,
 ) -> VnetPolicy {
     let zone = ZoneRef::Vnet(name.value.clone());
     let node = world.graph.node(&ZoneRef::Datacenter);
-    let scope =
-        Scope::new(world.names(None, node.as_slice()), world.machines, LocalNetwork::Sample(world.sample.clone()));
+    let scope = Scope::new(world.names(None, node.as_slice()), world.machines, context.local.clone());
     let mut identities = super::identity::Identities::default();
     let mut entries = super::rule::Entries::default();
     let mut reader = super::rule::RuleReader {
         zone: zone.clone(),
         kind: super::rule::ListKind::Vnet,
         scope: &scope,
-        groups: Some(groups),
+        groups: Some(context.groups),
         identities: &mut identities,
     };
     reader.read(&spec.rules, &mut entries, out);
@@ -345,7 +377,8 @@ pub(super) fn vnet(
     let mut chain = vec![own];
     chain.extend(links(world, node.as_slice(), true));
     let options = option::vnet(&Chain::new(&chain, OptionZone::Vnet), out);
-    let mut stages = vec![Stage::Arp, Stage::Conntrack { drop_invalid: true }, Stage::Rules(Arc::clone(&rules))];
+    let mut stages =
+        vec![Stage::Arp, Stage::Conntrack { drop_invalid: context.drop_invalid }, Stage::Rules(Arc::clone(&rules))];
     stages.extend(policy(options.policy_forward.value, options.log_level_forward.value, None));
     VnetPolicy {
         name: name.value.clone(),

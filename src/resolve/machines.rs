@@ -117,7 +117,8 @@ fn interface_address(text: &Text, out: &mut Diagnostics) -> Option<InterfaceAddr
     let address = network.addr();
     let v4_edge = address.is_ipv4() && (address == network.network() || address == network.broadcast());
     let no_host = address.is_unspecified() || address.is_multicast() || (v4_edge && !short);
-    if no_host && !full || address.is_unspecified() || address.is_multicast() {
+    let everybody = address == IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
+    if no_host && !full || address.is_unspecified() || address.is_multicast() || everybody {
         let message = format!("`{}` is no machine's address", text.value);
         let why = if address.is_multicast() {
             "a multicast address"
@@ -161,6 +162,10 @@ pub(super) fn guests<'a>(
             edges.push(Edge { parent: plan.guests_node, span });
             let Some(ancestors) = graph.guest(&zone, &edges, out) else { continue };
             placements.push(Placement { host, edges, ancestors });
+        }
+        if placements.is_empty() && spec.hosts.is_empty() {
+            let message = format!("`{zone}` runs on no host, so nothing is made for it");
+            out.push(Diagnostic::warning(Code::NoHost, id.span, message).help("define the `hosts` that it may run on"));
         }
         plans.push(GuestPlan { spec: guest, span: id.span, id: number, kind, zone, nics, placements });
     }

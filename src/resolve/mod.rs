@@ -53,12 +53,13 @@ fn resolve_with(spec: &Spec, graph: &ZoneGraph, out: &mut Diagnostics) -> Fleet 
     let datacenter_node = graph.node(&ZoneRef::Datacenter);
     let links = host::links(&world, datacenter_node.as_slice(), false);
     let options = option::datacenter(&option::Chain::new(&links, OptionZone::Datacenter), out);
-    let groups = sections.groups();
-    let vnets: Vec<Arc<VnetPolicy>> =
-        spec.vnets.iter().map(|(name, vnet)| Arc::new(host::vnet(&world, name, vnet, groups, &options, out))).collect();
+    let local = LocalNetwork::Sample(world.sample.clone());
+    let context = host::VnetContext { groups: sections.groups(), local, drop_invalid: true };
+    let vnets = vnets(&world, &context, &options, out);
     let datacenter = Datacenter { name: spec.datacenter.name.as_ref().map(|text| text.value.clone()), options };
-    let build = |(at, plan)| host_with_guests(&world, &sections, &datacenter, &hosts, &guests, &vnets, at, plan, out);
+    let build = |(at, plan)| host_with_guests(&world, &sections, &datacenter, &hosts, &guests, at, plan, out);
     let mut policies: Vec<HostPolicy> = hosts.iter().enumerate().map(build).collect();
+    guest::check_without(&guests, &policies, out);
     policies.sort_by(|a, b| a.name.cmp(&b.name));
     let groups =
         sections.groups().iter().filter_map(|(name, group)| Some((name.clone(), Arc::clone(group.group.as_ref()?))));
@@ -80,7 +81,6 @@ fn host_with_guests(
     datacenter: &Datacenter,
     hosts: &[HostPlan<'_>],
     guests: &[GuestPlan<'_>],
-    vnets: &[Arc<VnetPolicy>],
     at: usize,
     plan: &HostPlan<'_>,
     out: &mut Diagnostics,
@@ -93,7 +93,24 @@ fn host_with_guests(
         Some((guest, placement))
     });
     let policies = placed.map(|(guest, placement)| builder.build(guest, placement, out)).collect();
-    HostPolicy { guests: policies, vnets: vnets.to_vec(), ..draft.policy }
+    let context = host::VnetContext {
+        groups: on_host.groups(),
+        local: on_host.local_network(),
+        drop_invalid: !draft.policy.options.nf_conntrack_allow_invalid.value,
+    };
+    // What is wrong with a vnet was found when it was read without a host.
+    let vnets = vnets(world, &context, &datacenter.options, &mut Diagnostics::new());
+    HostPolicy { guests: policies, vnets, ..draft.policy }
+}
+
+fn vnets(
+    world: &World<'_>,
+    context: &host::VnetContext<'_>,
+    options: &crate::policy::DatacenterOptions,
+    out: &mut Diagnostics,
+) -> Vec<Arc<VnetPolicy>> {
+    let build = |(name, vnet)| Arc::new(host::vnet(world, name, vnet, context, options, out));
+    world.spec.vnets.iter().map(|(name, vnet)| (name, vnet)).map(build).collect()
 }
 
 #[cfg(test)]

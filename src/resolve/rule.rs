@@ -78,6 +78,7 @@ impl RuleReader<'_> {
             let identity = self.identities.of(rule, out);
             let origin = Origin { zone: self.zone.clone(), identity, span: rule.span };
             let before = out.len();
+            let used_before = self.scope.used_local_network.replace(false);
             let entry = match &rule.head {
                 RuleHead::Group(name) => self.group(rule, name, origin.clone(), into, out).map(Entry::Group),
                 RuleHead::In(verdict) => self.rule(rule, Direction::In, verdict, origin.clone(), out).map(Entry::Rule),
@@ -96,6 +97,8 @@ impl RuleReader<'_> {
                 }
                 Err(Unresolved) => {}
             }
+            let used = self.scope.used_local_network.get();
+            self.scope.used_local_network.set(used_before || used);
         }
     }
 
@@ -180,8 +183,9 @@ impl RuleReader<'_> {
         if Family::BOTH.into_iter().any(|family| addresses_speak(family) && service_speaks(family)) {
             return Ok(());
         }
-        if self.is_host_dependent() {
-            return Err(Unresolved);
+        if self.scope.used_local_network.get() {
+            // With the sample nothing is decided: another host's network may be of the other family.
+            return if self.is_host_dependent() { Err(Unresolved) } else { Ok(()) };
         }
         let span = |list: &Option<model::List>| list.as_ref().map(|list| list.span);
         let family_of = |addresses: &crate::policy::Addresses| {

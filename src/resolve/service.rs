@@ -126,10 +126,10 @@ fn ports(
         return Err(empty_list(key, list.span, out));
     }
     let mut good = true;
-    let mut all = PortSet::empty();
+    let mut all = Vec::with_capacity(list.value.len());
     for text in &list.value {
         match parse_ports(&text.value) {
-            Ok(ports) => all = all.union(&ports),
+            Ok(ports) => all.extend(ports.iter()),
             Err(message) => {
                 let help = did_you_mean(&text.value, "service names", crate::net::service_names());
                 let help = format!("{help}; write a port, a service name, or a range such as `8000-8099`");
@@ -162,7 +162,7 @@ fn ports(
         }
         (Err(Unresolved), Some(_)) => good = false,
     }
-    if good { Ok(Some(all)) } else { Err(Unresolved) }
+    if good { Ok(Some(PortSet::from_ranges(all))) } else { Err(Unresolved) }
 }
 
 fn icmp_types(

@@ -27,6 +27,7 @@ pub(super) fn settings(parts: &[(&ZoneRef, &HostPart)], out: &mut Diagnostics) -
                 settings.insert(key.clone(), SysctlSetting { key, value, origin, profile: known });
             }
         }
+        let mut written = BTreeMap::new();
         for (key, value) in &part.sysctl_set {
             if value.value.trim().is_empty() {
                 let message = format!("the value of `{}` is empty", key.value);
@@ -34,12 +35,34 @@ pub(super) fn settings(parts: &[(&ZoneRef, &HostPart)], out: &mut Diagnostics) -
                 out.push(Diagnostic::error(Code::BadSysctlValue, value.span, message).help(help));
                 continue;
             }
-            let origin = Origin { zone: (*zone).clone(), identity: key.value.clone(), span: key.span };
-            let (key, value) = (key.value.clone(), value.value.trim().to_owned());
-            settings.insert(key.clone(), SysctlSetting { key, value, origin, profile: None });
+            let dotted = dotted(&key.value);
+            let origin = Origin { zone: (*zone).clone(), identity: dotted.clone(), span: key.span };
+            if let Some(first) = written.insert(dotted.clone(), key.span) {
+                let message = format!("`{}` is set twice, in two spellings", key.value);
+                out.push(
+                    Diagnostic::error(Code::RepeatedSysctlKey, key.span, message)
+                        .label(first, "first here")
+                        .help("set each key once"),
+                );
+            }
+            let value = value.value.trim().to_owned();
+            settings.insert(dotted.clone(), SysctlSetting { key: dotted, value, origin, profile: None });
         }
     }
     settings.into_values().collect()
+}
+
+/// A key in dotted form: where a slash comes first (`net/ipv4/ip_forward`), dots and slashes change places (sysctl.d(5)).
+fn dotted(key: &str) -> String {
+    let swap = |c| match c {
+        '/' => '.',
+        '.' => '/',
+        other => other,
+    };
+    match key.find(['.', '/']).map(|at| key.split_at(at).1) {
+        Some(rest) if rest.starts_with('/') => key.chars().map(swap).collect(),
+        Some(_) | None => key.to_owned(),
+    }
 }
 
 /// The file's name in `sysctl.d`; the reader has checked it.

@@ -28,6 +28,7 @@ pub(super) const fn log(log: Log) -> &'static str {
 pub(super) const fn skipped(reason: SkipReason) -> &'static str {
     match reason {
         SkipReason::Without => "listed in `without`",
+        SkipReason::HostsOnly => "it is for hosts alone",
         SkipReason::NoSuchNic => "the guest has no such NIC",
         SkipReason::NoAddress => "a reference in it stands for no address here",
     }

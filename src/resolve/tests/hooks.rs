@@ -129,4 +129,9 @@ hosts:
     assert!(rings[0].peers.contains("10.1.0.2".parse().unwrap()));
     assert!(!rings[0].peers.contains("10.2.0.2".parse().unwrap()));
     assert!(!names(&fleet.hosts[2].hook_in).contains(&"corosync"));
+    // A host that is no node is nobody's peer.
+    let plain = super::fleet(
+        "version: 1\nhosts: { p1: { addresses: 10.0.0.1/24 }, l1: { platform: linux, addresses: 10.0.0.9/24 } }\n",
+    );
+    assert!(!names(&plain.hosts[1].hook_in).contains(&"corosync"));
 }

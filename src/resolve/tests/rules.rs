@@ -2,7 +2,7 @@
 
 use super::{findings, fleet, guest};
 use crate::net::Family;
-use crate::policy::{Direction, Reference, SkipReason, Verdict, ZoneRef};
+use crate::policy::{Direction, Reference, SkipReason, Stage, Verdict, ZoneRef};
 
 #[test]
 fn the_nearest_definition_wins_where_the_rule_is_written() {
@@ -151,4 +151,133 @@ fn inserting_a_rule_changes_no_other_rules_identity() {
     assert_eq!(after[1..], before);
     let repeated = identities("{ in: accept, proto: tcp, dport: 1 }, { in: accept, proto: tcp, dport: 1 }");
     assert_eq!(repeated, [before[0].clone(), format!("{}-2", before[0])]);
+}
+
+#[test]
+fn what_is_for_hosts_alone_does_not_reach_guests() {
+    let fleet = fleet(
+        "
+version: 1
+datacenter:
+  guardrails:
+    rules:
+      - { id: telnet, in: drop, proto: tcp, dport: 23 }
+      - { id: uplink, in: drop, iface: eno1, proto: tcp, dport: 3389 }
+      - { id: through, forward: drop, proto: tcp, dport: 25 }
+hosts: { pm1: { addresses: 10.0.0.1/24 } }
+vms: { 100: { host: pm1, nics: { net0: { mac: 'BC:24:11:00:00:64' } } } }
+",
+    );
+    let list = &guest(&fleet.hosts[0], 100).rules;
+    assert_eq!(super::rules(list, Direction::In), ["datacenter telnet"]);
+    let skipped: Vec<&str> = list.sections[0].skipped.iter().map(|s| s.origin.identity.as_str()).collect();
+    assert_eq!(skipped, ["uplink", "through"]);
+    assert_eq!(super::rules(&fleet.hosts[0].rules, Direction::In), ["datacenter telnet", "datacenter uplink"]);
+}
+
+#[test]
+fn a_machines_own_rule_that_stands_for_nothing_there_is_refused() {
+    // Inherited it would be left out; an own drop that vanished would open the machine.
+    let found = findings(
+        "
+version: 1
+hosts:
+  bare: { rules: [ { in: drop, source: local_network, proto: tcp, dport: 22 }, { in: accept, proto: tcp, dport: 22 } ] }
+  h2: { addresses: 10.0.0.2/24 }
+vms:
+  100:
+    host: h2
+    nics: { net0: { mac: 'BC:24:11:00:00:64' } }
+    rules:
+      - { in: accept, source: local_network, proto: tcp, dport: 22 }
+      - { in: drop, source: 10.0.0.0/8, dest: '2001:db8::/32' }
+",
+    );
+    let codes: Vec<&str> = found.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(codes, ["resolve::no-addresses", "resolve::never-holds"]);
+}
+
+#[test]
+fn one_hosts_family_does_not_make_a_shared_rule_impossible() {
+    let fleet = fleet(
+        "
+version: 1
+datacenter: { rules: [ { id: six, in: accept, source: local_network, dest: '2001:db8::/32' } ] }
+hosts: { a1: { addresses: 10.0.0.1/24 }, b1: { addresses: '2001:db8::1/64' } }
+",
+    );
+    assert_eq!(super::rules(&fleet.hosts[0].rules, Direction::In), Vec::<String>::new());
+    assert_eq!(super::rules(&fleet.hosts[1].rules, Direction::In), ["datacenter six"]);
+}
+
+#[test]
+fn a_vnets_rules_are_each_hosts_own() {
+    let fleet = fleet(
+        "
+version: 1
+hosts:
+  a1: { addresses: 10.0.0.1/24 }
+  b1: { addresses: 192.168.0.2/24, options: { nf_conntrack_allow_invalid: true } }
+vnets: { prod: { rules: [ { forward: drop, source: local_network, proto: tcp, dport: 25 } ] } }
+",
+    );
+    let source = |host: usize| {
+        let vnet = &fleet.hosts[host].vnets[0];
+        let (rule, _) = vnet.rules.rules(Direction::Forward).next().unwrap();
+        rule.source.as_ref().unwrap().set.networks(Family::V4)[0].to_string()
+    };
+    assert_eq!([source(0), source(1)], ["10.0.0.0/24", "192.168.0.0/24"]);
+    // Invalid packets are forwarded where the host lets them.
+    let conntrack = |host: usize| fleet.hosts[host].vnets[0].hook.stages[1].clone();
+    assert_eq!(conntrack(0), Stage::Conntrack { drop_invalid: true });
+    assert_eq!(conntrack(1), Stage::Conntrack { drop_invalid: false });
+}
+
+#[test]
+fn a_guest_on_several_hosts_means_the_same_on_each() {
+    let spec = |hosts: &str| {
+        format!(
+            "
+version: 1
+hosts: {{ h1: {{ aliases: {{ gw: 10.1.1.1 }} }}, h2: {{ aliases: {{ gw: 10.2.2.2 }} }} }}
+vms: {{ 100: {{ host: {hosts}, ipsets: {{ trusted: [gw] }}, without: [sssh] }} }}
+"
+        )
+    };
+    let codes = |hosts: &str| -> Vec<String> {
+        findings(&spec(hosts)).iter().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+    };
+    assert_eq!(codes("h1"), ["resolve::unknown-rule"]);
+    assert_eq!(codes("[h1, h2]"), ["resolve::unknown-name", "resolve::unknown-rule"]);
+}
+
+#[test]
+fn the_addresses_of_machines_are_excluded_one_by_one() {
+    let set = |entries: &str| {
+        let yaml = format!(
+            "
+version: 1
+datacenter: {{ ipsets: {{ ss: [{entries}] }} }}
+zones: {{ xx: {{ kind: host }} }}
+hosts:
+  h1: {{ inherits: xx, addresses: [10.0.0.4/24, 10.0.0.5/24, 10.0.0.6/24, 10.0.0.7/24] }}
+"
+        );
+        findings(&yaml).first().map(|line| line.split(' ').next().unwrap().to_owned())
+    };
+    assert_eq!(set("'!zone/xx', 10.0.0.4/31").as_deref(), Some("resolve::empty-match"));
+    assert_eq!(set("10.0.0.4/31, '!zone/xx'").as_deref(), Some("resolve::empty-match"));
+    assert_eq!(set("'!10.0.0.4-10.0.0.11', 10.0.0.4/30").as_deref(), Some("resolve::contradicting-entries"));
+}
+
+#[test]
+fn sysctl_keys_have_one_spelling() {
+    let yaml = "
+version: 1
+hosts: { h1: { sysctl: { set: { net/ipv4/conf/eth0.1/rp_filter: 1, net.ipv4.tcp_sack: 0 } } } }
+";
+    let keys: Vec<String> = fleet(yaml).hosts[0].sysctl.iter().map(|setting| setting.key.clone()).collect();
+    assert_eq!(keys, ["net.ipv4.conf.eth0/1.rp_filter", "net.ipv4.tcp_sack"]);
+    let found = findings(&yaml.replace("eth0.1/rp_filter: 1", "eth0.1/rp_filter: 1, net/ipv4/tcp_sack: 1"));
+    assert!(found[0].starts_with("resolve::repeated-sysctl-key |"), "{found:?}");
 }
