@@ -159,6 +159,8 @@ codes! {
     /// A guest's NIC without known addresses, which the host's own packets reach unfiltered.
     IptablesUnknownAddress => "iptables::unknown-address",
     // target::nft
+    /// An IP protocol that is an extension header of IPv6, which nft looks through.
+    NftProtocol => "nft::protocol",
     /// nft cannot answer the sender of a packet towards a guest: the bridge's postrouting hook has no
     /// reject. The packet is dropped.
     NftRejectBecomesDrop => "nft::reject-becomes-drop",

@@ -15,7 +15,7 @@ use crate::policy::{
     SectionKind, Stage, Verdict, ZoneRef,
 };
 
-use super::clause::{Place, alternatives};
+use super::clause::{Place, alternatives, unseen_protocol};
 use super::digest::Quick;
 use super::log::{self, LogChains, Message, Style, Subject, Users};
 use super::name;
@@ -75,6 +75,8 @@ pub(super) struct Builder<'a> {
     helpers: Vec<Item>,
     /// Places where a rejection becomes a drop.
     pub(super) softened: BTreeSet<Span>,
+    /// Places that ask for a protocol which nft does not see in IPv6.
+    unseen: BTreeSet<(Span, Protocol)>,
 }
 
 const REJECT: &str = "reject-packet";
@@ -103,6 +105,7 @@ impl<'a> Builder<'a> {
             bases: Vec::new(),
             helpers: Vec::new(),
             softened: BTreeSet::new(),
+            unseen: BTreeSet::new(),
         }
     }
 
@@ -295,6 +298,7 @@ impl<'a> Builder<'a> {
         }
         let comment = comment(&rule.origin);
         for clause in rule.clauses() {
+            self.unseen.extend(unseen_protocol(&clause).map(|protocol| (rule.origin.span, protocol)));
             self.clause(scope, &clause, Some(&comment), false, body);
         }
     }
@@ -345,11 +349,14 @@ impl<'a> Builder<'a> {
         self.helpers.push(Item::Helper(helper));
     }
 
-    /// The warnings about this table.
+    /// The errors and warnings about this table.
     pub(super) fn diagnostics(&self) -> Diagnostics {
         let mut all = Diagnostics::new();
         for span in &self.softened {
             all.push(super::refuse::softened(*span));
+        }
+        for (span, protocol) in &self.unseen {
+            all.push(super::refuse::unseen(*span, *protocol));
         }
         all
     }

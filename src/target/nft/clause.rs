@@ -68,6 +68,16 @@ pub(super) fn alternatives(pool: &mut Pool<'_>, place: Place<'_>, clause: &Claus
     }
 }
 
+/// IPv6's extension headers (RFC 8200): hop-by-hop options, routing, fragment, destination options. nft says
+/// `meta l4proto` of the header behind them. It does see 51 and 59, the others that come before a payload.
+const LOOKED_THROUGH: [Protocol; 4] = [Protocol(0), Protocol(43), Protocol(44), Protocol(60)];
+
+/// The protocol of a clause that would never match an IPv6 packet, though it should.
+pub(super) fn unseen_protocol(clause: &Clause) -> Option<Protocol> {
+    let asked = |protocol: &Protocol| clause.matches.contains(&Match::Protocol(*protocol));
+    LOOKED_THROUGH.into_iter().find(asked).filter(|_| clause.speaks_of(Family::V6))
+}
+
 /// Whether only IP packets have what the condition looks at.
 const fn is_of_ip(condition: &Match) -> bool {
     match condition {

@@ -1,8 +1,9 @@
-//! What the guests' table cannot do, and what it does otherwise.
+//! What the tables cannot do, and what they do otherwise.
 //!
-//! In: a host's guests. Out: errors and warnings at the place of the option.
+//! In: a host's guests, places of rules. Out: errors and warnings at the place of the option or rule.
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span};
+use crate::net::Protocol;
 use crate::policy::{GuestPolicy, HostPolicy, Setting, Stage, Verdict};
 
 /// Where an option was set, or else the guest's own place.
@@ -38,4 +39,11 @@ pub(super) fn softened(span: Span) -> Diagnostic {
     Diagnostic::warning(Code::NftRejectBecomesDrop, span, "`reject` towards a guest becomes `drop` in nft")
         .because("the bridge's postrouting hook has no reject")
         .help("write `drop`, which is what happens, or take `nft` out of the hosts' `targets`")
+}
+
+/// The error that nft would never match a protocol in IPv6.
+pub(super) fn unseen(span: Span, protocol: Protocol) -> Diagnostic {
+    Diagnostic::error(Code::NftProtocol, span, format!("nft cannot match protocol {} in IPv6", protocol.0))
+        .because("there it is an extension header, which nft looks through")
+        .help("restrict the rule to IPv4 addresses, or take `nft` out of the hosts' `targets`")
 }

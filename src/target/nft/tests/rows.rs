@@ -280,3 +280,23 @@ fn options_of_iptables_are_errors() {
     }
     assert!(compile(&guest("options: { ips: true, enable: false }")).diagnostics.is_empty());
 }
+
+/// nft looks through IPv6's extension headers: a rule for one would match no IPv6 packet.
+#[test]
+fn extension_headers_are_errors_where_the_rule_may_be_ipv6() {
+    let rule = |rest: &str| with(&format!("datacenter: {{ rules: [ {{ in: drop, {rest} }} ] }}\n"));
+    for proto in [0, 43, 44, 60] {
+        for addresses in ["", ", source: '2001:db8::/32'"] {
+            let compiled = compile(&rule(&format!("proto: {proto}{addresses}")));
+            let found: Vec<_> = compiled.diagnostics.iter().collect();
+            let [error] = found.as_slice() else { panic!("{found:#?}") };
+            assert_eq!((error.severity, error.code.as_str()), (Severity::Error, "nft::protocol"));
+            assert!(compiled.files.is_empty());
+        }
+        let text = file(&rule(&format!("proto: {proto}, source: 192.0.2.0/24")));
+        assert!(has(&chain(&text, "inet", "input"), &format!("ip saddr 192.0.2.0/24 meta l4proto {proto} drop")));
+    }
+    for proto in ["ah", "esp", "59"] {
+        assert!(compile(&rule(&format!("proto: {proto}"))).diagnostics.is_empty(), "{proto}");
+    }
+}
