@@ -77,6 +77,10 @@ pub fn read_templates(folder: &Path) -> Result<BTreeMap<String, String>, Failure
                 return Err(Failure::new(format!("no template is named `{name}` (`{}`)", path.display()))
                     .help(did_you_mean(&name, "templates", Templates::names())));
             }
+            // A pipe would be waited for, for ever.
+            if !path.is_file() {
+                return Err(Failure::new(format!("the template `{}` is not a file", path.display())));
+            }
             let text = fs::read_to_string(&path).map_err(|error| Failure::io("cannot read", &path, &error))?;
             templates.insert(name, text);
         }
@@ -267,6 +271,16 @@ mod tests {
         assert!(read_spec(Some(folder.path())).unwrap_err().message.starts_with("no YAML file in"));
         let missing = read_spec(Some(&folder.path().join("x"))).unwrap_err();
         assert!(missing.message.ends_with("no such file or directory"), "{missing}");
+    }
+
+    #[test]
+    fn a_pipe_is_no_template() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("nft")).unwrap();
+        let pipe = folder.path().join("nft/fwc.nft.j2");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let refused = read_templates(folder.path()).unwrap_err();
+        assert!(refused.to_string().contains("is not a file"), "{refused}");
     }
 
     #[test]
