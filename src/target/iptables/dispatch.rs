@@ -65,6 +65,8 @@ fn common_prefix(keys: &[(&Name, &Name)], known: usize) -> usize {
 pub(super) struct Address {
     /// The guest's address.
     pub(super) address: IpAddr,
+    /// Whether any interface may reach it; sorted behind those of which one is known.
+    pub(super) any_out: bool,
     /// The interface that reaches it, if known.
     pub(super) out: Option<Name>,
     /// Where to.

@@ -7,7 +7,7 @@
 //! FORWARD: guest-out for what a guest sent; then, between two ports of a bridge, vnet-forward and
 //! guest-in; else host-forward, and guest-in for a guest's address.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::diagnostic::{Code, Diagnostics};
 use crate::net::Family;
@@ -243,7 +243,7 @@ impl<'a> Lowering<'a> {
     fn bridged(&mut self, parts: &Parts<'_>) -> Name {
         let mut rules = Vec::new();
         for (bridge, chain) in &parts.vnets {
-            if let Some(bridge) = self.interface(bridge, self.host.span) {
+            for bridge in self.bridges(bridge, parts) {
                 rules.extend(self.ask(&[Test::In(bridge)], Name::clone(chain)));
             }
         }
@@ -251,6 +251,18 @@ impl<'a> Lowering<'a> {
         let tree = (!keys.is_empty()).then(|| dispatch::ports(&mut self.chains, "to-port", Side::Dest, &keys));
         self.finish(&mut rules, tree, parts);
         self.chains.share("bridged", rules)
+    }
+
+    /// A vnet's bridge, and those that a host makes beside it for the tags of its NICs (`vmbr0v100`) where
+    /// the bridge itself knows nothing of VLANs.
+    fn bridges(&mut self, bridge: &str, parts: &Parts<'_>) -> Vec<Name> {
+        let on_bridge = parts.nics.iter().filter(|(nic, _)| nic.bridge.as_deref() == Some(bridge));
+        let tags: BTreeSet<u16> = on_bridge.filter_map(|(nic, _)| nic.tag).collect();
+        let names = std::iter::once(bridge.to_owned()).chain(tags.iter().map(|tag| format!("{bridge}v{tag}")));
+        // No interface has a longer name.
+        let names = names.enumerate().filter(|(at, name)| *at == 0 || name.len() <= 15).map(|(_, name)| name);
+        let names: Vec<String> = names.collect();
+        names.into_iter().filter_map(|name| self.interface(&name, self.host.span)).collect()
     }
 
     /// The last hook, then what it accepted or did not judge.
@@ -287,17 +299,18 @@ impl<'a> Lowering<'a> {
         for (nic, chains) in &parts.nics {
             let vnet = nic.bridge.as_deref().filter(|_| vnets).and_then(|bridge| parts.vnets.get(bridge)).cloned();
             let Some(chain) = self.towards(vnet, chains.as_ref().map(|chains| &chains.into), parts) else { continue };
+            // What leaves within a VLAN does so by an interface of the VLAN, whose name nobody promises.
             let out = match &nic.bridge {
-                Some(bridge) => match self.interface(bridge, nic.span) {
+                Some(bridge) if nic.tag.is_none() => match self.interface(bridge, nic.span) {
                     Some(bridge) => Some(bridge),
                     None => continue,
                 },
-                None => None,
+                Some(_) | None => None,
             };
-            let local = nic.mac.filter(|_| out.is_some()).map(|mac| std::net::IpAddr::V6(mac.link_local()));
+            let local = nic.mac.filter(|_| nic.bridge.is_some()).map(|mac| std::net::IpAddr::V6(mac.link_local()));
             let known = nic.addresses.iter().map(|address| address.address()).chain(local);
             for address in known.filter(|address| Family::of(*address) == self.family) {
-                keys.push(Address { address, out: out.clone(), chain: Name::clone(&chain) });
+                keys.push(Address { address, any_out: out.is_none(), out: out.clone(), chain: Name::clone(&chain) });
             }
         }
         keys.sort();
