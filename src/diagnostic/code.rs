@@ -175,6 +175,8 @@ codes! {
     PveInexpressible => "pve::inexpressible",
     /// A name that Proxmox VE does not take, or takes for another one.
     PveName => "pve::name",
+    /// Packets that Proxmox VE's nftables implementation judges otherwise than the spec says.
+    PveNftablesDiffers => "pve::nftables-differs",
     /// An option that the implementation which the host runs ignores.
     PveOptionIgnored => "pve::option-ignored",
     /// A host's own policy that final rules of its `host.fw` cannot say.

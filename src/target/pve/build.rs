@@ -15,7 +15,7 @@ use crate::policy::{
 use super::file::{FwFile, GroupSection, Page, RuleBlock, RuleLine};
 use super::names::{Names, Scope};
 use super::rule::Context;
-use super::{guest, host, options, warn};
+use super::{differ, guest, host, options, warn};
 
 /// The longest name of a group.
 const GROUP_MAX: usize = 18;
@@ -51,6 +51,7 @@ pub(super) fn all(fleet: &Fleet) -> (Vec<Draft<'_>>, Diagnostics) {
     let mut build = Build::new(fleet);
     host::check_scopes(&mut build);
     warn::ignored(fleet, &build.hosts, &mut build.diagnostics);
+    differ::nftables(&build.hosts, &mut build.diagnostics);
     let mut drafts = Vec::new();
     for policy in build.hosts.clone() {
         let file = host::file(&mut build, policy);

@@ -2,7 +2,7 @@
 //!
 //! In: a fleet. Out: `firewall/cluster.fw`, a `host.fw` for each node, a `<VMID>.fw` for each guest of a node, a file for
 //! each vnet. Promise: both of Proxmox VE's implementations read every line, and enforce what the policy says as far
-//! as they can; what they cannot is an error at its place, and what one of them ignores a warning.
+//! as they can; what they cannot is an error at its place, and what one of them ignores or judges otherwise a warning.
 //!
 //! Where things go:
 //!
@@ -24,6 +24,7 @@
 mod build;
 #[cfg(test)]
 mod check;
+mod differ;
 mod file;
 mod guest;
 mod host;

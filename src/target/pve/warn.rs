@@ -1,7 +1,7 @@
 //! What Proxmox VE accepts in a file and then ignores.
 //!
 //! In: the hosts that want this target. Out: a warning at each place that one of its implementations ignores, with
-//! the hosts that run it.
+//! the hosts that run it. What the nftables implementation does otherwise is told by `differ`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,12 +27,17 @@ pub(super) fn ignored<'a>(fleet: &'a Fleet, hosts: &[&'a HostPolicy], diagnostic
         }
     }
     for ((span, code, message, help), hosts) in found {
-        let names: Vec<String> = hosts.iter().take(3).map(|host| format!("`{host}`")).collect();
-        let more = hosts.len().saturating_sub(names.len());
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        let message = format!("{message} on {}{more}", names.join(", "));
+        let message = format!("{message} on {}", list(&hosts));
         diagnostics.push(Diagnostic::warning(code, span, message).help(help));
     }
+}
+
+/// The first hosts by name, and how many more.
+pub(super) fn list(hosts: &BTreeSet<&str>) -> String {
+    let names: Vec<String> = hosts.iter().take(3).map(|host| format!("`{host}`")).collect();
+    let more = hosts.len().saturating_sub(names.len());
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("{}{more}", names.join(", "))
 }
 
 /// What the iptables implementation ignores.
@@ -66,8 +71,6 @@ fn iptables<'a>(host: &'a HostPolicy, found: &mut Found<'a>) {
 /// What the nftables implementation ignores.
 fn nftables<'a>(fleet: &Fleet, host: &'a HostPolicy, found: &mut Found<'a>) {
     let options = &host.options;
-    let words = "Proxmox VE's nftables implementation applies `nosmurfs` to the host, not to its guests,";
-    option(found, &options.nosmurfs, options.nosmurfs.value, words, NFTABLES_HELP, host);
     let words = "Proxmox VE's nftables implementation applies `tcpflags` to the host, not to its guests,";
     option(found, &options.tcpflags, options.tcpflags.value, words, NFTABLES_HELP, host);
     let words = "Proxmox VE's nftables implementation has no accepts for cluster traffic under this policy";

@@ -6,6 +6,7 @@ use crate::target::{Selection, Target, Templates};
 
 use super::{Pve, check};
 
+mod differ;
 mod hosts;
 mod names;
 mod rules;
