@@ -42,20 +42,24 @@ impl Definitions {
             definitions.read_aliases(&definer.zone, definer.body, out);
         }
         let mut resolved: Vec<(ZoneRef, Ipset)> = Vec::new();
+        let mut broken: Vec<(ZoneRef, &Text)> = Vec::new();
         for definer in &zones {
             let names = definitions.scope(graph, Some(&definer.zone), &definer.ancestors);
             let scope = Scope::new(names, machines, LocalNetwork::Sample(sample.cloned()));
             for (name, ipset) in &definer.body.ipsets {
-                if let Ok(ipset) = read_ipset(name, ipset, &scope, out) {
-                    resolved.push((definer.zone.clone(), ipset));
+                match read_ipset(name, ipset, &scope, out) {
+                    Ok(ipset) => resolved.push((definer.zone.clone(), ipset)),
+                    Err(Unresolved) => broken.push((definer.zone.clone(), name)),
                 }
             }
         }
         for (zone, ipset) in resolved {
             let definition = Definition { set: Arc::clone(&ipset.set), span: ipset.span };
-            let names = definitions.names.entry(zone.clone()).or_insert_with(|| Names::new(zone.clone()));
-            names.ipsets.insert(ipset.name.clone(), definition);
+            definitions.names_of(&zone).ipsets.insert(ipset.name.clone(), definition);
             definitions.ipsets.insert((zone, ipset.name.clone()), ipset);
+        }
+        for (zone, name) in broken {
+            definitions.names_of(&zone).ipsets.insert(name.value.clone(), Definition::broken(name.span));
         }
         for definer in &zones {
             definitions.warn_of_hiding(graph, definer, out);
@@ -89,6 +93,10 @@ impl Definitions {
         zones.into_iter().filter_map(|zone| self.names.get(zone)).collect()
     }
 
+    fn names_of(&mut self, zone: &ZoneRef) -> &mut Names {
+        self.names.entry(zone.clone()).or_insert_with(|| Names::new(zone.clone()))
+    }
+
     fn read_aliases(&mut self, zone: &ZoneRef, body: &Body, out: &mut Diagnostics) {
         for (name, alias) in &body.aliases {
             let network = match parse_prefix(&alias.value.value) {
@@ -100,12 +108,12 @@ impl Definitions {
                             .because("an alias holds one address or one network")
                             .help("for several, or for other names, define an ipset"),
                     );
+                    self.names_of(zone).aliases.insert(name.value.clone(), Definition::broken(name.span));
                     continue;
                 }
             };
             let set = Arc::new(AddressSet::network(network));
-            let names = self.names.entry(zone.clone()).or_insert_with(|| Names::new(zone.clone()));
-            names.aliases.insert(name.value.clone(), Definition { set, span: name.span });
+            self.names_of(zone).aliases.insert(name.value.clone(), Definition { set, span: name.span });
             let comment = alias.comment.as_ref().map(|text| text.value.clone());
             let alias = Alias { name: name.value.clone(), network, comment, span: name.span };
             self.aliases.insert((zone.clone(), name.value.clone()), alias);

@@ -21,6 +21,13 @@ pub(super) struct Definition {
     pub span: Span,
 }
 
+impl Definition {
+    /// A definition with an error of its own, which has been reported: what uses it need not be told too.
+    pub(super) fn broken(span: Span) -> Self {
+        Self { set: Arc::new(AddressSet::empty()), span }
+    }
+}
+
 /// The names that one zone defines.
 #[derive(Debug)]
 pub(super) struct Names {

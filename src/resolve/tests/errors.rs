@@ -124,3 +124,18 @@ fn a_family_specific_source_narrows_a_two_family_macro() {
     assert!(clauses[0].speaks_of(crate::net::Family::V4));
     assert!(!clauses[0].speaks_of(crate::net::Family::V6));
 }
+
+#[test]
+fn a_broken_definition_is_reported_once() {
+    let found = findings(
+        "version: 1
+datacenter:
+  aliases: { office: nowhere }
+  ipsets: { bad: [+worse], good: [10.0.0.1] }
+  rules: [ { in: accept, source: office }, { in: accept, source: [+bad, +good] } ]
+hosts: { pm1: {} }
+",
+    );
+    let codes: Vec<&str> = found.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(codes, ["resolve::bad-address", "resolve::nested-ipset"]);
+}
