@@ -1,7 +1,8 @@
 //! The guests' table, `bridge fwc`.
 //!
 //! In: a host's guests and vnets. Out: guest-out in the bridge's prerouting, guest-in in its postrouting,
-//! vnet-forward between them, each found by one map on the interface. Promise: guests whose rules are
+//! vnet-forward between them, each found by one map on the interface; where no hook judges frames, just the
+//! mark that tells bridged from routed ones. Promise: guests whose rules are
 //! equal share their chains, and whatever differs by NIC alone (its MAC, its addresses) is an element of a
 //! set for all of them.
 //!
@@ -15,7 +16,8 @@ use std::sync::Arc;
 
 use crate::net::{AddressSet, Family, IcmpType, Mac, TcpFlags};
 use crate::policy::{
-    Clause, GuestPolicy, Hook, HookName, HostPolicy, Nic, RuleInterface, RuleList, Stage, States, VnetPolicy, ZoneRef,
+    Clause, GuestPolicy, Hook, HookName, HostPolicy, Nic, Platform, RuleInterface, RuleList, Stage, States, VnetPolicy,
+    ZoneRef,
 };
 
 use super::builder::{Body, Builder, Known, Scope};
@@ -34,8 +36,14 @@ const GUEST_IN: i32 = 0;
 /// A NIC with more sources than this has rules of its own in place of set elements.
 const MOST_SOURCES: u128 = 64;
 
-/// Whether there is anything for the table.
+/// Whether the host may bridge frames. Where br_netfilter hands those to `inet`, the host's forward hook must
+/// know them, also where no guest is filtered.
 pub(super) fn is_wanted(host: &HostPolicy) -> bool {
+    host.platform == Platform::Proxmox || !host.guests.is_empty() || !host.vnets.is_empty()
+}
+
+/// Whether any hook judges frames.
+fn judges(host: &HostPolicy) -> bool {
     host.guests.iter().any(|guest| guest.filtered_nics().next().is_some()) || vnets(host).next().is_some()
 }
 
@@ -51,28 +59,34 @@ pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy) {
             guests.nic(builder, guest, nic);
         }
     }
-    guests.sets(builder);
-    if let Some(limit) = host.options.synflood() {
+    if !guests.out.is_empty() {
+        guests.sets(builder);
+    }
+    let judges = judges(host);
+    if let Some(limit) = host.options.synflood().filter(|_| judges) {
         // Forwarded frames alone: what goes to the host is counted there.
         let mut body = Body::default();
         synflood(builder, limit, &[], &mut body);
         body.push(Vec::new(), Action::Accept);
         builder.base("synflood", "forward", FORWARD - 100, body);
     }
-    helpers(builder, &host.options.nf_conntrack_helpers.value);
-
-    let mut prerouting = Body::default();
+    if judges {
+        helpers(builder, &host.options.nf_conntrack_helpers.value);
+    }
     if !guests.out.is_empty() {
+        let mut prerouting = Body::default();
         let map = builder.map("guest-out", std::mem::take(&mut guests.out));
         prerouting.push(Vec::new(), Action::Dispatch(Side::Source, map));
+        prerouting.push(Vec::new(), Action::Accept);
+        builder.base("prerouting", "prerouting", GUEST_OUT, prerouting);
     }
-    prerouting.push(Vec::new(), Action::Accept);
-    builder.base("prerouting", "prerouting", GUEST_OUT, prerouting);
 
     through_vnets(builder, host);
 
     let mut postrouting = Body::default();
-    answers(&mut postrouting, &[Condition::MarkNot(BRIDGED)]);
+    if !guests.into.is_empty() {
+        answers(&mut postrouting, &[Condition::MarkNot(BRIDGED)]);
+    }
     postrouting.push(vec![Condition::Mark(BRIDGED)], Action::ClearMark(BRIDGED));
     if !guests.into.is_empty() {
         let map = builder.map("guest-in", std::mem::take(&mut guests.into));

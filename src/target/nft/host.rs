@@ -18,7 +18,7 @@ pub(super) const HELPERS: i32 = -150;
 /// The bit of the packet's mark that frames carry between the bridge's forward hook and its postrouting.
 pub(super) const BRIDGED: u32 = 0x4000_0000;
 
-/// Fills the table; `bridge`: whether a table for guests stands beside it.
+/// Fills the table; `bridge`: whether the bridge's table stands beside it.
 pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy, bridge: bool) {
     if let Some(limit) = host.options.synflood() {
         let mut body = Body::default();

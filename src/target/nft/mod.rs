@@ -81,11 +81,11 @@ fn lower<'a>(
 ) -> Vec<Table> {
     let style = Style { platform: host.platform, limit: fleet.datacenter.options.log_ratelimit.value };
     let mut inet = Builder::new(TableFamily::Inet, style, ipsets, &host.broadcast);
-    let with_guests = bridge::is_wanted(host);
-    host::table(&mut inet, host, with_guests);
+    let with_bridge = bridge::is_wanted(host);
+    host::table(&mut inet, host, with_bridge);
     diagnostics.append(inet.diagnostics());
     let mut tables = vec![inet.finish()];
-    if with_guests {
+    if with_bridge {
         refuse::guests(host, diagnostics);
         let mut bridge = Builder::new(TableFamily::Bridge, style, ipsets, &host.broadcast);
         bridge::table(&mut bridge, host);

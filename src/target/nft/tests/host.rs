@@ -3,8 +3,8 @@
 use super::*;
 
 #[test]
-fn a_host_without_guests_gets_its_own_table_and_loses_an_older_one_of_guests() {
-    let text = file(HOST);
+fn a_host_that_bridges_nothing_gets_its_own_table_and_loses_an_older_one_of_guests() {
+    let text = file(&HOST.replace("targets", "platform: linux, targets"));
     let start =
         "\ntable inet fwc\ndelete table inet fwc\ntable bridge fwc\ndelete table bridge fwc\n\ntable inet fwc {\n";
     assert!(text.contains(start), "{text}");
