@@ -6,11 +6,16 @@
 //! OUTPUT: host-out; for a guest's address vnet-forward and guest-in.
 //! FORWARD: guest-out for what a guest sent; then, between two ports of a bridge, vnet-forward and
 //! guest-in; else host-forward, and guest-in for a guest's address.
+//!
+//! What the host sends or routes has no bridge port yet: the destination address tells whose it is. So
+//! guest-in judges there what goes to the addresses in `ip` and to the EUI-64 link-local one. It does not
+//! judge what goes to another address that a guest took (an IP filter keeps it from answering there; a
+//! warning says so), nor the host's own broadcasts and multicasts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::diagnostic::{Code, Diagnostics};
-use crate::net::Family;
+use crate::net::{AddressSet, Family};
 use crate::policy::{
     Datacenter, GuestPolicy, Hook, HostPolicy, IptablesMode, Nic, Platform, Stage, Verdict, VnetPolicy, ZoneRef,
 };
@@ -87,6 +92,15 @@ fn established_leaves(host: &HostPolicy) -> bool {
         && host.guests.iter().filter(filtered).all(|guest| first(&guest.hook_in) && !guest.options.ips.value)
 }
 
+/// Whether a guest may speak from an address of the NIC by which the NIC is not found.
+fn answers_elsewhere(nic: &Nic) -> bool {
+    let Some(sources) = &nic.sources else { return true };
+    let addresses = nic.addresses.iter().map(|address| address.address());
+    let local = nic.mac.filter(|_| nic.bridge.is_some()).map(|mac| std::net::IpAddr::V6(mac.link_local()));
+    let known = addresses.chain(local).fold(AddressSet::empty(), |all, one| all.union(&AddressSet::address(one)));
+    !sources.difference(&known).is_empty()
+}
+
 /// The chains that the built-in ones lead to.
 struct Parts<'a> {
     nics: Vec<(&'a Nic, Option<NicChains>)>,
@@ -114,15 +128,32 @@ impl<'a> Lowering<'a> {
                 parts.nics.push((nic, chains));
             }
         }
+        self.other_addresses();
         self.input(&parts);
         self.forward(&parts);
         self.output(&parts);
     }
 
     fn address_unknown(&mut self, guest: &GuestPolicy, nic: &Nic) {
-        let message = format!("packets from the host itself reach `net{}` of {} unfiltered", nic.index, guest.zone());
+        let place = format!("`net{}` of {}", nic.index, guest.zone());
+        let message = format!("packets that the host sends or routes reach {place} unfiltered");
         let help = "give the NIC its addresses (`ip`): iptables finds the NIC by them when the host sends or routes";
         self.warn(Code::IptablesUnknownAddress, nic.span, message, help);
+    }
+
+    /// Once a host: a guest may take an address that the spec does not give it, and nothing finds it there.
+    fn other_addresses(&mut self) {
+        let filtered = self.host.guests.iter().flat_map(|guest| guest.filtered_nics());
+        let free: Vec<&Nic> = filtered.filter(|nic| !nic.addresses.is_empty() && answers_elsewhere(nic)).collect();
+        let Some(first) = free.first() else { return };
+        let nics = if free.len() == 1 { "1 NIC".to_owned() } else { format!("{} NICs", free.len()) };
+        let message = format!(
+            "packets that `{}` sends or routes reach {nics} unfiltered at any address but those in `ip`",
+            self.host.name
+        );
+        let help = "set `ipfilter: true` and name every address in `ip`, so that a guest answers from no other one; \
+                    or enforce this host with `nft`";
+        self.warn(Code::IptablesUnknownAddress, first.span, message, help);
     }
 
     /// Defines a built-in chain, or the own chain that stands for it where tables are shared.

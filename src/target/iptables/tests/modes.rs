@@ -187,7 +187,37 @@ vms:
   100: { host: pm1, nics: { net0: { bridge: vmbr0, mac: "BC:24:11:00:00:64" }, net1: { bridge: vmbr0, mac: "BC:24:11:00:00:65", firewall: false } } }
 "#,
     );
-    assert_eq!(found, ["iptables::unknown-address: packets from the host itself reach `net0` of vm/100 unfiltered"]);
+    assert_eq!(
+        found,
+        ["iptables::unknown-address: packets that the host sends or routes reach `net0` of vm/100 unfiltered"]
+    );
+}
+
+/// One warning a host, where guests may take addresses that the spec does not give them.
+#[test]
+fn addresses_that_a_guest_may_take_are_a_warning() {
+    let spec = |options: &str| {
+        format!(
+            r#"
+version: 1
+hosts: {{ pm1: {{ addresses: [10.0.0.11/24], targets: iptables }} }}
+vms:
+  100: {{ host: pm1, {options} nics: {{ net0: {{ bridge: vmbr0, mac: "BC:24:11:00:00:64", ip: 10.0.1.4/24 }}, net1: {{ bridge: vmbr0, mac: "BC:24:11:00:00:65", firewall: false, ip: 10.0.1.5/24 }} }} }}
+  101: {{ host: pm1, {options} nics: {{ net0: {{ bridge: vmbr0, mac: "BC:24:11:00:00:66", ip: 10.0.1.6/24 }} }} }}
+"#
+        )
+    };
+    let warning = |nics: &str| {
+        format!(
+            "iptables::unknown-address: packets that `pm1` sends or routes reach {nics} unfiltered at any address \
+             but those in `ip`"
+        )
+    };
+    assert_eq!(findings(&spec("")), [warning("2 NICs")]);
+    assert_eq!(findings(&spec("options: { ipfilter: true },")), Vec::<String>::new());
+    let wider = spec("options: { ipfilter: true },")
+        .replace("101: { host: pm1,", "101: { host: pm1, ipsets: { ipfilter-net0: [10.0.1.64/28] },");
+    assert_eq!(findings(&wider), [warning("1 NIC")]);
 }
 
 #[test]
