@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::policy::{
-    Entry, Fleet, Group, GroupCall, GuestPolicy, HostPolicy, Inherited, Rule, RuleInterface, Section, SectionKind,
-    TargetName, VnetPolicy, ZoneRef,
+    Direction, Entry, Fleet, Group, GroupCall, GuestPolicy, HostPolicy, Inherited, Rule, RuleInterface, Section,
+    SectionKind, TargetName, VnetPolicy, ZoneRef,
 };
 
 use super::file::{FwFile, GroupSection, Page, RuleBlock, RuleLine};
@@ -144,6 +144,24 @@ impl<'a> Build<'a> {
         }
     }
 
+    /// A vnet's file takes no groups: their forward rules stand in it themselves.
+    fn vnet_block(&mut self, inherited: &'a Inherited) -> Option<RuleBlock> {
+        let mut lines = Vec::new();
+        for entry in &inherited.section.entries {
+            match entry {
+                Entry::Rule(rule) => {
+                    self.context().rule(rule, &rule.interface, &mut Scope::Cluster, &mut lines);
+                }
+                Entry::Group(_) => {
+                    for (rule, _) in entry.rules(Direction::Forward) {
+                        self.context().rule(rule, &RuleInterface::Any, &mut Scope::Cluster, &mut lines);
+                    }
+                }
+            }
+        }
+        (!lines.is_empty()).then(|| RuleBlock { heading: heading(&inherited.section), lines: lines.into() })
+    }
+
     fn vnet(&mut self, vnet: &'a VnetPolicy) -> FwFile {
         let mut header = vec![format!("Compiled by fwc from vnet/{}. Changes made here are lost.", vnet.name)];
         header.extend(vnet.comment.clone());
@@ -153,7 +171,7 @@ impl<'a> Build<'a> {
                 self.context().refuse(span, "Proxmox VE takes no interface in a vnet's rules", "leave it out");
             }
         }
-        let rules = vnet.rules.sections.iter().filter_map(|inherited| self.block(inherited)).collect();
+        let rules = vnet.rules.sections.iter().filter_map(|inherited| self.vnet_block(inherited)).collect();
         FwFile { header, options: options::vnet(&vnet.options), rules, ..FwFile::default() }
     }
 

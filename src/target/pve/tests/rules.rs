@@ -188,3 +188,23 @@ vms:
     let group = section(&files["pve/firewall/cluster.fw"], "group web");
     assert!(group[1].starts_with("|IN ACCEPT -p udp -dport 443"));
 }
+
+#[test]
+fn a_vnets_file_spells_its_groups_out_and_a_guests_file_has_no_forward_rule() {
+    let (files, findings) = compile(
+        "
+version: 1
+datacenter: { guardrails: { rules: [ { id: through, forward: drop, proto: tcp, dport: 23 } ] } }
+groups: { gg: [ { forward: drop, proto: tcp, dport: 6 } ] }
+hosts:
+  h1: { addresses: 10.0.0.1/24, options: { nftables: true } }
+  h2: { addresses: 10.0.0.2/24, targets: [nft, iptables], rules: [ { group: gg } ] }
+vms: { 100: { host: h1, nics: { net0: { bridge: prod, mac: 'BC:24:11:00:00:64', ip: 10.0.0.4 } } } }
+vnets: { prod: { rules: [ { group: gg } ] } }
+",
+    );
+    assert!(!findings.iter().any(|finding| finding.starts_with("error")), "{findings:?}");
+    assert!(files["pve/sdn/firewall/prod.fw"].contains("FORWARD DROP -p tcp -dport 6"));
+    assert!(!files["pve/firewall/100.fw"].contains("FORWARD"));
+    assert!(files["pve/nodes/h1/host.fw"].contains("FORWARD DROP -p tcp -dport 23"));
+}
