@@ -162,7 +162,8 @@ codes! {
     /// An IP protocol that is an extension header of IPv6, which nft looks through.
     NftProtocol => "nft::protocol",
     /// nft cannot answer the sender of a packet towards a guest: the bridge's postrouting hook has no
-    /// reject. The packet is dropped.
+    /// reject. The packet is dropped. So is, without this warning, what the noise before a drop or reject
+    /// policy rejects by itself (whois over IPv6; Microsoft's ports under a reject policy).
     NftRejectBecomesDrop => "nft::reject-becomes-drop",
     /// An option of a guest that the nft output cannot express.
     NftUnsupportedOption => "nft::unsupported-option",

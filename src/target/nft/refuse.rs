@@ -35,6 +35,9 @@ fn unsupported(option: &str, span: Span, guest: &GuestPolicy, host: &HostPolicy)
 }
 
 /// The warning that a rejection towards a guest is a drop.
+///
+/// It is given for rules and policies alone. What the noise stage rejects by itself (whois over IPv6, and
+/// Microsoft's ports under a reject policy) becomes a drop too, which is what such a policy says anyway.
 pub(super) fn softened(span: Span) -> Diagnostic {
     Diagnostic::warning(Code::NftRejectBecomesDrop, span, "`reject` towards a guest becomes `drop` in nft")
         .because("the bridge's postrouting hook has no reject")
