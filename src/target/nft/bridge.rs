@@ -7,7 +7,8 @@
 //! set for all of them.
 //!
 //! Three facts of the bridge shape it. An answer made by `reject` leaves through postrouting as `invalid`,
-//! as does nothing else that was not forwarded; so frames are marked while they are forwarded. Priorities
+//! as does nothing else that was not forwarded or routed; so frames are marked while they are forwarded, and
+//! while they are routed where that lets invalid ones pass. Priorities
 //! above -200 come after conntrack, also on a second load. And what conntrack does not track (ARP) counts
 //! as invalid, so states are asked of IP alone.
 
@@ -22,7 +23,7 @@ use crate::policy::{
 
 use super::builder::{Body, Builder, Known, Scope};
 use super::clause::{NIC_MACS, nic_sources};
-use super::host::{BRIDGED, helpers, synflood};
+use super::host::{BRIDGED, ROUTED, helpers, routes_invalid, synflood};
 use super::log::Subject;
 use super::set::singles;
 use super::table::{Action, Condition, Elements, Side};
@@ -85,9 +86,13 @@ pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy) {
 
     let mut postrouting = Body::default();
     if !guests.into.is_empty() {
-        answers(&mut postrouting, &[Condition::MarkNot(BRIDGED)]);
+        let forwarded = if routes_invalid(host) { BRIDGED | ROUTED } else { BRIDGED };
+        answers(&mut postrouting, &[Condition::MarkNot(forwarded)]);
     }
     postrouting.push(vec![Condition::Mark(BRIDGED)], Action::ClearMark(BRIDGED));
+    if routes_invalid(host) {
+        postrouting.push(vec![Condition::Mark(ROUTED)], Action::ClearMark(ROUTED));
+    }
     if !guests.into.is_empty() {
         let map = builder.map("guest-in", std::mem::take(&mut guests.into));
         postrouting.push(Vec::new(), Action::Dispatch(Side::Dest, map));
@@ -142,7 +147,8 @@ fn through_vnets<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy) {
     input.push(Vec::new(), Action::Accept);
     builder.base("input", "input", FORWARD, input);
     let mut output = Body::default();
-    answers(&mut output, &[]);
+    let own = routes_invalid(host).then_some(Condition::MarkNot(ROUTED));
+    answers(&mut output, own.as_slice());
     output.push(Vec::new(), Action::Dispatch(Side::Dest, map));
     output.push(Vec::new(), Action::Accept);
     builder.base("output", "output", FORWARD, output);

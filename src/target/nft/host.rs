@@ -4,7 +4,7 @@
 //! and before them, where the options ask for it, the limit on bare SYNs and conntrack's helpers.
 
 use crate::net::{Family, Protocol, TcpFlags};
-use crate::policy::{ConntrackHelper, Hook, HostPolicy, Synflood};
+use crate::policy::{ConntrackHelper, Hook, HostPolicy, Stage, Synflood};
 
 use super::bridge::rules_of;
 use super::builder::{Body, Builder, Scope, meter};
@@ -17,6 +17,16 @@ const RAW: i32 = -300;
 pub(super) const HELPERS: i32 = -150;
 /// The bit of the packet's mark that frames carry between the bridge's forward hook and its postrouting.
 pub(super) const BRIDGED: u32 = 0x4000_0000;
+
+/// The bit of the packet's mark that tells routed packets from the host's own where they meet a bridge. It may
+/// stay on what leaves elsewhere, so it is set on hosts alone that need it.
+pub(super) const ROUTED: u32 = 0x2000_0000;
+
+/// Whether the host routes invalid packets to guests, which then look like answers of its own `reject`.
+pub(super) fn routes_invalid(host: &HostPolicy) -> bool {
+    !host.hook_forward.stages.contains(&Stage::Conntrack { drop_invalid: true })
+        && host.guests.iter().any(|guest| guest.filtered_nics().next().is_some())
+}
 
 /// Fills the table; `bridge`: whether the bridge's table stands beside it.
 pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy, bridge: bool) {
@@ -36,6 +46,9 @@ pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy, bridge:
     if bridge {
         // With bridge-nf-call-iptables on, bridged frames come by here too; they are not routed.
         forward.push(vec![Condition::Mark(BRIDGED)], Action::Accept);
+    }
+    if bridge && routes_invalid(host) {
+        forward.push(Vec::new(), Action::SetMark(ROUTED));
     }
     let body = stages(builder, &host.hook_forward, forward);
     builder.base("forward", "forward", 0, body);

@@ -94,6 +94,31 @@ fn answers_of_reject_reach_the_guest() {
     );
 }
 
+/// Where invalid packets are routed, one from outside is no answer of the host's, and meets the guest's rules.
+#[test]
+fn routed_packets_are_no_answers() {
+    let open = "options: { nf_conntrack_allow_invalid: true }, targets";
+    let spec = guest("rules: []").replace("vmbr0", "prod").replace("targets", open) + "vnets: { prod: {} }\n";
+    let text = file(&spec);
+    let forward = ["meta mark & 0x40000000 == 0x40000000 accept", "meta mark set meta mark | 0x20000000"];
+    assert_eq!(chain(&text, "inet", "forward")[1..3], forward);
+    let post = chain(&text, "bridge", "postrouting");
+    for answer in &post[1..4] {
+        assert!(answer.ends_with("ct state invalid meta mark & 0x60000000 == 0 accept"), "{answer}");
+    }
+    for bit in [
+        "0x40000000 == 0x40000000 meta mark set meta mark & 0xbfffffff",
+        "0x20000000 == 0x20000000 meta mark set meta mark & 0xdfffffff",
+    ] {
+        assert!(place(&post, &format!("meta mark & {bit}")) < place(&post, "oifname vmap @guest-in"));
+    }
+    for answer in &chain(&text, "bridge", "output")[1..4] {
+        assert!(answer.ends_with("ct state invalid meta mark & 0x20000000 == 0 accept"), "{answer}");
+    }
+    assert!(!file(&guest("rules: []")).contains("0x20000000"), "invalid packets are not routed");
+    assert!(!file(&guest("options: { enable: false }").replace("targets", open)).contains("0x20000000"));
+}
+
 /// With `bridge-nf-call-iptables` on, bridged frames come by the host's forward chain and are none of its business.
 #[test]
 fn bridged_frames_are_not_routed() {
