@@ -63,7 +63,6 @@ pub(super) fn filter(host: &HostPolicy, datacenter: &Datacenter, family: Family)
         sets: host.iptables.ipset.then(Sets::default),
         made: HashMap::new(),
         runs: Vec::new(),
-        marks: false,
         established_leaves: established_leaves(host),
         diagnostics: Diagnostics::new(),
     };
@@ -191,9 +190,10 @@ impl<'a> Lowering<'a> {
     /// The rules that ask a hook and go on if it accepts. No chain leaves its mark behind, and none is
     /// taken in by one that was there before.
     fn ask(&self, tests: &[Test], chain: Name) -> Vec<Rule> {
+        let marks = self.chains.marks(&chain);
         let call = Rule::new(tests.to_vec(), Jump::Call(chain));
         let clear = Rule::new(tests.to_vec(), Jump::ClearMark);
-        if self.marks { vec![clear.clone(), call, clear] } else { vec![call] }
+        if marks { vec![clear.clone(), call, clear] } else { vec![call] }
     }
 
     /// guest-out for what came through a guest's port; none where no guest is filtered.

@@ -135,8 +135,8 @@ impl Lowering<'_> {
         };
         match chain {
             Some(name) => {
-                body.push(Rule::new(Vec::new(), Jump::Call(name)));
-                self.after_call(body, site);
+                body.push(Rule::new(Vec::new(), Jump::Call(Name::clone(&name))));
+                self.after_call(body, site, &name);
             }
             None => body.extend(write(self, site)),
         }
@@ -158,8 +158,8 @@ impl Lowering<'_> {
                 let site = if own { site.clone() } else { Site { number: 0, ..site.clone() } };
                 self.entries(body, &inherited.section.entries, owner, &site);
             } else if let Some(name) = self.section(inherited, owner, site) {
-                body.push(Rule::new(Vec::new(), Jump::Call(name)));
-                self.after_call(body, site);
+                body.push(Rule::new(Vec::new(), Jump::Call(Name::clone(&name))));
+                self.after_call(body, site, &name);
             }
         }
     }
@@ -221,8 +221,8 @@ impl Lowering<'_> {
             },
             RuleInterface::Any | RuleInterface::Nic(_) => Vec::new(),
         };
-        body.push(Rule::commented(tests, comment(&call.origin.identity), Jump::Call(name)));
-        self.after_call(body, site);
+        body.push(Rule::commented(tests, comment(&call.origin.identity), Jump::Call(Name::clone(&name))));
+        self.after_call(body, site, &name);
     }
 
     /// The chain of a group for one direction; none where it has no rules of it for this family.

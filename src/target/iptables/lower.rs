@@ -81,8 +81,6 @@ pub(super) struct Lowering<'a> {
     pub(super) made: HashMap<super::list::Key, Option<Name>>,
     /// Runs of built-in stages that were made already.
     pub(super) runs: Vec<super::list::Run>,
-    /// Whether some chain so far tells by a mark that it accepted a packet.
-    pub(super) marks: bool,
     /// Whether an established connection may leave at its first hook: every later hook would let it pass.
     pub(super) established_leaves: bool,
     /// What there is to say.
@@ -177,7 +175,7 @@ impl Lowering<'_> {
             body.push(Rule::commented(tests, source.comment.clone(), Jump::Call(name.clone())));
         }
         if clause.verdict == Verdict::Accept {
-            self.after_call(body, site);
+            self.after_call(body, site, &name);
         }
     }
 
@@ -211,9 +209,10 @@ impl Lowering<'_> {
         self.chains.share(&hint, rules)
     }
 
-    /// What must stand behind a call of a chain that may have accepted the packet.
-    pub(super) fn after_call(&mut self, body: &mut Vec<Rule>, site: &Site) {
-        if site.accept == Accept::Pass {
+    /// What must stand behind a call of a chain that may have accepted the packet. The mark is asked for only
+    /// where the chain can set it: other software's mark, which nobody took away there, accepts nothing.
+    pub(super) fn after_call(&mut self, body: &mut Vec<Rule>, site: &Site, called: &Name) {
+        if site.accept == Accept::Pass && self.chains.marks(called) {
             let marked = Rule::new(vec![Test::Accepted], Jump::Return);
             if body.last() != Some(&marked) {
                 body.push(marked);
@@ -235,7 +234,6 @@ impl Lowering<'_> {
     }
 
     fn accepted_chain(&mut self) -> Name {
-        self.marks = true;
         self.chains.share("accepted", vec![Rule::new(Vec::new(), Jump::SetMark)])
     }
 

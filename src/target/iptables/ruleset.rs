@@ -223,13 +223,14 @@ pub(super) struct Chains<T = Test> {
     prefix: String,
     list: Vec<Chain<T>>,
     taken: HashSet<Name>,
+    marking: HashSet<Name>,
     by_content: HashMap<u64, Vec<usize>>,
 }
 
 impl<T: Condition> Chains<T> {
     /// No chains; the name of each own one will begin with `prefix`.
     pub(super) fn new(prefix: String) -> Self {
-        Self { prefix, list: Vec::new(), taken: HashSet::new(), by_content: HashMap::new() }
+        Self { prefix, list: Vec::new(), taken: HashSet::new(), marking: HashSet::new(), by_content: HashMap::new() }
     }
 
     /// An own chain's name that resembles `hint` and that no other chain has.
@@ -251,9 +252,30 @@ impl<T: Condition> Chains<T> {
         name
     }
 
-    /// Defines a chain of that exact name.
+    /// Defines a chain of that exact name; the chains that it leads to are defined already.
     pub(super) fn define(&mut self, name: Name, policy: &'static str, rules: Vec<Rule<T>>) {
+        let marks = |rule: &Rule<T>| match &rule.jump {
+            Jump::SetMark => true,
+            Jump::Call(name) | Jump::Goto(name) => self.marks(name),
+            Jump::Accept
+            | Jump::Drop
+            | Jump::Return
+            | Jump::Reject(_)
+            | Jump::ClearMark
+            | Jump::Nflog(_)
+            | Jump::Log { .. }
+            | Jump::Queue(_)
+            | Jump::Helper(_) => false,
+        };
+        if rules.iter().any(marks) {
+            self.marking.insert(Arc::clone(&name));
+        }
         self.list.push(Chain { name, policy, rules });
+    }
+
+    /// Whether a chain may mark a packet as accepted, by itself or by what it leads to.
+    pub(super) fn marks(&self, name: &Name) -> bool {
+        self.marking.contains(name)
     }
 
     /// A chain with just these rules: an equal one that is there already, or a new one.

@@ -191,3 +191,35 @@ fn ips_and_layer2_protocols_hold() {
 fn the_cluster_loads() {
     loads(&files(CLUSTER));
 }
+
+/// The mark says that a called chain accepted. It is asked for only behind such chains, and every packet
+/// that can meet the question had it taken away before, whoever had set it.
+#[test]
+fn a_mark_that_others_set_accepts_nothing() {
+    let spec = |rules: &str| {
+        format!(
+            r#"
+version: 1
+datacenter: {{ options: {{ policy_forward: drop }} }}
+groups:
+  no: [ {{ out: drop, proto: tcp, dport: 25 }}, {{ out: drop, proto: tcp, dport: 26 }}, {{ out: drop, proto: udp }} ]
+  yes: [ {{ out: accept, proto: tcp, dport: 80 }} ]
+hosts: {{ pm1: {{ addresses: [10.0.0.11/24], targets: iptables }} }}
+vms:
+  100:
+    host: pm1
+    options: {{ ipfilter: true, dhcp: false, ndp: false }}
+    nics: {{ net0: {{ bridge: vmbr0, mac: "BC:24:11:00:00:64", ip: 10.0.1.100/24 }} }}
+    rules: [ {rules} ]
+"#
+        )
+    };
+    let none = files(&spec("{ group: no }")).remove("iptables.rules").unwrap();
+    assert!(chain(&none, "vm100-out").iter().any(|rule| rule.ends_with("-j group-no-out")), "{none}");
+    assert!(!none.contains("-m mark"), "{none}");
+    let some = files(&spec("{ group: no }, { group: yes }")).remove("iptables.rules").unwrap();
+    let out = chain(&some, "vm100-out");
+    let asked = out.iter().position(|rule| rule.contains("-m mark")).unwrap();
+    assert!(out[asked - 1].ends_with("-j group-yes-out"), "{out:#?}");
+    assert!(chain(&some, "from-guests").first().unwrap().starts_with("-j MARK --set-xmark 0x0/"), "{some}");
+}
