@@ -79,6 +79,8 @@ codes! {
     EmptyIpFilter => "resolve::empty-ip-filter",
     /// A list or a set without anything in it: it would match nothing.
     EmptyMatch => "resolve::empty-match",
+    /// An option about frames other than IP where the datacenter has them all pass.
+    FramesNotJudged => "resolve::frames-not-judged",
     /// An option, or a rule left out, that a guardrail above forbids to touch.
     GuardrailLocked => "resolve::guardrail-locked",
     /// An alias or ipset that hides another one of the same name further out.

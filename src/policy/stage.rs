@@ -71,6 +71,8 @@ pub struct CorosyncRing {
 /// A stage of a hook. What it does is what [`Stage::clauses`] says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
+    /// Frames other than IP are accepted (the datacenter's `ebtables: false`).
+    OtherFrames,
     /// Frames that nobody can look into (more than one VLAN tag) are dropped.
     StackedVlan,
     /// The loopback interface is accepted.
@@ -152,6 +154,7 @@ impl Stage {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::OtherFrames => "ebtables",
             Self::StackedVlan => "stacked-vlan",
             Self::Loopback => "loopback",
             Self::MacFilter => "macfilter",
@@ -180,6 +183,10 @@ impl Stage {
     pub fn clauses(&self, hook: HookName, nic: Option<&Nic>) -> Vec<Clause> {
         let ip = || Match::Frame(FrameKind::Ip);
         match self {
+            Self::OtherFrames => [FrameKind::Arp, FrameKind::Stacked, FrameKind::Other]
+                .into_iter()
+                .map(|kind| Clause::new(vec![Match::Frame(kind)], Verdict::Accept))
+                .collect(),
             Self::StackedVlan => vec![Clause::new(vec![Match::Frame(FrameKind::Stacked)], Verdict::Drop)],
             Self::Loopback => vec![Clause::new(vec![Match::Loopback], Verdict::Accept)],
             Self::MacFilter => nic

@@ -54,6 +54,11 @@ impl<'a> GuestBuilder<'a> {
         );
         let host = &self.host.policy;
         let enabled = host.enabled && options.enable.value;
+        if let (false, Some(origin)) = (self.host.judges_frames, &options.layer2_protocols.origin) {
+            let message = "`layer2_protocols` has no effect under the datacenter's `ebtables: false`";
+            let help = "drop one of them";
+            out.push(Diagnostic::error(Code::FramesNotJudged, origin.span, message).help(help));
+        }
         let nics = plan.nics.iter().map(|nic| self.nic(nic, plan, &options, enabled, &scope, out)).collect();
         let rules = Arc::new(self.rules(plan, at, &scope, out));
         let path = std::iter::once(plan.zone.clone())
@@ -229,7 +234,11 @@ impl<'a> GuestBuilder<'a> {
 
     fn hook_in(&self, options: &GuestOptions, rules: &Arc<RuleList>) -> Hook {
         let host = &self.host.policy;
-        let mut stages = vec![Stage::StackedVlan, Stage::Arp, conntrack(host)];
+        let mut stages = match self.host.judges_frames {
+            true => vec![Stage::StackedVlan, Stage::Arp],
+            false => vec![Stage::OtherFrames],
+        };
+        stages.push(conntrack(host));
         stages.extend(protective(&host.options, self.host.blacklist.as_ref(), &host.broadcast));
         if options.dhcp.value {
             stages.push(Stage::Dhcp);
@@ -244,16 +253,19 @@ impl<'a> GuestBuilder<'a> {
 
     fn hook_out(&self, options: &GuestOptions, rules: &Arc<RuleList>) -> Hook {
         let host = &self.host.policy;
-        let mut stages = vec![Stage::StackedVlan];
+        let frames = self.host.judges_frames;
+        let mut stages = vec![if frames { Stage::StackedVlan } else { Stage::OtherFrames }];
         if options.macfilter.value {
             stages.push(Stage::MacFilter);
         }
         // Without sources on a NIC the stage lets everything on.
         stages.push(Stage::IpFilter);
-        if let Some(listed) = &options.layer2_protocols.value {
+        if let (true, Some(listed)) = (frames, &options.layer2_protocols.value) {
             stages.push(Stage::Layer2(listed.clone()));
         }
-        stages.push(Stage::Arp);
+        if frames {
+            stages.push(Stage::Arp);
+        }
         stages.push(conntrack(host));
         if options.dhcp.value {
             stages.push(Stage::Dhcp);

@@ -27,6 +27,8 @@ use super::sysctl;
 pub(super) struct HostDraft {
     /// The policy; guests still missing.
     pub policy: HostPolicy,
+    /// Whether frames other than IP are judged: the datacenter's `ebtables`.
+    pub judges_frames: bool,
     /// The ipset `blacklist`, if defined.
     pub blacklist: Option<Arc<AddressSet>>,
 }
@@ -120,7 +122,7 @@ pub(super) fn host(
         sysctl: sysctl::settings(&parts, out),
         sysctl_file: sysctl::file(&parts),
     };
-    HostDraft { policy, blacklist }
+    HostDraft { policy, judges_frames: datacenter.ebtables.value, blacklist }
 }
 
 /// A machine's own rule that stands for nothing there is an error; only what it inherits may be.
@@ -377,8 +379,9 @@ pub(super) fn vnet(
     let mut chain = vec![own];
     chain.extend(links(world, node.as_slice(), true));
     let options = option::vnet(&Chain::new(&chain, OptionZone::Vnet), out);
-    let mut stages =
-        vec![Stage::Arp, Stage::Conntrack { drop_invalid: context.drop_invalid }, Stage::Rules(Arc::clone(&rules))];
+    let frames = if datacenter.ebtables.value { Stage::Arp } else { Stage::OtherFrames };
+    let conntrack = Stage::Conntrack { drop_invalid: context.drop_invalid };
+    let mut stages = vec![frames, conntrack, Stage::Rules(Arc::clone(&rules))];
     stages.extend(policy(options.policy_forward.value, options.log_level_forward.value, None));
     VnetPolicy {
         name: name.value.clone(),

@@ -219,7 +219,8 @@ impl Viewer<'_> {
         let stages = hook.stages.iter().filter(acts).map(|stage| {
             let sections = match stage {
                 Stage::Rules(list) => Some(self.sections(list, direction)),
-                Stage::StackedVlan
+                Stage::OtherFrames
+                | Stage::StackedVlan
                 | Stage::Loopback
                 | Stage::MacFilter
                 | Stage::IpFilter

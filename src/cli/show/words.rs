@@ -196,6 +196,7 @@ pub(super) fn matches(rule: &Rule) -> String {
 /// What a stage does, in a few words.
 pub(super) fn stage(stage: &Stage) -> String {
     let (text, logged) = match stage {
+        Stage::OtherFrames => ("accept frames other than IP".to_owned(), Log::None),
         Stage::StackedVlan => ("drop frames with more than one VLAN tag".to_owned(), Log::None),
         Stage::Loopback | Stage::Arp | Stage::Igmp | Stage::Dhcp => ("accept".to_owned(), Log::None),
         Stage::MacFilter => ("drop frames from other MAC addresses than the NIC's".to_owned(), Log::None),

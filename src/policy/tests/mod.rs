@@ -74,6 +74,7 @@ fn lines(stage: &Stage, hook: HookName) -> Vec<String> {
 #[test]
 fn layer_two() {
     assert_eq!(lines(&Stage::StackedVlan, HookName::GuestOut), ["stacked: drop"]);
+    assert_eq!(lines(&Stage::OtherFrames, HookName::GuestOut), ["arp: accept", "stacked: accept", "other: accept"]);
     assert_eq!(lines(&Stage::MacFilter, HookName::GuestOut), ["mac not bc:24:11:00:00:64: drop"]);
     assert_eq!(lines(&Stage::Arp, HookName::GuestIn), ["arp: accept"]);
     let lldp = EtherType { name: "LLDP".to_owned(), number: 0x88cc };

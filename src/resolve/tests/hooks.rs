@@ -135,3 +135,13 @@ hosts:
     );
     assert!(!names(&plain.hosts[1].hook_in).contains(&"corosync"));
 }
+
+#[test]
+fn without_ebtables_frames_other_than_ip_pass_every_hook() {
+    let fleet = fleet(&FULL.replace("datacenter: {", "datacenter: { options: { ebtables: false },"));
+    let vm = guest(&fleet.hosts[0], 100);
+    for hook in [&vm.hook_in, &vm.hook_out, &fleet.hosts[0].vnets[0].hook] {
+        assert_eq!(names(hook)[0], "ebtables");
+        assert!(!names(hook).contains(&"arp") && !names(hook).contains(&"stacked-vlan"));
+    }
+}

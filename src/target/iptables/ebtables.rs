@@ -127,7 +127,8 @@ fn steps(hooks: &[&Hook], nic: &Nic) -> (Vec<Step>, BTreeSet<u16>) {
 /// Whether a stage says nothing of frames other than IP.
 const fn speaks_of_ip_alone(stage: &Stage) -> bool {
     match stage {
-        Stage::StackedVlan
+        Stage::OtherFrames
+        | Stage::StackedVlan
         | Stage::MacFilter
         | Stage::IpFilter
         | Stage::Layer2(_)

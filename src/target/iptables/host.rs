@@ -80,7 +80,8 @@ pub(super) fn filter(host: &HostPolicy, datacenter: &Datacenter, family: Family)
 /// Whether every hook that may follow another one lets established connections pass before all else.
 fn established_leaves(host: &HostPolicy) -> bool {
     let first = |hook: &Hook| {
-        let judging = |stage: &&Stage| !matches!(stage, Stage::StackedVlan | Stage::Loopback | Stage::Arp);
+        let judging =
+            |stage: &&Stage| !matches!(stage, Stage::OtherFrames | Stage::StackedVlan | Stage::Loopback | Stage::Arp);
         matches!(hook.stages.iter().find(judging), Some(Stage::Conntrack { .. }))
     };
     let filtered = |guest: &&GuestPolicy| guest.filtered_nics().next().is_some();

@@ -66,7 +66,8 @@ impl Lowering<'_> {
                     let shared = share && matches!(stage, Stage::Noise { .. });
                     self.built_in(&mut body, &mut run, hook, owner, site, shared);
                 }
-                Stage::StackedVlan
+                Stage::OtherFrames
+                | Stage::StackedVlan
                 | Stage::Loopback
                 | Stage::Layer2(_)
                 | Stage::Arp

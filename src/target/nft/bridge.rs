@@ -178,7 +178,8 @@ fn vnet_chain<'a>(builder: &mut Builder<'a>, vnet: &'a VnetPolicy) -> Arc<str> {
 pub(super) const fn rules_of(stage: &Stage) -> Option<&Arc<RuleList>> {
     match stage {
         Stage::Rules(list) => Some(list),
-        Stage::StackedVlan
+        Stage::OtherFrames
+        | Stage::StackedVlan
         | Stage::Loopback
         | Stage::MacFilter
         | Stage::IpFilter

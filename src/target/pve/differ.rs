@@ -190,7 +190,8 @@ fn overlaps(rule: &Rule, stage: &Stage) -> bool {
             let ports = PortSet::range(5405, 5412);
             rings.iter().any(|ring| meets(rule, Protocol::UDP, &ports, &ring.peers, Some(&ring.own)))
         }
-        Stage::StackedVlan
+        Stage::OtherFrames
+        | Stage::StackedVlan
         | Stage::Loopback
         | Stage::MacFilter
         | Stage::IpFilter

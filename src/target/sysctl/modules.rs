@@ -85,7 +85,8 @@ fn hook_logs(hook: &Hook) -> bool {
         | Stage::TcpFlags { log }
         | Stage::Policy { log, .. } => *log != Log::None,
         Stage::Rules(list) => rules_log(list, direction),
-        Stage::StackedVlan
+        Stage::OtherFrames
+        | Stage::StackedVlan
         | Stage::Loopback
         | Stage::MacFilter
         | Stage::IpFilter
