@@ -49,7 +49,27 @@ pub(super) fn table(host: &HostPolicy) -> (Option<Vec<Chain<FrameTest>>>, Diagno
     }
     base(host, &mut chains, "PREROUTING", Side::Source, &sent);
     base(host, &mut chains, "POSTROUTING", Side::Dest, &got);
-    (Some(chains.finish()), diagnostics)
+    let mut chains = chains.finish();
+    if !exclusive(host) {
+        chains.iter_mut().for_each(hand_back);
+    }
+    (Some(chains), diagnostics)
+}
+
+/// Where tables are shared, a frame that passes goes back to the built-in chain, for the rules behind the hook.
+/// ebtables knows no goto: one that has conditions is a call with a return behind it.
+fn hand_back(chain: &mut Chain<FrameTest>) {
+    let mut rules = Vec::new();
+    for mut rule in std::mem::take(&mut chain.rules) {
+        if rule.jump == Jump::Accept {
+            rule.jump = Jump::Return;
+        }
+        let back = matches!(rule.jump, Jump::Goto(_)) && !rule.tests.is_empty();
+        let back = back.then(|| Rule::new(rule.tests.clone(), Jump::Return));
+        rules.push(rule);
+        rules.extend(back);
+    }
+    chain.rules = rules;
 }
 
 fn base(host: &HostPolicy, chains: &mut Chains<FrameTest>, name: &str, side: Side, keys: &BTreeMap<Name, Name>) {

@@ -71,6 +71,21 @@ fn shared_tables_keep_what_others_own() {
     assert_eq!(listing.matches("-A FWC-tap100i0-sent -p ARP -j DROP").count(), 1, "{listing}");
 }
 
+/// Rules that others have behind the hook see every frame that fwc lets pass.
+#[test]
+fn frames_that_pass_go_back_to_shared_tables() {
+    let frames = files(SHARED).remove("ebtables.rules").unwrap();
+    assert!(!frames.contains("ACCEPT"), "{frames}");
+    let port = chain(&frames, "FWC-from-port");
+    assert_eq!(port, ["-i tap100i0 -j FWC-tap100i0-sent", "-i tap100i0 -j RETURN"]);
+    let own = chain(
+        &files(&SHARED.replace("    iptables: { mode: shared, prefix: FWC }\n", "")).remove("ebtables.rules").unwrap(),
+        "from-port",
+    )
+    .len();
+    assert_eq!(own, 1, "fwc's own tables need no way back");
+}
+
 const SETS: &str = r#"
 version: 1
 datacenter:
