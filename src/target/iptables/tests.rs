@@ -3,7 +3,6 @@
 mod fixture;
 mod guest;
 mod host;
-mod load;
 mod modes;
 mod packets;
 mod rows;
