@@ -22,13 +22,13 @@ const ARP: u16 = 0x0806;
 const VLAN: u16 = 0x8100;
 const SERVICE_VLAN: u16 = 0x88a8;
 
-/// The table of a host, what there is to say; no table where no guest needs one.
-pub(super) fn table(host: &HostPolicy) -> (Option<Vec<Chain<FrameTest>>>, Diagnostics) {
+/// The table of a host, without rules where frames are not `wanted` to be filtered; what there is to say.
+pub(super) fn table(host: &HostPolicy, wanted: bool) -> (Vec<Chain<FrameTest>>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let mut chains: Chains<FrameTest> = Chains::new(prefix(host));
     let (mut sent, mut got) = (BTreeMap::new(), BTreeMap::new());
     for (guest, nic) in host.guests.iter().flat_map(|guest| guest.nics.iter().map(move |nic| (guest, nic))) {
-        if !host.enabled {
+        if !host.enabled || !wanted {
             break;
         }
         let ways = ways(host, guest, nic);
@@ -44,16 +44,13 @@ pub(super) fn table(host: &HostPolicy) -> (Option<Vec<Chain<FrameTest>>>, Diagno
             Err(_) => {}
         }
     }
-    if host.guests.is_empty() || (host.enabled && sent.is_empty() && got.is_empty()) {
-        return (None, diagnostics);
-    }
     base(host, &mut chains, "PREROUTING", Side::Source, &sent);
     base(host, &mut chains, "POSTROUTING", Side::Dest, &got);
     let mut chains = chains.finish();
     if !exclusive(host) {
         chains.iter_mut().for_each(hand_back);
     }
-    (Some(chains), diagnostics)
+    (chains, diagnostics)
 }
 
 /// Where tables are shared, a frame that passes goes back to the built-in chain, for the rules behind the hook.

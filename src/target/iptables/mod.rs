@@ -24,7 +24,7 @@ use serde::Serialize;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::net::Family;
-use crate::policy::{Fleet, HostPolicy, IptablesMode, TargetName};
+use crate::policy::{Fleet, HostPolicy, IptablesMode, Platform, TargetName};
 
 use super::{Compiled, OutputFile, OutputName, Selection, Target, TemplateError, Templates};
 use ruleset::Chain;
@@ -132,18 +132,19 @@ fn compile_host(
     Ok(compiled)
 }
 
-/// The file of layer 2 rules; none where it is not wanted or nothing needs it.
+/// The file of layer 2 rules; none where it is not wanted, or no guest ever was. Where nothing is to be
+/// filtered any more it has no rules, so that those of an older version do not stay.
 fn frames(
     fleet: &Fleet,
     host: &HostPolicy,
     selection: &Selection,
     templates: &Templates,
 ) -> Result<(Option<String>, Diagnostics), TemplateError> {
-    if !fleet.datacenter.options.ebtables.value || !selection.wants(host, OutputName::Ebtables) {
+    let bridges = host.platform == Platform::Proxmox || !host.guests.is_empty() || !host.vnets.is_empty();
+    if !bridges || !selection.wants(host, OutputName::Ebtables) {
         return Ok((None, Diagnostics::new()));
     }
-    let (table, diagnostics) = ebtables::table(host);
-    let Some(chains) = table else { return Ok((None, diagnostics)) };
+    let (chains, diagnostics) = ebtables::table(host, fleet.datacenter.options.ebtables.value);
     let own = if host::exclusive(host) { "ACCEPT" } else { "RETURN" };
     let (chains, rules) = (render::frame_declarations(&chains, own), render::frame_rules(&chains));
     let tables = vec![Table { name: "nat", chains, rules }];

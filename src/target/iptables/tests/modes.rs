@@ -86,6 +86,36 @@ fn frames_that_pass_go_back_to_shared_tables() {
     assert_eq!(own, 1, "fwc's own tables need no way back");
 }
 
+/// What an older version loaded does not stay where nothing is to be filtered any more.
+#[test]
+fn frames_that_nobody_filters_any_more_pass() {
+    let off = SHARED.replace("version: 1\n", "version: 1\ndatacenter: { options: { ebtables: false } }\n");
+    let gone = SHARED.split("vms:").next().unwrap().to_owned();
+    for spec in [off, gone] {
+        let before = files(SHARED).remove("ebtables.rules").unwrap();
+        let mut shared = files(&spec);
+        assert!(!shared.get("ebtables.rules").unwrap().contains("\n-A"), "{spec}");
+        let own = "    iptables: { mode: shared, prefix: FWC }\n";
+        let mut alone = files(&spec.replace(own, ""));
+        if !kernel() {
+            continue;
+        }
+        shared.insert("old".into(), before);
+        alone.insert("old".into(), files(&SHARED.replace(own, "")).remove("ebtables.rules").unwrap());
+        for (files, option) in [(shared, "--noflush"), (alone, "")] {
+            let load = format!("ebtables-nft-restore {option}");
+            let script = format!("{load} < old; {load} < ebtables.rules; ebtables-nft -t nat -L");
+            let listing = in_namespace(&files, &script);
+            assert!(
+                !listing.contains("-j from-port")
+                    && !listing.contains("-j FWC-from-port")
+                    && listing.contains("PREROUTING"),
+                "{listing}"
+            );
+        }
+    }
+}
+
 const SETS: &str = r#"
 version: 1
 datacenter:
