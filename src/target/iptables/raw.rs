@@ -27,10 +27,12 @@ pub(super) fn raw(host: &HostPolicy, family: Family) -> Vec<Chain> {
     chains.finish()
 }
 
+/// Bare SYNs above the limit, by source; a host's own programs may talk as fast as they like.
 fn synflood(host: &HostPolicy) -> Option<Rule> {
     let limit = host.options.synflood()?;
     let bare = TcpFlags { mask: TcpFlags::FIN | TcpFlags::SYN | TcpFlags::RST | TcpFlags::ACK, set: TcpFlags::SYN };
     let tests = vec![
+        Test::NotLoopback,
         Test::Protocol(Protocol::TCP.0),
         Test::Flags { flags: bare, negated: false },
         Test::Flood { rate: limit.rate, burst: limit.burst },

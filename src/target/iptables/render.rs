@@ -61,6 +61,7 @@ fn own_module(test: &Test) -> Option<&'static str> {
         Test::Flags { .. } => Some("tcp"),
         Test::Network { .. }
         | Test::In(_)
+        | Test::NotLoopback
         | Test::Out(_)
         | Test::FromPort
         | Test::Bridged(_)
@@ -79,6 +80,9 @@ fn own_module(test: &Test) -> Option<&'static str> {
     }
 }
 
+/// How many sources a SYN limit remembers at once; as many as nft's set holds.
+const FLOOD_SOURCES: u32 = 65_535;
+
 const fn not(negated: bool) -> &'static str {
     if negated { " !" } else { "" }
 }
@@ -93,6 +97,7 @@ const fn side(side: Side, source: &'static str, dest: &'static str) -> &'static 
 fn test(f: &mut fmt::Formatter<'_>, test: &Test, family: Family) -> fmt::Result {
     match test {
         Test::In(name) => write!(f, " -i {name}"),
+        Test::NotLoopback => f.write_str(" ! -i lo"),
         Test::Out(name) => write!(f, " -o {name}"),
         Test::FromPort => f.write_str(" -m physdev --physdev-is-in"),
         Test::Bridged(is) => write!(f, " -m physdev{} --physdev-is-bridged", not(!is)),
@@ -142,7 +147,11 @@ fn test(f: &mut fmt::Formatter<'_>, test: &Test, family: Family) -> fmt::Result 
                 f,
                 " -m hashlimit --hashlimit-above {rate}/second --hashlimit-burst {burst} --hashlimit-mode srcip"
             )?;
-            write!(f, " --hashlimit-srcmask {mask} --hashlimit-name fwc-syn-{rate}-{burst}")
+            write!(f, " --hashlimit-srcmask {mask} --hashlimit-name fwc-syn-{rate}-{burst}")?;
+            // A source is forgotten when its allowance is full again, and some seconds more; sooner, a short silence
+            // would give it the whole burst back.
+            let forgotten = u64::from(burst.div_ceil((*rate).max(1)).saturating_add(10)) * 1000;
+            write!(f, " --hashlimit-htable-max {FLOOD_SOURCES} --hashlimit-htable-expire {forgotten}")
         }
     }
 }

@@ -65,6 +65,8 @@ pub(super) enum Test {
     Limit { rate: u32, unit: &'static str, burst: u32 },
     /// More SYNs than this from one source.
     Flood { rate: u32, burst: u32 },
+    /// It came in by another interface than loopback.
+    NotLoopback,
 }
 
 /// A kind of test that rules can have.
@@ -81,7 +83,7 @@ impl Condition for Test {
         match self {
             Self::Network { side: Side::Source, .. } => 0,
             Self::Network { side: Side::Dest, .. } => 1,
-            Self::In(_) => 2,
+            Self::In(_) | Self::NotLoopback => 2,
             Self::Out(_) => 3,
             Self::Protocol(_) => 4,
             Self::FromPort
