@@ -97,6 +97,8 @@ codes! {
     InheritanceOrder => "resolve::inheritance-order",
     /// An ipset that would differ from host to host.
     LocalNetworkInIpset => "resolve::local-network-in-ipset",
+    /// A test whose addresses would differ from host to host.
+    LocalNetworkInTest => "resolve::local-network-in-test",
     /// A security group that calls a security group.
     NestedGroup => "resolve::nested-group",
     /// An ipset that holds an ipset.

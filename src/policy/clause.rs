@@ -34,6 +34,22 @@ pub enum State {
     Invalid,
 }
 
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::New, Self::Established, Self::Related, Self::Invalid];
+
+    /// As the spec writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Established => "established",
+            Self::Related => "related",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
 /// A set of conntrack states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct States(u8);
@@ -75,9 +91,7 @@ impl States {
 
     /// The states in it: new, established, related, invalid.
     pub fn iter(self) -> impl Iterator<Item = State> {
-        [State::New, State::Established, State::Related, State::Invalid]
-            .into_iter()
-            .filter(move |state| self.contains(*state))
+        State::ALL.into_iter().filter(move |state| self.contains(*state))
     }
 }
 

@@ -7,8 +7,8 @@ use crate::diagnostic::Span;
 use crate::net::{AddressSet, InterfaceAddress, Mac};
 
 use super::{
-    DatacenterOptions, Group, GuestOptions, Hook, HostOptions, IptablesOptions, Origin, Reference, RuleList, Setting,
-    VnetOptions, ZoneRef,
+    Claim, DatacenterOptions, Group, GuestOptions, Hook, HostOptions, IptablesOptions, Origin, Reference, RuleList,
+    Setting, VnetOptions, ZoneRef,
 };
 
 /// Everything that a spec enforces. Lists are sorted by name (guests by number).
@@ -26,6 +26,8 @@ pub struct Fleet {
     pub aliases: BTreeMap<(ZoneRef, String), Alias>,
     /// Every ipset, by the zone that defines it and its name.
     pub ipsets: BTreeMap<(ZoneRef, String), Ipset>,
+    /// What the spec claims of packets, in the order of files and lines.
+    pub tests: Vec<Claim>,
 }
 
 /// What holds for all machines.
@@ -218,10 +220,7 @@ impl GuestPolicy {
     /// The guest's place in the spec.
     #[must_use]
     pub const fn zone(&self) -> ZoneRef {
-        match self.kind {
-            GuestKind::Vm => ZoneRef::Vm(self.id),
-            GuestKind::Container => ZoneRef::Container(self.id),
-        }
+        self.kind.zone(self.id)
     }
 
     /// The NICs that are filtered: those with `firewall`, if the guest is enabled.

@@ -7,6 +7,7 @@
 //!
 //! Promise: every rule knows where it was written ([`Origin`]) and by which way it was inherited.
 
+mod claim;
 mod clause;
 mod machine;
 mod noise;
@@ -16,6 +17,7 @@ mod rule;
 mod stage;
 mod zone;
 
+pub use claim::{Claim, ClaimEnd, Endpoint, Selector};
 pub use clause::{Clause, FrameKind, Match, State, States, Verdict};
 pub use machine::{
     Alias, Datacenter, Fleet, GuestKind, GuestPolicy, HostPolicy, Ipset, IpsetEntry, Nic, Platform, SysctlSetting,

@@ -7,7 +7,7 @@ use crate::net::{AddressSet, parse_address_range, parse_prefix};
 use crate::policy::{AddressTerm, Addresses, Reference};
 use crate::spec::model::{List, Text};
 
-use super::names::{LocalNetwork, NameKind, Scope, ScopePart};
+use super::names::{LocalNetwork, Machines, NameKind, Scope, ScopePart};
 
 /// Why a match has no value: an error was reported, or it is empty on this host alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,18 +196,24 @@ fn machine(
     Some(match found {
         Some((reference, set)) => Ok((reference, Arc::clone(set))),
         None => {
-            let number = name.parse::<u32>().ok();
-            let help = match (what, number) {
-                ("vm", Some(id)) if machines.containers.contains_key(&id) => format!("did you mean `ct/{id}`?"),
-                ("ct", Some(id)) if machines.vms.contains_key(&id) => format!("did you mean `vm/{id}`?"),
-                ("host", _) => did_you_mean(name, "hosts", machines.hosts.keys().map(String::as_str)),
-                ("zone", _) => did_you_mean(name, "zones", machines.zones.keys().map(String::as_str)),
-                (_, _) => "define the guest, or write its addresses here".to_owned(),
-            };
+            let help = machine_like(what, name, machines)
+                .unwrap_or_else(|| "define the guest, or write its addresses here".to_owned());
             out.push(Diagnostic::error(Code::UnknownName, span, format!("unknown machine `{word}`")).help(help));
             Err(Unresolved)
         }
     })
+}
+
+/// The machine or zone that was perhaps meant; none where a guest's number is like no other.
+pub(super) fn machine_like(what: &str, name: &str, machines: &Machines) -> Option<String> {
+    let number = name.parse::<u32>().ok();
+    match (what, number) {
+        ("vm", Some(id)) if machines.containers.contains_key(&id) => Some(format!("did you mean `ct/{id}`?")),
+        ("ct", Some(id)) if machines.vms.contains_key(&id) => Some(format!("did you mean `vm/{id}`?")),
+        ("host", _) => Some(did_you_mean(name, "hosts", machines.hosts.keys().map(String::as_str))),
+        ("zone", _) => Some(did_you_mean(name, "zones", machines.zones.keys().map(String::as_str))),
+        (_, _) => None,
+    }
 }
 
 fn guest<'a>(

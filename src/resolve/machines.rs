@@ -149,10 +149,7 @@ pub(super) fn guests<'a>(
     for (kind, id, guest) in vms.chain(containers) {
         // The reader refuses numbers that do not parse.
         let Ok(number) = id.value.parse::<u32>() else { continue };
-        let zone = match kind {
-            GuestKind::Vm => ZoneRef::Vm(number),
-            GuestKind::Container => ZoneRef::Container(number),
-        };
+        let zone = kind.zone(number);
         let nics = nics(guest, kind, number, out);
         let inherited = graph.guest_edges(&guest.inherits, spec, out);
         let mut placements = Vec::new();

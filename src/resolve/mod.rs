@@ -5,7 +5,9 @@
 //! of a machine's rules without a record of it ([`crate::policy::Inherited::skipped`]).
 
 mod address;
+mod claim;
 mod define;
+mod family;
 mod graph;
 mod guest;
 mod host;
@@ -25,6 +27,7 @@ use crate::policy::{Datacenter, Fleet, HostPolicy, VnetPolicy, ZoneRef};
 use crate::spec::Spec;
 use crate::spec::options::OptionZone;
 
+use claim::ClaimReader;
 use define::Definitions;
 use graph::ZoneGraph;
 use guest::GuestBuilder;
@@ -57,6 +60,7 @@ fn resolve_with(spec: &Spec, graph: &ZoneGraph, out: &mut Diagnostics) -> Fleet 
     let context = host::VnetContext { groups: sections.groups(), local, drop_invalid: true };
     let vnets = vnets(&world, &context, &options, out);
     let datacenter = Datacenter { name: spec.datacenter.name.as_ref().map(|text| text.value.clone()), options };
+    let tests = ClaimReader::new(&world, &hosts, &guests).read(out);
     let build = |(at, plan)| host_with_guests(&world, &sections, &datacenter, &hosts, &guests, at, plan, out);
     let mut policies: Vec<HostPolicy> = hosts.iter().enumerate().map(build).collect();
     guest::check_without(&guests, &policies, out);
@@ -71,6 +75,7 @@ fn resolve_with(spec: &Spec, graph: &ZoneGraph, out: &mut Diagnostics) -> Fleet 
         vnets,
         aliases: definitions.aliases.clone(),
         ipsets: definitions.ipsets.clone(),
+        tests,
     }
 }
 

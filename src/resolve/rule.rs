@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span, did_you_mean};
-use crate::net::Family;
 use crate::policy::{
     Direction, Entry, Group, GroupCall, Log, LogLevel, Origin, Rule, RuleInterface, SkipReason, Skipped, Verdict,
     ZoneRef,
@@ -15,9 +14,10 @@ use crate::spec::model::{self, RuleHead, Text};
 use crate::spec::options;
 
 use super::address::{Unresolved, addresses};
+use super::family::Families;
 use super::identity::Identities;
 use super::names::{LocalNetwork, Scope};
-use super::service::services;
+use super::service::{ServiceWords, services};
 
 /// What kind of list a rule stands in; it decides directions and interfaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +151,7 @@ impl RuleReader<'_> {
         let interface = self.interface(rule.iface.as_ref(), out);
         let source = rule.source.as_ref().map(|list| addresses(list, self.scope, out)).transpose();
         let dest = rule.dest.as_ref().map(|list| addresses(list, self.scope, out)).transpose();
-        let services = services(rule, out);
+        let services = services(ServiceWords::from(rule), out);
         direction_allowed?;
         let (services, macro_name) = services?;
         let resolved = Rule {
@@ -173,43 +173,21 @@ impl RuleReader<'_> {
 
     /// Refuses what no packet can match: the families of its parts exclude each other.
     fn can_hold(&self, written: &model::Rule, rule: &Rule, out: &mut Diagnostics) -> Result<(), Unresolved> {
-        let addresses_speak = |family: Family| {
-            let source = rule.source.as_ref().is_none_or(|addresses| addresses.set.has(family));
-            let dest = rule.dest.as_ref().is_none_or(|addresses| addresses.set.has(family));
-            source && dest
+        let families = Families {
+            span: written.span,
+            source: written.source.as_ref().zip(rule.source.as_ref()),
+            dest: written.dest.as_ref().zip(rule.dest.as_ref()),
+            service: ServiceWords::from(written).span(),
+            services: &rule.services,
         };
-        let service_speaks =
-            |family: Family| rule.services.is_empty() || rule.services.iter().any(|service| service.speaks_of(family));
-        if Family::BOTH.into_iter().any(|family| addresses_speak(family) && service_speaks(family)) {
+        if families.can_hold() {
             return Ok(());
         }
         if self.scope.used_local_network.get() {
             // With the sample nothing is decided: another host's network may be of the other family.
             return if self.is_host_dependent() { Err(Unresolved) } else { Ok(()) };
         }
-        let span = |list: &Option<model::List>| list.as_ref().map(|list| list.span);
-        let family_of = |addresses: &crate::policy::Addresses| {
-            Family::BOTH.into_iter().find(|family| addresses.set.has(*family)).map_or("no", Family::name)
-        };
-        let mut labels: Vec<(Span, String)> = Vec::new();
-        for (key, list, addresses) in [("source", &written.source, &rule.source), ("dest", &written.dest, &rule.dest)] {
-            if let (Some(span), Some(addresses)) = (span(list), addresses) {
-                labels.push((span, format!("the {key} is {} only", family_of(addresses))));
-            }
-        }
-        // Where the addresses alone exclude each other, the service is not to blame.
-        if Family::BOTH.into_iter().any(addresses_speak)
-            && let Some(service) = written.macro_name.as_ref().map(|name| name.span).or(span(&written.proto))
-        {
-            labels.push((service, "the service is of the other family".to_owned()));
-        }
-        let mut labels = labels.into_iter();
-        let (first, text) = labels.next().unwrap_or((written.span, String::new()));
-        let diagnostic =
-            Diagnostic::error(Code::NeverHolds, first, "this rule can never match: IPv4 and IPv6 exclude each other")
-                .because(text)
-                .help("write one rule for each family, with addresses and services of that family");
-        out.push(labels.fold(diagnostic, |diagnostic, (span, text)| diagnostic.label(span, text)));
+        out.push(families.never_holds("rule"));
         Err(Unresolved)
     }
 

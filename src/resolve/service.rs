@@ -5,13 +5,60 @@ use crate::net::{
     Family, IcmpType, MACROS, Macro, PortSet, Protocol, TcpFlags, find_macro, icmp_type_names, parse_ports,
 };
 use crate::policy::Service;
-use crate::spec::model::{self, List, Rule, Text};
+use crate::spec::model::{self, List, Rule, Test, Text};
 
 use super::address::Unresolved;
 
+/// What a rule or a test says of services, as written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ServiceWords<'a> {
+    macro_name: Option<&'a Text>,
+    proto: Option<&'a List>,
+    sport: Option<&'a List>,
+    dport: Option<&'a List>,
+    icmp_type: Option<&'a List>,
+    tcp_flags: Option<&'a model::TcpFlags>,
+}
+
+impl ServiceWords<'_> {
+    /// The macro or the protocols, if any.
+    pub(super) fn span(self) -> Option<Span> {
+        self.macro_name.map(|name| name.span).or(self.proto.map(|list| list.span))
+    }
+}
+
+impl<'a> From<&'a Rule> for ServiceWords<'a> {
+    fn from(rule: &'a Rule) -> Self {
+        Self {
+            macro_name: rule.macro_name.as_ref(),
+            proto: rule.proto.as_ref(),
+            sport: rule.sport.as_ref(),
+            dport: rule.dport.as_ref(),
+            icmp_type: rule.icmp_type.as_ref(),
+            tcp_flags: rule.tcp_flags.as_ref(),
+        }
+    }
+}
+
+impl<'a> From<&'a Test> for ServiceWords<'a> {
+    fn from(test: &'a Test) -> Self {
+        Self {
+            macro_name: test.macro_name.as_ref(),
+            proto: test.proto.as_ref(),
+            sport: test.sport.as_ref(),
+            dport: test.dport.as_ref(),
+            icmp_type: test.icmp_type.as_ref(),
+            tcp_flags: test.tcp_flags.as_ref(),
+        }
+    }
+}
+
 /// The alternatives of a rule (empty: every protocol) and the macro they come from, if any.
-pub(super) fn services(rule: &Rule, out: &mut Diagnostics) -> Result<(Vec<Service>, Option<&'static str>), Unresolved> {
-    match &rule.macro_name {
+pub(super) fn services(
+    rule: ServiceWords<'_>,
+    out: &mut Diagnostics,
+) -> Result<(Vec<Service>, Option<&'static str>), Unresolved> {
+    match rule.macro_name {
         Some(name) => {
             let known = of_macro(name, out)?;
             Ok((macro_services(known), Some(known.name)))
@@ -44,15 +91,15 @@ fn macro_services(known: &Macro) -> Vec<Service> {
     known.lines.iter().filter_map(service).collect()
 }
 
-fn spelled_out(rule: &Rule, out: &mut Diagnostics) -> Result<Vec<Service>, Unresolved> {
-    let protocols = match &rule.proto {
+fn spelled_out(rule: ServiceWords<'_>, out: &mut Diagnostics) -> Result<Vec<Service>, Unresolved> {
+    let protocols = match rule.proto {
         Some(list) => protocols(list, out),
         None => Ok(Vec::new()),
     };
-    let source_ports = ports("sport", rule.sport.as_ref(), &protocols, rule.proto.as_ref(), out);
-    let dest_ports = ports("dport", rule.dport.as_ref(), &protocols, rule.proto.as_ref(), out);
+    let source_ports = ports("sport", rule.sport, &protocols, rule.proto, out);
+    let dest_ports = ports("dport", rule.dport, &protocols, rule.proto, out);
     let types = icmp_types(rule, &protocols, out);
-    let flags = match &rule.tcp_flags {
+    let flags = match rule.tcp_flags {
         Some(flags) => tcp_flags(flags, &protocols, out).map(Some),
         None => Ok(None),
     };
@@ -166,11 +213,11 @@ fn ports(
 }
 
 fn icmp_types(
-    rule: &Rule,
+    rule: ServiceWords<'_>,
     protocols: &Result<Vec<Protocol>, Unresolved>,
     out: &mut Diagnostics,
 ) -> Result<Vec<IcmpType>, Unresolved> {
-    let Some(list) = &rule.icmp_type else { return Ok(Vec::new()) };
+    let Some(list) = rule.icmp_type else { return Ok(Vec::new()) };
     if list.value.is_empty() {
         return Err(empty_list("icmp_type", list.span, out));
     }

@@ -1,5 +1,6 @@
 //! Specs in, policies or diagnostics out.
 
+mod claims;
 mod errors;
 mod graph;
 mod hooks;

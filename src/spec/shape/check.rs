@@ -26,6 +26,7 @@ impl Checker<'_> {
             Shape::Rules(place) => self.rules(place, node, name),
             Shape::Options(zones) => self.options(zones, node),
             Shape::Map(fields) => self.map(fields, node, at),
+            Shape::Test => self.test(node, at),
             Shape::Named(pattern, of) => self.named(pattern, of, node, name),
             Shape::Items(of) => match &node.value {
                 Value::Nothing => self.no_value(node, name),

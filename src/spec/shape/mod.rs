@@ -41,6 +41,8 @@ enum Shape {
     Options(&'static [OptionZone]),
     /// A map of fixed keys.
     Map(&'static Fields),
+    /// A test.
+    Test,
     /// A map of named things.
     Named(&'static Pattern, &'static Shape),
     /// A list of things, or a single one.

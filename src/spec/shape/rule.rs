@@ -9,7 +9,7 @@ use crate::spec::yaml::{Key, Node, Value};
 pub(super) const REFERENCE_KEYS: [&str; 5] = ["group", "iface", "enable", "id", "comment"];
 
 /// What a macro brings along itself.
-pub(super) const MACRO_EXCLUDES: [&str; 4] = ["proto", "sport", "dport", "icmp_type"];
+pub(super) const MACRO_EXCLUDES: [&str; 5] = ["proto", "sport", "dport", "icmp_type", "tcp_flags"];
 
 /// Other programs' words for the keys of a rule.
 const OTHER_WORDS: [(&str, &str); 10] = [
@@ -44,6 +44,15 @@ impl Checker<'_> {
                 let error = Diagnostic::error(Code::WrongShape, node.span, message);
                 self.say(error.help("write a list of maps, such as `- { in: accept, macro: SSH }`"));
             }
+        }
+    }
+
+    /// A test has the matches of a rule, between two ends.
+    pub(super) fn test(&mut self, node: &Node<'_>, at: Span) {
+        self.map(&table::A_TEST, node, at);
+        if let Value::Map(entries) = &node.value {
+            let macro_key = entries.iter().map(|(key, _)| key).find(|key| key.text == "macro");
+            self.with_macro(macro_key, entries);
         }
     }
 

@@ -112,6 +112,11 @@ fn shape(shape: &Shape) -> Value {
         }
         Shape::Options(zones) => json!({ "$ref": format!("#/$defs/{}", options_name(zones)) }),
         Shape::Map(of) => fields(of, true),
+        Shape::Test => {
+            let mut test = fields(&table::A_TEST, false);
+            extend(&mut test, json!({ "dependentSchemas": { "macro": excluded_by_macro() } }));
+            test
+        }
         Shape::Named(name, of) => json!({
             "type": ["object", "null"],
             "propertyNames": pattern(name),
@@ -154,6 +159,11 @@ fn fields(of: &Fields, nullable: bool) -> Value {
     schema
 }
 
+fn excluded_by_macro() -> Value {
+    let excluded: Vec<Value> = MACRO_EXCLUDES.iter().map(|key| json!({ "required": [key] })).collect();
+    json!({ "not": { "anyOf": excluded } })
+}
+
 fn rule(place: &RulePlace) -> Value {
     let allowed = |field: &&Field| {
         let other_head = super::RULE_HEADS.contains(&field.name) && !place.heads.contains(&field.name);
@@ -161,7 +171,6 @@ fn rule(place: &RulePlace) -> Value {
     };
     let properties: Map<String, Value> = table::RULE.fields.iter().filter(allowed).map(property).collect();
     let heads: Vec<Value> = place.heads.iter().map(|head| json!({ "required": [head] })).collect();
-    let excluded: Vec<Value> = MACRO_EXCLUDES.iter().map(|key| json!({ "required": [key] })).collect();
     let reference: Vec<&str> = REFERENCE_KEYS.into_iter().filter(|key| place.iface || *key != "iface").collect();
     let mut schema = json!({
         "description": format!("A rule among {}.", place.what),
@@ -169,7 +178,7 @@ fn rule(place: &RulePlace) -> Value {
         "additionalProperties": false,
         "properties": properties,
         "oneOf": heads,
-        "dependentSchemas": { "macro": { "not": { "anyOf": excluded } } },
+        "dependentSchemas": { "macro": excluded_by_macro() },
     });
     if place.heads.contains(&"group")
         && let Some(Value::Object(dependent)) = schema.get_mut("dependentSchemas")

@@ -34,7 +34,7 @@ pub(super) const SPEC: Fields = Fields {
         may("vms", Named(&GUEST, &Map(&A_GUEST)), "Virtual machines by number."),
         may("containers", Named(&GUEST, &Map(&A_GUEST)), "Containers by number; numbers are shared with `vms`."),
         may("vnets", Named(&VNET, &Map(&A_VNET)), "Virtual networks; each is the bridge of its name."),
-        may("tests", Items(&Map(&A_TEST)), "Claims about packets that `fwc test` holds against the spec."),
+        may("tests", Items(&Shape::Test), "Claims about packets that `fwc test` holds against the spec."),
     ],
 };
 
@@ -285,7 +285,7 @@ pub(super) const VNET_RULES: RulePlace =
 /// The places that hold rules.
 pub(super) const RULE_PLACES: [&RulePlace; 4] = [&HOST_RULES, &GUEST_RULES, &GROUP_RULES, &VNET_RULES];
 
-const MACRO: Field = may("macro", LINE, "A macro's exact name; excludes `proto`, ports and `icmp_type`.");
+const MACRO: Field = may("macro", LINE, "A macro's exact name; excludes `proto`, ports, `icmp_type` and `tcp_flags`.");
 const PROTO: Field = may("proto", SOME_LINES, "A protocol's name or number, or a list of them.");
 const SOURCE: Field = may(
     "source",
@@ -337,7 +337,8 @@ pub(super) const RULE: Fields = Fields {
     ],
 };
 
-const A_TEST: Fields = Fields {
+/// An entry of `tests`.
+pub(super) const A_TEST: Fields = Fields {
     what: "a test",
     fields: &[
         may("name", LINE, "What is claimed, for people."),

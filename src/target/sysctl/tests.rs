@@ -135,6 +135,7 @@ fn compile(host: HostPolicy) -> Compiled {
         vnets: Vec::new(),
         aliases: BTreeMap::new(),
         ipsets: BTreeMap::new(),
+        tests: Vec::new(),
     };
     let templates = Templates::new(BTreeMap::new()).unwrap();
     Sysctl.compile(&fleet, &Selection::default(), &templates).unwrap()

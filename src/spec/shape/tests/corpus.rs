@@ -297,6 +297,18 @@ pub(super) const WRONG: &[(&str, &str, &str, &str)] = &[
     ),
     ("tests: [ { from: outside, to: vm/100, expect: drop, state: old } ]", "old", "expected one of `new`", ""),
     ("tests: outside", "outside", "expected a map for a test, found `outside`", ""),
+    (
+        "tests: [ { from: outside, to: vm/100, macro: SSH, dport: 22, expect: drop } ]",
+        "dport",
+        "`dport` cannot stand beside `macro`",
+        "one or the other",
+    ),
+    (
+        "hosts: { pm1: { rules: [ { in: drop, macro: SSH, tcp_flags: { mask: syn, set: syn } } ] } }",
+        "tcp_flags",
+        "`tcp_flags` cannot stand beside `macro`",
+        "one or the other",
+    ),
 ];
 
 /// What the schema refuses here and `resolve` refuses later.

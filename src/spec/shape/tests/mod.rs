@@ -173,6 +173,7 @@ fn docs_are_sentences() {
         let fields: &[&Fields] = match shape {
             Shape::Map(fields) | Shape::Either { long: fields, .. } => &[fields],
             Shape::Zone { host, guest } => &[host, guest],
+            Shape::Test => &[&table::A_TEST],
             Shape::Named(_, of) | Shape::Items(of) => return walk(of),
             Shape::Text(_) | Shape::List { .. } | Shape::Rules(_) | Shape::Options(_) => &[],
         };

@@ -56,6 +56,11 @@ fn sample(shape: &Shape) -> String {
             format!("{{ {} }}", options.join(", "))
         }
         Shape::Map(fields) => map_of(fields, |_| true),
+        // Of a list of tests: one with all that goes without a macro, and one with it.
+        Shape::Test => format!(
+            "{}, {{ from: outside, to: outside, macro: SSH, expect: drop }}",
+            map_of(&table::A_TEST, |key| key != "macro")
+        ),
         Shape::Named(pattern, of) => format!("{{ {}: {} }}", name(pattern), sample(of)),
         Shape::Items(of) => format!("[{}]", sample(of)),
         Shape::Either { long, .. } => map_of(long, |_| true),
