@@ -1,5 +1,6 @@
 //! fwc: one YAML spec of a datacenter's firewall, compiled to what each machine loads.
 
+pub mod analysis;
 pub mod cli;
 pub mod diagnostic;
 pub mod net;

@@ -18,7 +18,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("spec", &["net", "diagnostic"]),
     ("resolve", &["spec", "policy", "net", "diagnostic"]),
     ("target", &["policy", "net", "diagnostic"]),
-    ("cli", &["target", "resolve", "spec", "policy", "net", "diagnostic"]),
+    ("analysis", &["policy", "net", "diagnostic"]),
+    ("cli", &["analysis", "target", "resolve", "spec", "policy", "net", "diagnostic"]),
 ];
 
 /// Floors that read files, run programs and print.

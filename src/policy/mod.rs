@@ -7,6 +7,7 @@
 //!
 //! Promise: every rule knows where it was written ([`Origin`]) and by which way it was inherited.
 
+mod applied;
 mod claim;
 mod clause;
 mod machine;
@@ -15,8 +16,10 @@ mod option;
 mod profile;
 mod rule;
 mod stage;
+mod way;
 mod zone;
 
+pub use applied::Applied;
 pub use claim::{Claim, ClaimEnd, Endpoint, Selector};
 pub use clause::{Clause, FrameKind, Match, State, States, Verdict};
 pub use machine::{
@@ -33,6 +36,7 @@ pub use rule::{
     RuleInterface, RuleList, Section, SectionKind, Service, SkipReason, Skipped,
 };
 pub use stage::{CorosyncRing, Hook, HookName, Stage};
+pub use way::{Carriage, Crossing, End};
 pub use zone::ZoneRef;
 
 pub(crate) use stage::{NDP_ALL, NDP_NO_ADVERTISEMENT, management_ports};

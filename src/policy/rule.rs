@@ -305,6 +305,15 @@ impl Entry {
         }
     }
 
+    /// The reference, where it is one.
+    #[must_use]
+    pub const fn call(&self) -> Option<&Arc<GroupCall>> {
+        match self {
+            Self::Rule(_) => None,
+            Self::Group(call) => Some(call),
+        }
+    }
+
     /// The interface it is restricted to.
     #[must_use]
     pub fn interface(&self) -> &RuleInterface {

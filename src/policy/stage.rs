@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use crate::net::{AddressSet, Family, IcmpType, PortSet, Protocol, Ranges, TcpFlags};
 
-use super::{
-    Clause, Direction, EtherType, FrameKind, Log, Match, Nic, Platform, RuleInterface, RuleList, States, Verdict, noise,
-};
+use super::{Clause, Direction, EtherType, FrameKind, Log, Match, Nic, Platform, RuleList, States, Verdict, noise};
 
 /// A place where packets are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -177,6 +175,12 @@ impl Stage {
         }
     }
 
+    /// The rules of a stage that is made of rules.
+    #[must_use]
+    pub fn rules(&self) -> Option<&RuleList> {
+        if let Self::Rules(list) = self { Some(list) } else { None }
+    }
+
     /// The stage's whole meaning at a hook: first match decides, no match goes on to the next stage.
     /// `nic` is the NIC that a guest hook speaks of; stages of guests mean nothing without one.
     #[must_use]
@@ -228,7 +232,7 @@ impl Stage {
             Self::NeighbourDiscovery(kinds) => {
                 kinds.iter().map(|kind| Clause::new(icmpv6(*kind), Verdict::Accept)).collect()
             }
-            Self::Rules(list) => rules(list, hook.direction(), nic),
+            Self::Rules(list) => list.applied(hook.direction(), nic).flat_map(|applied| applied.clauses()).collect(),
             Self::Management { peers, ports } => {
                 let side = match hook.direction() {
                     Direction::In | Direction::Forward => Match::Source(Arc::clone(peers)),
@@ -312,30 +316,6 @@ fn tcp_flags(log: Log) -> Vec<Clause> {
         clause(F::FIN | F::SYN, F::FIN | F::SYN, None),
         clause(F::FIN | F::SYN | F::RST | F::ACK, F::SYN, Some(PortSet::single(0))),
     ]
-}
-
-fn rules(list: &RuleList, direction: Direction, nic: Option<&Nic>) -> Vec<Clause> {
-    let applies = |interface: &RuleInterface| match (interface, nic) {
-        (RuleInterface::Nic(only), Some(nic)) => *only == nic.index,
-        (RuleInterface::Any, _) | (RuleInterface::Host(_), None) => true,
-        (RuleInterface::Nic(_), None) | (RuleInterface::Host(_), Some(_)) => false,
-    };
-    let with_interface = |mut clause: Clause, interface: &RuleInterface| {
-        // A group's rules carry no interface of their own; the reference's counts.
-        if let RuleInterface::Host(name) = interface
-            && !clause.matches.iter().any(|m| matches!(m, Match::InInterface(_) | Match::OutInterface(_)))
-        {
-            clause.matches.push(match direction {
-                Direction::In | Direction::Forward => Match::InInterface(name.clone()),
-                Direction::Out => Match::OutInterface(name.clone()),
-            });
-        }
-        clause
-    };
-    list.rules(direction)
-        .filter(|(_, interface)| applies(interface))
-        .flat_map(|(rule, interface)| rule.clauses().into_iter().map(move |clause| with_interface(clause, interface)))
-        .collect()
 }
 
 fn corosync(ring: &CorosyncRing, direction: Direction) -> Clause {

@@ -1,0 +1,79 @@
+//! One packet at one hook.
+
+use crate::policy::{Applied, Clause, Crossing, Direction, Hook, Log, Nic, Stage, Verdict};
+
+use super::condition::holds;
+use super::packet::Packet;
+
+/// What a hook decides about a packet.
+#[derive(Debug, Clone, Copy)]
+pub struct Decision<'a> {
+    /// Accept, drop or reject; never skip.
+    pub verdict: Verdict,
+    /// The stage that decides.
+    pub stage: Option<&'a Stage>,
+    /// The rule that decides, where the stage is made of rules.
+    pub rule: Option<Applied<'a>>,
+    /// The log line that the packet leaves here.
+    pub log: Log,
+}
+
+/// A clause, and the rule it comes from where the stage is made of rules.
+type Sourced<'a> = (Clause, Option<Applied<'a>>);
+
+/// A hook made ready to judge many packets.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    direction: Direction,
+    stages: Vec<(&'a Stage, Vec<Sourced<'a>>)>,
+}
+
+impl<'a> Judge<'a> {
+    /// The judge of a hook; `nic` is the NIC that a guest's hook speaks of.
+    #[must_use]
+    pub fn new(hook: &'a Hook, nic: Option<&Nic>) -> Self {
+        let direction = hook.name.direction();
+        let stages = hook.stages.iter().map(|stage| {
+            let clauses = match stage.rules() {
+                // The same clauses as the stage's, each with the rule that it comes from.
+                Some(list) => list
+                    .applied(direction, nic)
+                    .flat_map(|applied| applied.clauses().into_iter().map(move |clause| (clause, Some(applied))))
+                    .collect(),
+                None => stage.clauses(hook.name, nic).into_iter().map(|clause| (clause, None)).collect(),
+            };
+            (stage, clauses)
+        });
+        Self { direction, stages: stages.collect() }
+    }
+
+    /// The clauses in the order in which they are tried, each with its stage and the rule it comes from.
+    pub fn clauses(&self) -> impl Iterator<Item = (&'a Stage, &Clause, Option<Applied<'a>>)> {
+        self.stages.iter().flat_map(|(stage, clauses)| clauses.iter().map(|(clause, rule)| (*stage, clause, *rule)))
+    }
+
+    /// What becomes of a packet: stage by stage, the first clause whose conditions all hold. A hook without an answer
+    /// drops, which the policy at the end of every hook makes impossible.
+    #[must_use]
+    pub fn decide(&self, packet: &Packet) -> Decision<'a> {
+        for (stage, clauses) in &self.stages {
+            let first = clauses
+                .iter()
+                .find(|(clause, _)| clause.matches.iter().all(|condition| holds(condition, packet, self.direction)));
+            let Some((clause, rule)) = first else { continue };
+            match clause.verdict {
+                Verdict::Skip => {}
+                Verdict::Accept | Verdict::Drop | Verdict::Reject => {
+                    return Decision { verdict: clause.verdict, stage: Some(stage), rule: *rule, log: clause.log };
+                }
+            }
+        }
+        Decision { verdict: Verdict::Drop, stage: None, rule: None, log: Log::None }
+    }
+}
+
+/// What a hook on a packet's way decides about it.
+#[must_use]
+pub fn judge<'a>(crossing: &Crossing<'a>, packet: &Packet) -> Decision<'a> {
+    Judge::new(crossing.hook, crossing.nic).decide(packet)
+}

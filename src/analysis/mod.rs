@@ -1,0 +1,17 @@
+//! What a spec means for packets: the reference for everything that targets, tests and diffs say.
+//!
+//! In: a [`Fleet`](crate::policy::Fleet) and packets. Out: the hooks on a packet's way, and at each the verdict with
+//! the rule or stage that decides. Written over the policy and over no target's output, in the plainest way there is:
+//! every stage in order, every clause in order, every condition on its own.
+
+mod condition;
+mod judge;
+mod packet;
+mod route;
+
+pub use judge::{Decision, Judge, judge};
+pub use packet::{ArpPacket, Body, IpPacket, Packet, Payload, Rejection};
+pub use route::{Leg, NoRoute, Place, route};
+
+#[cfg(test)]
+mod tests;
