@@ -140,10 +140,17 @@ fn local_network(
     scope: &Scope<'_>,
     out: &mut Diagnostics,
 ) -> Result<(Reference, Arc<AddressSet>), Unresolved> {
+    if let LocalNetwork::OfNoHost(code) = scope.local_network {
+        out.push(
+            Diagnostic::error(code, span, "`local_network` differs from host to host")
+                .help("define the alias `local_network`, or write the network here"),
+        );
+        return Err(Unresolved);
+    }
     scope.used_local_network.set(true);
     match &scope.local_network {
         LocalNetwork::Sample(Some(set)) | LocalNetwork::Of(Some(set)) => Ok((Reference::LocalNetwork, Arc::clone(set))),
-        LocalNetwork::Of(None) => Err(Unresolved),
+        LocalNetwork::Of(None) | LocalNetwork::OfNoHost(_) => Err(Unresolved),
         LocalNetwork::Sample(None) => {
             out.push(
                 Diagnostic::error(

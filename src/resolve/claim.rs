@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::policy::{Addresses, Claim, ClaimEnd, Endpoint, GuestKind, Reference, Selector, State, ZoneRef};
+use crate::policy::{Claim, ClaimEnd, Endpoint, GuestKind, Selector, State, ZoneRef};
 use crate::spec::model::{List, Test, Text};
 
 use super::address::{Unresolved, addresses, machine_like};
@@ -31,11 +31,11 @@ pub(super) struct ClaimReader<'a> {
 }
 
 impl<'a> ClaimReader<'a> {
-    /// A reader that looks names up as the datacenter does.
+    /// A reader that looks names up as the datacenter does; but a claim is about all hosts at once.
     pub(super) fn new(world: &'a World<'a>, hosts: &'a [HostPlan<'a>], guests: &'a [GuestPlan<'a>]) -> Self {
         let datacenter = world.graph.node(&ZoneRef::Datacenter);
         let names = world.names(None, datacenter.as_slice());
-        let scope = Scope::new(names, world.machines, LocalNetwork::Sample(world.sample.clone()));
+        let scope = Scope::new(names, world.machines, LocalNetwork::OfNoHost(Code::LocalNetworkInTest));
         Self { world, hosts, guests, scope, known: BTreeMap::new() }
     }
 
@@ -47,8 +47,8 @@ impl<'a> ClaimReader<'a> {
     fn claim(&mut self, test: &Test, out: &mut Diagnostics) -> Result<Claim, Unresolved> {
         let from = self.ends(&test.from, out);
         let to = self.ends(&test.to, out);
-        let source = test.source.as_ref().map(|list| self.addresses(list, out)).transpose();
-        let dest = test.dest.as_ref().map(|list| self.addresses(list, out)).transpose();
+        let source = test.source.as_ref().map(|list| addresses(list, &self.scope, out)).transpose();
+        let dest = test.dest.as_ref().map(|list| addresses(list, &self.scope, out)).transpose();
         let services = services(ServiceWords::from(test), out);
         let state = test.state.as_ref().map_or(Ok(State::New), |text| state(text, out));
         let expect = verdict(&test.expect, out);
@@ -80,19 +80,6 @@ impl<'a> ClaimReader<'a> {
             return Ok(claim);
         }
         out.push(families.never_holds("test"));
-        Err(Unresolved)
-    }
-
-    /// Addresses as in the datacenter's rules; but a claim is about all hosts at once.
-    fn addresses(&self, list: &List, out: &mut Diagnostics) -> Result<Addresses, Unresolved> {
-        let found = addresses(list, &self.scope, out)?;
-        let Some(term) = found.terms.iter().find(|term| term.reference == Reference::LocalNetwork) else {
-            return Ok(found);
-        };
-        out.push(
-            Diagnostic::error(Code::LocalNetworkInTest, term.span, "`local_network` differs from host to host")
-                .help("define the alias `local_network`, or write the network here"),
-        );
         Err(Unresolved)
     }
 

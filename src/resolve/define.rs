@@ -33,7 +33,6 @@ impl Definitions {
         graph: &ZoneGraph,
         guests: &[GuestPlan<'_>],
         machines: &Machines,
-        sample: Option<&Arc<AddressSet>>,
         out: &mut Diagnostics,
     ) -> Self {
         let mut definitions = Self::default();
@@ -45,7 +44,7 @@ impl Definitions {
         let mut broken: Vec<(ZoneRef, &Text)> = Vec::new();
         for definer in &zones {
             let names = definitions.scope(graph, Some(&definer.zone), &definer.ancestors);
-            let scope = Scope::new(names, machines, LocalNetwork::Sample(sample.cloned()));
+            let scope = Scope::new(names, machines, LocalNetwork::OfNoHost(Code::LocalNetworkInIpset));
             for (name, ipset) in &definer.body.ipsets {
                 match read_ipset(name, ipset, &scope, out) {
                     Ok(ipset) => resolved.push((definer.zone.clone(), ipset)),
@@ -216,13 +215,6 @@ fn read_entry(entry: &model::IpsetEntry, scope: &Scope<'_>, out: &mut Diagnostic
     }
     let text = Text::new(word.to_owned(), written.span);
     let term = term(&text, scope, out)?;
-    if term.reference == Reference::LocalNetwork {
-        out.push(
-            Diagnostic::error(Code::LocalNetworkInIpset, written.span, "`local_network` differs from host to host")
-                .help("define the alias `local_network`, or write the network here"),
-        );
-        return Err(Unresolved);
-    }
     let comment = entry.comment.as_ref().map(|text| text.value.clone());
     Ok(IpsetEntry { reference: term.reference, set: term.set, exclude, comment, span: written.span })
 }

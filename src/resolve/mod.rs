@@ -50,7 +50,7 @@ fn resolve_with(spec: &Spec, graph: &ZoneGraph, out: &mut Diagnostics) -> Fleet 
     let guests = machines::guests(spec, graph, &hosts, out);
     let machines = machines::machines(spec, graph, &hosts, &guests);
     let sample = hosts.iter().find_map(HostPlan::first_network);
-    let definitions = Definitions::read(spec, graph, &guests, &machines, sample.as_ref(), out);
+    let definitions = Definitions::read(spec, graph, &guests, &machines, out);
     let world = World { spec, graph, definitions: &definitions, machines: &machines, sample };
     let sections = Sections::new(&world, out);
     let datacenter_node = graph.node(&ZoneRef::Datacenter);

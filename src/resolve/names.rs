@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diagnostic::Span;
+use crate::diagnostic::{Code, Span};
 use crate::net::AddressSet;
 use crate::policy::ZoneRef;
 
@@ -89,6 +89,8 @@ pub(super) enum LocalNetwork {
     Sample(Option<Arc<AddressSet>>),
     /// The host's.
     Of(Option<Arc<AddressSet>>),
+    /// What is read holds for all hosts at once, so it cannot be used; the code says what that is.
+    OfNoHost(Code),
 }
 
 /// Where names are looked up.
@@ -158,7 +160,11 @@ impl<'a> Scope<'a> {
             })
             .map(String::as_str)
             .collect();
-        if kind == NameKind::Alias && part == ScopePart::Any {
+        let is_usable = match self.local_network {
+            LocalNetwork::Sample(_) | LocalNetwork::Of(_) => true,
+            LocalNetwork::OfNoHost(_) => false,
+        };
+        if kind == NameKind::Alias && part == ScopePart::Any && is_usable {
             all.push("local_network");
         }
         all.sort_unstable();

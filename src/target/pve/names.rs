@@ -304,7 +304,7 @@ pub(super) fn definitions<'a>(
                 Diagnostic::error(
                     Code::PveName,
                     span,
-                    format!("Proxmox VE takes the {what}s `{other}` and `{name}` for one"),
+                    format!("Proxmox VE takes the {what} `{other}` and `{name}` for one"),
                 )
                 .because("the same name but for case")
                 .label(*place, format!("`{other}` is defined here"))
@@ -317,14 +317,14 @@ pub(super) fn definitions<'a>(
     };
     let aliases = aliases
         .map(|((_, name), alias)| AliasLine {
-            name: claim("alias", name, alias.span),
+            name: claim("aliases", name, alias.span),
             value: network_text(alias.network),
             comment: alias.comment.clone(),
         })
         .collect();
     let ipsets = ipsets
         .filter(|((owner, name), _)| *owner == ZoneRef::Datacenter || !is_ipfilter(name))
-        .map(|((_, name), ipset)| ipset_section(claim("ipset", name, ipset.span), ipset, zone, kinds))
+        .map(|((_, name), ipset)| ipset_section(claim("ipsets", name, ipset.span), ipset, zone, kinds))
         .collect();
     (aliases, ipsets)
 }
