@@ -30,6 +30,8 @@ macro_rules! codes {
 // Grouped by floor, lowest first; alphabetical within a group.
 codes! {
     // spec: reading YAML
+    /// A character that changes the order in which the text around it is shown.
+    BidiControl => "spec::bidi-control",
     /// The same entry stands in a list twice.
     DuplicateEntry => "spec::duplicate-entry",
     /// The same thing is defined twice.
@@ -63,7 +65,7 @@ codes! {
     BadMac => "resolve::bad-mac",
     /// Text that is neither a port, nor a service name, nor a range of ports.
     BadPort => "resolve::bad-port",
-    /// A sysctl value that is not one line of text.
+    /// A sysctl value that the kernel does not take: an empty one, `true` or `false`.
     BadSysctlValue => "resolve::bad-sysctl-value",
     /// An ipset that lists and excludes the same addresses.
     ContradictingEntries => "resolve::contradicting-entries",

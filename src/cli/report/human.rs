@@ -77,7 +77,8 @@ fn render(handler: &GraphicalReportHandler, report: &Report<'_>, text: &mut Stri
     }
 }
 
-/// The line without control characters, which would reach the terminal; colours pass.
+/// The line without control characters, which would reach the terminal; colours pass. Those that reorder text
+/// become visible.
 fn harmless(line: &str) -> String {
     let is_color = |rest: &str| {
         rest.strip_prefix('[')
@@ -88,7 +89,9 @@ fn harmless(line: &str) -> String {
         '\u{1b}' => line.get(at + 1..).is_some_and(is_color),
         _ => !c.is_control(),
     };
-    line.char_indices().filter(keeps).map(|(_, c)| c).collect()
+    let reorders =
+        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    line.char_indices().filter(keeps).map(|(_, c)| if reorders(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// A diagnostic as miette wants it: the labels of one file, and a further report for every other file.
@@ -287,6 +290,17 @@ mod tests {
         assert!(odd.is_empty(), "{odd:?}");
         assert!(text.split('\u{1b}').skip(1).all(|rest| rest.starts_with('[') && !rest.starts_with("[2J")), "{text:?}");
         assert!(text.contains("\u{1b}[31"), "{text:?}");
+    }
+
+    #[test]
+    fn nothing_reorders_the_report() {
+        let mut sources = SourceMap::default();
+        let file = sources.add("x.yaml", "a: \u{202e}\u{2067}b\n");
+        let mut found = Diagnostics::new();
+        found.push(Diagnostic::error(Code::BidiControl, Span { file, start: 3, len: 3 }, "see `\u{200f}`"));
+        let text = findings(&sources, &found, Style::PLAIN);
+        assert!(text.contains("a: \u{fffd}\u{fffd}b") && text.contains("see `\u{fffd}`"), "{text:?}");
+        assert!(!text.contains(['\u{202e}', '\u{2067}', '\u{200f}']), "{text:?}");
     }
 
     #[test]

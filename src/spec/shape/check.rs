@@ -188,6 +188,7 @@ fn lower_first(doc: &str) -> String {
 pub(super) fn takes(lexis: Lexis) -> String {
     match lexis {
         Lexis::Line => "write one line of text".to_owned(),
+        Lexis::Sysctl => "write one value, such as `1` or `4096 87380 6291456`".to_owned(),
         Lexis::Bool => "write `true` or `false`".to_owned(),
         Lexis::Integer { min, max, .. } => format!("write a whole number from {min} to {max}"),
         Lexis::Version => "write `version: 1`".to_owned(),

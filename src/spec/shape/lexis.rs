@@ -3,6 +3,7 @@
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::spec::model::Text;
 use crate::spec::options::{parse_bool, parse_choice, parse_integer, parse_log_level};
+use crate::spec::yaml::{bidi_control, is_bidi_control};
 
 /// What a single text can be.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,8 @@ pub(super) enum Lexis {
     LogLevel,
     /// The version of the language: 1.
     Version,
+    /// A value of the kernel: one line, and not `true` or `false` without quotes.
+    Sysctl,
     /// A name or another text with a form.
     Name(&'static Pattern),
 }
@@ -32,8 +35,8 @@ pub(super) struct Pattern {
     pub regex: &'static str,
     /// The most characters.
     pub longest: usize,
-    /// Whether a text of the form can look like a number.
-    pub numeric: bool,
+    /// What kind of number of JSON a text of the form can look like, if any.
+    pub number: Option<&'static str>,
     /// Whether a text of at most `longest` characters has the form.
     pub fits: fn(&str) -> bool,
     /// What the form is, in a sentence.
@@ -80,13 +83,28 @@ impl Lexis {
                 Some(Diagnostic::error(Code::WrongValue, span, message).help("write `version: 1`"))
             }
             Self::LogLevel => parse_log_level(&located()).err(),
+            Self::Sysctl => match text {
+                "true" if plain => Some(no_kernel_value(text, "1", span)),
+                "false" if plain => Some(no_kernel_value(text, "0", span)),
+                _ => line(text, span),
+            },
+            Self::Name(pattern) if plain && matches!(text, "true" | "false") => {
+                let message = format!("expected {}, found `{text}`", pattern.what);
+                let error = Diagnostic::error(Code::WrongValue, span, message);
+                Some(error.help(format!("quote it if that is the name: `\"{text}\"`; {}", pattern.help)))
+            }
             Self::Name(pattern) => pattern.check(text, span, Code::WrongValue),
         }
     }
 }
 
+fn no_kernel_value(text: &str, meant: &str, span: Span) -> Diagnostic {
+    let message = format!("`{text}` is no value of a kernel parameter");
+    Diagnostic::error(Code::BadSysctlValue, span, message).help(format!("the kernel takes numbers: write `{meant}`"))
+}
+
 /// Whether a character would end a line or hide in it.
-pub(super) fn breaks_line(c: char) -> bool {
+fn breaks_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
@@ -96,7 +114,13 @@ fn line(text: &str, span: Span) -> Option<Diagnostic> {
         let error = Diagnostic::error(Code::WrongValue, span, "an empty text");
         return Some(error.help("write a value, or remove the key"));
     }
-    if text.bytes().all(plain) || !text.contains(breaks_line) {
+    if text.bytes().all(plain) {
+        return None;
+    }
+    if let Some(c) = text.chars().find(|c| is_bidi_control(*c)) {
+        return Some(bidi_control(c, span));
+    }
+    if !text.contains(breaks_line) {
         return None;
     }
     let error = Diagnostic::error(Code::WrongValue, span, "a text of more than one line, or with control characters");
@@ -183,7 +207,7 @@ pub(super) const HOST: Pattern = Pattern {
     what: "the name of a host",
     regex: "^(?!any$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
     longest: 253,
-    numeric: true,
+    number: Some("number"),
     fits: host_name,
     help: "hosts have DNS names: letters, digits and dashes, parts of up to 63 characters between dots, and not `any`",
 };
@@ -193,7 +217,7 @@ pub(super) const LABEL: Pattern = Pattern {
     what: "a name",
     regex: "^[A-Za-z][A-Za-z0-9_-]+$",
     longest: 64,
-    numeric: false,
+    number: None,
     fits: label,
     help: "names begin with a letter and have 2 to 64 letters, digits, `_` and `-`",
 };
@@ -203,7 +227,7 @@ pub(super) const GUEST: Pattern = Pattern {
     what: "the number of a guest",
     regex: "^[1-9][0-9]{2,8}$",
     longest: 9,
-    numeric: true,
+    number: Some("integer"),
     fits: guest_number,
     help: "guests have plain decimal numbers from 100 to 999999999; a name goes under the key `name`",
 };
@@ -213,7 +237,7 @@ pub(super) const VNET: Pattern = Pattern {
     what: "the name of a vnet",
     regex: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
     longest: 15,
-    numeric: true,
+    number: Some("number"),
     fits: interface,
     help: "a vnet is the bridge of that name: up to 15 letters, digits, `_`, `.` and `-`, the first neither `.` nor `-`",
 };
@@ -223,7 +247,7 @@ pub(super) const INTERFACE: Pattern = Pattern {
     what: "the name of an interface",
     regex: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
     longest: 15,
-    numeric: true,
+    number: Some("number"),
     fits: interface,
     help: "interfaces have up to 15 letters, digits, `_`, `.` and `-`, the first neither `.` nor `-`; there is no wildcard",
 };
@@ -233,7 +257,7 @@ pub(super) const NIC: Pattern = Pattern {
     what: "the name of a NIC",
     regex: "^net([0-9]|[12][0-9]|3[01])$",
     longest: 5,
-    numeric: false,
+    number: None,
     fits: nic,
     help: "NICs are called `net0` to `net31`",
 };
@@ -243,7 +267,7 @@ pub(super) const IDENTITY: Pattern = Pattern {
     what: "an id",
     regex: "^[a-z0-9][a-z0-9_-]*$",
     longest: 64,
-    numeric: true,
+    number: Some("integer"),
     fits: identity,
     help: "ids have up to 64 lower-case letters, digits, `_` and `-`, and begin with a letter or a digit",
 };
@@ -253,7 +277,7 @@ pub(super) const SYSCTL: Pattern = Pattern {
     what: "a sysctl key",
     regex: "^[A-Za-z0-9_][A-Za-z0-9_@:+-]*([./][A-Za-z0-9_@:+-]+)+$",
     longest: 200,
-    numeric: true,
+    number: Some("number"),
     fits: sysctl_key,
     help: "write it as `net.ipv4.tcp_syncookies`; a dot inside an interface's name is written as `/`",
 };
@@ -263,7 +287,7 @@ pub(super) const CONF_FILE: Pattern = Pattern {
     what: "the name of a file that sysctl reads",
     regex: "^[A-Za-z0-9_][A-Za-z0-9_.-]*\\.conf$",
     longest: 128,
-    numeric: false,
+    number: None,
     fits: conf_file,
     help: "write a name without a folder that ends in `.conf`, such as `zz-fwc.conf`",
 };
@@ -273,7 +297,7 @@ pub(super) const CHAIN_PREFIX: Pattern = Pattern {
     what: "a prefix for chains",
     regex: "^[A-Za-z][A-Za-z0-9_-]*$",
     longest: 12,
-    numeric: false,
+    number: None,
     fits: chain_prefix,
     help: "a prefix begins with a letter and has up to 12 letters, digits, `_` and `-`",
 };
@@ -283,7 +307,7 @@ pub(super) const ENDPOINT: Pattern = Pattern {
     what: "an endpoint",
     regex: "^(outside|host/(\\*|(?!any$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*)|zone/[A-Za-z][A-Za-z0-9_-]{1,63}|(vm|ct)/(\\*|[1-9][0-9]{2,8}(:net([0-9]|[12][0-9]|3[01]))?))$",
     longest: 258,
-    numeric: false,
+    number: None,
     fits: endpoint,
     help: "write `outside`, `host/NAME`, `vm/ID`, `ct/ID`, `vm/ID:net1`, `zone/NAME`, or `host/*`, `vm/*`, `ct/*` for each of them",
 };

@@ -7,7 +7,7 @@ use super::rule::{MACRO_EXCLUDES, REFERENCE_KEYS};
 use super::{Empty, Field, Fields, RulePlace, Shape, table};
 use crate::spec::options::{self, LOG_LEVELS, LOG_RATE_MAX, OptionKind, OptionSpec, OptionZone, RATE_UNITS};
 
-/// The schema of a spec in one file.
+/// The schema of a file of a spec.
 #[must_use]
 pub fn schema() -> Value {
     let mut schema = object(&[
@@ -16,6 +16,10 @@ pub fn schema() -> Value {
         ("description", json!("The firewall of a datacenter, for fwc.")),
     ]);
     extend(&mut schema, fields(&table::SPEC, false));
+    if let Value::Object(schema) = &mut schema {
+        // A spec may be a folder. Its files say the version once, and an editor sees one of them at a time.
+        schema.remove("required");
+    }
     let mut definitions = Map::new();
     definitions.insert("line".to_owned(), line());
     definitions.insert("logLevel".to_owned(), json!({ "enum": LOG_LEVELS }));
@@ -60,11 +64,14 @@ fn extend(schema: &mut Value, more: Value) {
     }
 }
 
+/// The same as `lexis::line` (ECMA 262).
+const LINE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]+$";
+
 fn line() -> Value {
     json!({
         "description": "One line of text.",
         "type": ["string", "number", "boolean"],
-        "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$",
+        "pattern": LINE,
     })
 }
 
@@ -75,14 +82,17 @@ fn pattern(pattern: &Pattern) -> Value {
 fn lexis(lexis: Lexis) -> Value {
     match lexis {
         Lexis::Line => json!({ "$ref": "#/$defs/line" }),
+        Lexis::Sysctl => json!({ "type": ["string", "number"], "pattern": LINE }),
         Lexis::Bool => json!({ "type": "boolean" }),
         Lexis::Integer { min, max, .. } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Lexis::Words(words) => json!({ "enum": words }),
         Lexis::Version => json!({ "const": 1 }),
         Lexis::LogLevel => json!({ "$ref": "#/$defs/logLevel" }),
         Lexis::Name(form) => {
-            let mut schema =
-                object(&[("type", if form.numeric { json!(["string", "number"]) } else { json!("string") })]);
+            let mut schema = match form.number {
+                Some(number) => object(&[("type", json!(["string", number])), ("minimum", json!(0))]),
+                None => object(&[("type", json!("string"))]),
+            };
             extend(&mut schema, pattern(form));
             schema
         }

@@ -26,7 +26,7 @@ const ENDPOINTS: Shape = List { of: Lexis::Name(&ENDPOINT), empty: Empty::Error 
 pub(super) const SPEC: Fields = Fields {
     what: "a spec",
     fields: &[
-        must("version", Text(Lexis::Version), "The version of the language; 1."),
+        must("version", Text(Lexis::Version), "The version of the language, 1; at least one file of a spec says it."),
         may("datacenter", Map(&DATACENTER), "What holds for every host and, under `guests`, for every guest."),
         may("groups", Named(&LABEL, &GROUP), "Security groups: lists of rules that other rules refer to by name."),
         may("zones", Named(&LABEL, &ZONE), "Reusable parts that hosts and guests inherit by name."),
@@ -219,7 +219,7 @@ const SYSCTL_MAP: Fields = Fields {
     what: "`sysctl`",
     fields: &[
         may("profiles", LINES, "Named collections of settings, such as `tcp-hardening`."),
-        may("set", Named(&SYSCTL, &LINE), "Settings by their key."),
+        may("set", Named(&SYSCTL, &Text(Lexis::Sysctl)), "Settings by their key."),
         may("file", Text(Lexis::Name(&CONF_FILE)), "The file's name in `sysctl.d`; `zz-fwc.conf` by default."),
     ],
 };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
+use super::bidi;
 use super::place::Places;
 use super::syntax::{self, QUOTE_EXCLAMATION};
 use super::{ALIAS_BUDGET, DEPTH_LIMIT, Key, Node, Value};
@@ -17,6 +18,13 @@ pub(super) fn build<'a>(file: FileId, text: &'a str, found: &mut Diagnostics) ->
         let message = format!("the control character U+{:04X}", u32::from(c));
         let span = places.span(at, at + c.len_utf8());
         found.push(Diagnostic::error(Code::YamlSyntax, span, message).help("remove it"));
+        return Node::empty(file);
+    }
+    let before = found.len();
+    for (at, c) in bidi::controls(text) {
+        found.push(bidi::bidi_control(c, places.span(at, at + c.len_utf8())));
+    }
+    if found.len() > before {
         return Node::empty(file);
     }
     let mut builder = Builder::new(places, found);

@@ -72,6 +72,11 @@ impl<'a> Places<'a> {
         before.strip_suffix('-').map_or(start, str::len)
     }
 
+    /// The text from a byte on.
+    pub(super) fn rest(&self, start: usize) -> &'a str {
+        self.text.get(start..).unwrap_or("")
+    }
+
     /// The text of a span.
     pub(super) fn slice(&self, span: Span) -> &'a str {
         let start = span.start as usize;

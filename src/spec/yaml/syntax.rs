@@ -63,10 +63,43 @@ const KNOWN: &[(&[&str], &str, &str)] = &[
     (&["document"], "text after the end of the document", "remove the line `---` or `...`"),
 ];
 
+/// JSON writes characters beyond U+FFFF as two escapes, which YAML does not know. `quote` is where the text in
+/// quotes begins.
+fn surrogate(places: &Places<'_>, quote: Span) -> Option<Diagnostic> {
+    let start = quote.start as usize;
+    let text = places.rest(start).strip_prefix('"')?;
+    let half = |text: &str| {
+        let digits = text.strip_prefix("\\u")?.get(..4)?;
+        u16::from_str_radix(digits, 16).ok().filter(|unit| (0xd800..0xe000).contains(unit))
+    };
+    // Escapes in turn, up to the closing quote: a backslash takes the next character with it.
+    let mut at = 0;
+    let (first, rest) = loop {
+        at += text.get(at..)?.find(['\\', '"'])?;
+        let here = text.get(at..).filter(|here| here.starts_with('\\'))?;
+        match half(here) {
+            Some(first) => break (first, here.get(6..).unwrap_or("")),
+            None => at += 1 + here.chars().nth(1)?.len_utf8(),
+        }
+    };
+    let second = half(rest);
+    let whole = second.and_then(|second| char::decode_utf16([first, second]).next()?.ok());
+    let help = match whole {
+        Some(c) => format!("write `\\U{:08X}`, or the character itself", u32::from(c)),
+        None => "write the character itself, or its number as `\\U` and eight digits".to_owned(),
+    };
+    let start = start + 1 + at;
+    let span = places.span(start, start + if whole.is_some() { 12 } else { 6 });
+    Some(Diagnostic::error(Code::YamlSyntax, span, "YAML takes no half of a character as an escape").help(help))
+}
+
 /// The diagnostic for what the parser says; `open` are the brackets still open, with their places.
 pub(super) fn explain(error: &ScanError, places: &Places<'_>, open: Option<Span>) -> Diagnostic {
     let known = KNOWN.iter().find(|(words, _, _)| words.iter().any(|word| error.info().contains(word)));
     let span = places.word_at(*error.marker());
+    if let Some(surrogate) = error.info().contains("escape").then(|| surrogate(places, span)).flatten() {
+        return surrogate;
+    }
     let (message, help) = match known {
         Some((_, message, help)) => ((*message).to_owned(), *help),
         None => (format!("this is not YAML: {}", error.info()), "check brackets, quotes and indentation"),

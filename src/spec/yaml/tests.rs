@@ -49,6 +49,19 @@ fn all_places(text: &str) -> Vec<&str> {
 }
 
 #[test]
+fn nothing_reorders_what_people_see() {
+    for c in "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}".chars() {
+        for text in [format!("a: b # {c}\n"), format!("a: x{c}y\n"), format!("\"{c}a\": x\n")] {
+            let (code, message, underlined, _) = complaint(&text);
+            assert_eq!((code, underlined), (Code::BidiControl, c.to_string()));
+            assert!(message.contains(&format!("U+{:04X}", u32::from(c))), "{message}");
+        }
+    }
+    // Right-to-left letters, and what else begins with the same bytes.
+    good("a: \u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{633}\u{644}\u{627}\u{645} \u{2013} \u{20ac}\n");
+}
+
+#[test]
 fn spans_are_exact_in_brackets_and_in_blocks() {
     assert_eq!(
         all_places("a: [ x, \"y z\" , 'w' ] # c\nb:\n  c: { d: e }   \n\nf: last\n"),
@@ -244,6 +257,8 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("a: b\0c\n", "\0", "the control character U+0000"),
     ("a: b # \u{7}\n", "\u{7}", "the control character U+0007"),
     ("a: \u{9b}\n", "\u{9b}", "the control character U+009B"),
+    ("a: \"\\ud83d\\ude00\"\n", "\\ud83d\\ude00", "YAML takes no half of a character"),
+    ("a: \"\\\\ud83d \\\" \\uD83D x\"\n", "\\uD83D", "YAML takes no half of a character"),
 ];
 
 #[test]

@@ -309,11 +309,40 @@ pub(super) const WRONG: &[(&str, &str, &str, &str)] = &[
         "`tcp_flags` cannot stand beside `macro`",
         "one or the other",
     ),
+    ("vms: { 100: { without: -5 } }", "-5", "`-5` is not an id", "lower-case"),
+    ("datacenter: { rules: [ { in: accept, id: 1.5 } ] }", "1.5", "`1.5` is not an id", "lower-case"),
+    ("datacenter: { rules: [ { in: accept, id: true } ] }", "true", "expected an id, found `true`", "`\"true\"`"),
+    (
+        "vms: { 100: { nics: { net0: { bridge: false } } } }",
+        "false",
+        "expected the name of an interface, found `false`",
+        "quote it",
+    ),
+    (
+        "hosts: { pm1: { sysctl: { set: { net.ipv4.ip_forward: true } } } }",
+        "true",
+        "`true` is no value of a kernel parameter",
+        "write `1`",
+    ),
+    (
+        "hosts: { pm1: { sysctl: { set: { net.ipv4.ip_forward: false } } } }",
+        "false",
+        "`false` is no value of a kernel parameter",
+        "write `0`",
+    ),
+    (
+        "hosts: { pm1: { comment: \"a\\u202eb\" } }",
+        "\"a\\u202eb\"",
+        "the invisible character U+202E changes the order",
+        "remove it",
+    ),
 ];
 
 /// What the schema refuses here and `resolve` refuses later.
 pub(super) const WRONG_TO_RESOLVE: &[&str] = &[
     "datacenter: { rules: [ { in: accept, source: [] } ] }",
+    "tests: [ { from: outside, to: host/*, proto: [], expect: drop } ]",
+    "tests: [ { from: outside, to: host/*, source: [], expect: drop } ]",
     "datacenter: { rules: [ { in: accept, tcp_flags: { mask: [] , set: [] } } ] }",
     "groups: { base: [ { group: other } ] }",
     "groups: { base: { in: accept, iface: net0 } }",
@@ -341,4 +370,8 @@ pub(super) const RIGHT: &[&str] = &[
     "vnets: { prod: { rules: [ { forward: drop, proto: [tcp, 47] }, { group: base } ] } }",
     "tests: { from: [host/*, vm/100:net1, zone/web], to: ct/*, expect: reject, dport: [80, 8000-8099] }",
     "datacenter: { rules: [ { in: accept, tcp_flags: { mask: [SYN, ACK], set: [] }, proto: tcp } ] }",
+    "tests: []",
+    "vms: { 100: { without: [5, \"true\"], rules: [ { in: accept, id: 7 } ], nics: { net0: { bridge: 10 } } } }",
+    "hosts: { pm1: { sysctl: { set: { net.ipv4.ip_forward: 1, kernel.core_pattern: \"true\" } } } }",
+    "datacenter: { name: \"\\U0001F600 \\xe9\" }",
 ];

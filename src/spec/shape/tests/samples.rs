@@ -12,7 +12,7 @@ fn next_number() -> u32 {
 fn sample(shape: &Shape) -> String {
     match shape {
         Shape::Text(lexis) | Shape::List { of: lexis, .. } => match lexis {
-            Lexis::Line => "some text".to_owned(),
+            Lexis::Line | Lexis::Sysctl => "some text".to_owned(),
             Lexis::Bool => "true".to_owned(),
             Lexis::Integer { min, .. } => min.to_string(),
             Lexis::Words(words) => words[0].to_owned(),
