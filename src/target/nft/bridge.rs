@@ -12,17 +12,17 @@
 //! above -200 come after conntrack, also on a second load. And what conntrack does not track (ARP) counts
 //! as invalid, so states are asked of IP alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::net::{AddressSet, Family, IcmpType, Mac, TcpFlags};
 use crate::policy::{
-    Clause, GuestPolicy, Hook, HookName, HostPolicy, Nic, Platform, RuleInterface, RuleList, Stage, States, VnetPolicy,
-    ZoneRef,
+    Clause, Entry, GuestPolicy, Hook, HookName, HostPolicy, Nic, Platform, RuleInterface, RuleList, Stage, States,
+    VnetPolicy, ZoneRef,
 };
 
 use super::builder::{Body, Builder, Known, Scope};
-use super::clause::{NIC_MACS, nic_sources};
+use super::clause::{NIC_MACS, nic_sources, nics};
 use super::host::{BRIDGED, ROUTED, helpers, routes_invalid, synflood};
 use super::log::Subject;
 use super::set::singles;
@@ -201,7 +201,7 @@ pub(super) const fn rules_of(stage: &Stage) -> Option<&Arc<RuleList>> {
 }
 
 /// What of a NIC a run of stages depends on, where its MAC and sources stand in shared sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Shape {
     mac: bool,
     sources: bool,
@@ -224,6 +224,8 @@ struct Guests<'a> {
     runs: Vec<Run<'a>>,
     /// The chains of the guest in hand that do not depend on the NIC, for its other NICs.
     shared: Vec<(u32, HookName, Shape, Known)>,
+    /// NICs with rules for them alone, by their numbers.
+    single: BTreeMap<u8, Vec<String>>,
     macs: Vec<(String, Mac)>,
     v4: Vec<(String, u128)>,
     v6: Vec<(String, u128)>,
@@ -236,6 +238,12 @@ impl<'a> Guests<'a> {
     fn nic(&mut self, builder: &mut Builder<'a>, guest: &'a GuestPolicy, nic: &'a Nic) {
         if guest.hook_out.stages.contains(&Stage::MacFilter) {
             self.macs.extend(nic.mac.map(|mac| (nic.device.clone(), mac)));
+        }
+        let rules_for: BTreeSet<u8> = guest.rules.entries().filter_map(|(entry, _)| only(entry)).collect();
+        for index in rules_for {
+            // A rule names the set also where that NIC is none of the filtered ones.
+            let devices = self.single.entry(index).or_default();
+            devices.extend((index == nic.index).then(|| nic.device.clone()));
         }
         let sources = nic.sources.as_ref().filter(|sources| self.share(nic, sources));
         for hook in [&guest.hook_in, &guest.hook_out] {
@@ -265,13 +273,16 @@ impl<'a> Guests<'a> {
         sources: Option<&'a Arc<AddressSet>>,
     ) -> Known {
         let scope = Scope { hook: hook.name, subject: Subject::Guest(hook.name), nic: Some(nic), sources };
-        let shape = Shape {
+        // Towards the guest nothing looks at them.
+        let looks = |stage: &Stage| matches!(stage, Stage::MacFilter | Stage::IpFilter);
+        let shape = hook.stages.iter().any(looks).then(|| Shape {
             mac: nic.mac.is_some(),
             sources: sources.is_some(),
             v4: nic.sources.as_ref().is_some_and(|set| set.has(Family::V4)),
             v6: nic.sources.as_ref().is_some_and(|set| set.has(Family::V6)),
-        };
-        let by_nic = has_nic_rules(&guest.rules) || (sources.is_none() && nic.sources.is_some());
+        });
+        let shape = shape.unwrap_or_default();
+        let by_nic = sources.is_none() && nic.sources.is_some() && hook.stages.contains(&Stage::IpFilter);
         self.shared.retain(|(id, ..)| *id == guest.id);
         let same = |(_, name, of, _): &&(u32, HookName, Shape, Known)| (*name, *of) == (hook.name, shape);
         if let Some((.., known)) = self.shared.iter().find(same).filter(|_| !by_nic) {
@@ -339,6 +350,10 @@ impl<'a> Guests<'a> {
             elements.sort();
         }
         self.macs.sort();
+        for (index, mut devices) in std::mem::take(&mut self.single) {
+            devices.sort();
+            builder.pool.fixed(&nics(index), Elements::Interfaces(devices));
+        }
         builder.pool.fixed(NIC_MACS, Elements::NicMacs(std::mem::take(&mut self.macs)));
         for (family, elements) in [(Family::V4, &mut self.v4), (Family::V6, &mut self.v6)] {
             builder.pool.fixed(nic_sources(family), Elements::NicAddresses(family, std::mem::take(elements)));
@@ -361,6 +376,10 @@ const fn is_of_guest(zone: &ZoneRef) -> bool {
     }
 }
 
-fn has_nic_rules(list: &RuleList) -> bool {
-    list.entries().any(|(entry, _)| matches!(entry.interface(), RuleInterface::Nic(_)))
+/// The number of the NIC that a rule is for, if it is for one alone.
+fn only(entry: &Entry) -> Option<u8> {
+    match entry.interface() {
+        RuleInterface::Nic(index) => Some(*index),
+        RuleInterface::Any | RuleInterface::Host(_) => None,
+    }
 }

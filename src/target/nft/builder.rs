@@ -11,11 +11,11 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostics, Span};
 use crate::net::{AddressSet, Family, Protocol};
 use crate::policy::{
-    Clause, Direction, Entry, Group, HookName, Log, Nic, Origin, Rule as PolicyRule, RuleInterface, RuleList, Section,
-    SectionKind, Stage, Verdict, ZoneRef,
+    Clause, Direction, Entry, Group, HookName, Log, Match, Nic, Origin, Rule as PolicyRule, RuleInterface, RuleList,
+    Section, SectionKind, Stage, Verdict, ZoneRef,
 };
 
-use super::clause::{Place, alternatives, unseen_protocol};
+use super::clause::{Place, alternatives, nics, unseen_protocol};
 use super::digest::Quick;
 use super::log::{self, LogChains, Message, Style, Subject, Users};
 use super::name;
@@ -53,6 +53,16 @@ pub(super) struct Scope<'a> {
     pub(super) sources: Option<&'a Arc<AddressSet>>,
 }
 
+/// What a clause's rules say beside the clause.
+#[derive(Debug, Clone, Copy, Default)]
+struct Said<'a> {
+    comment: Option<&'a Arc<str>>,
+    /// Whether the policy decides.
+    policy: bool,
+    /// The NICs that the clause is for, where it is not for all.
+    interface: Option<&'a Condition>,
+}
+
 /// What is known of a chain beside its rules.
 pub(super) type Known = (Arc<str>, Arc<BTreeSet<Message>>);
 
@@ -67,7 +77,7 @@ pub(super) struct Builder<'a> {
     names: HashSet<Arc<str>>,
     chains: Vec<Chain>,
     groups: HashMap<(*const Group, HookName), Option<Known>>,
-    sections: HashMap<(*const Section, Direction, Option<u8>), Option<Known>>,
+    sections: HashMap<(*const Section, HookName), Option<Known>>,
     users: Users,
     rejects: bool,
     maps: Vec<VerdictMap>,
@@ -136,21 +146,20 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn clause(
-        &mut self,
-        scope: &Scope<'_>,
-        clause: &Clause,
-        comment: Option<&Arc<str>>,
-        policy: bool,
-        body: &mut Body,
-    ) {
+    fn clause(&mut self, scope: &Scope<'_>, clause: &Clause, said: Said<'_>, body: &mut Body) {
         let place = self.place(scope);
         let rows = alternatives(&mut self.pool, place, clause);
         if rows.is_empty() {
             return;
         }
-        let action = self.action(scope, clause, policy, body);
-        let rule = |conditions| Rule { conditions, action: action.clone(), comment: comment.cloned() };
+        let action = self.action(scope, clause, said.policy, body);
+        let rule = |mut conditions: Vec<Condition>| {
+            if let Some(interface) = said.interface {
+                conditions.push(interface.clone());
+                conditions.sort();
+            }
+            Rule { conditions, action: action.clone(), comment: said.comment.cloned() }
+        };
         body.rules.extend(rows.into_iter().map(rule));
     }
 
@@ -183,7 +192,7 @@ impl<'a> Builder<'a> {
         if clauses.iter().any(|clause| clause.verdict == Verdict::Skip) {
             let mut own = Body::default();
             for clause in &clauses {
-                self.clause(scope, clause, None, policy, &mut own);
+                self.clause(scope, clause, Said { policy, ..Said::default() }, &mut own);
             }
             let hook = scope.hook.name();
             if let Some(known) = self.chain(&[stage.name(), hook], own) {
@@ -192,7 +201,7 @@ impl<'a> Builder<'a> {
             return;
         }
         for clause in &clauses {
-            self.clause(scope, clause, comment.as_ref(), policy, body);
+            self.clause(scope, clause, Said { comment: comment.as_ref(), policy, ..Said::default() }, body);
         }
     }
 
@@ -249,9 +258,7 @@ impl<'a> Builder<'a> {
 
     fn section(&mut self, scope: &Scope<'_>, section: &'a Arc<Section>) -> Option<Known> {
         let direction = scope.hook.direction();
-        let by_nic = section.entries.iter().any(|entry| matches!(entry.interface(), RuleInterface::Nic(_)));
-        let nic = scope.nic.filter(|_| by_nic).map(|nic| nic.index);
-        let key = (Arc::as_ptr(section), direction, nic);
+        let key = (Arc::as_ptr(section), scope.hook);
         if let Some(known) = self.sections.get(&key) {
             return known.clone();
         }
@@ -267,21 +274,22 @@ impl<'a> Builder<'a> {
     }
 
     fn entries(&mut self, scope: &Scope<'_>, section: &'a Section, body: &mut Body) {
-        let nic = scope.nic.map(|nic| nic.index);
         for entry in &section.entries {
-            let conditions = match entry.interface() {
-                RuleInterface::Nic(only) if Some(*only) != nic => continue,
-                RuleInterface::Nic(_) | RuleInterface::Any => Vec::new(),
+            let interface = match entry.interface() {
+                RuleInterface::Nic(_) if scope.nic.is_none() => continue,
+                RuleInterface::Nic(only) => Some(Condition::InterfaceIn(nic_side(scope.hook), nics(*only).into())),
+                RuleInterface::Any => None,
                 RuleInterface::Host(name) => {
                     let side = if scope.hook.direction() == Direction::Out { Side::Dest } else { Side::Source };
-                    vec![Condition::Interface(side, name.clone(), false)]
+                    Some(Condition::Interface(side, name.clone(), false))
                 }
             };
             match entry {
-                Entry::Rule(rule) => self.rule(scope, rule, body),
+                // A host's interface is among the clauses' own conditions.
+                Entry::Rule(rule) => self.rule(scope, rule, interface.as_ref().filter(|_| scope.nic.is_some()), body),
                 Entry::Group(call) if call.enabled => {
                     if let Some(known) = self.group(scope, &call.group) {
-                        Self::call(known, conditions, Some(comment(&call.origin)), body);
+                        Self::call(known, interface.into_iter().collect(), Some(comment(&call.origin)), body);
                     }
                 }
                 Entry::Group(_) => {}
@@ -289,7 +297,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn rule(&mut self, scope: &Scope<'_>, rule: &PolicyRule, body: &mut Body) {
+    fn rule(&mut self, scope: &Scope<'_>, rule: &PolicyRule, interface: Option<&Condition>, body: &mut Body) {
         if !rule.enabled || rule.direction != scope.hook.direction() {
             return;
         }
@@ -297,9 +305,10 @@ impl<'a> Builder<'a> {
             self.softened.insert(rule.origin.span);
         }
         let comment = comment(&rule.origin);
-        for clause in rule.clauses() {
+        let said = Said { comment: Some(&comment), policy: false, interface };
+        for clause in merge(rule.clauses()) {
             self.unseen.extend(unseen_protocol(&clause).map(|protocol| (rule.origin.span, protocol)));
-            self.clause(scope, &clause, Some(&comment), false, body);
+            self.clause(scope, &clause, said, body);
         }
     }
 
@@ -312,7 +321,7 @@ impl<'a> Builder<'a> {
         }
         let mut body = Body::default();
         for rule in &group.rules {
-            self.rule(scope, rule, &mut body);
+            self.rule(scope, rule, None, &mut body);
         }
         let known = self.chain(&["group", &group.name, direction.name()], body);
         self.groups.insert(key, known.clone());
@@ -428,6 +437,37 @@ fn comment(origin: &Origin) -> Arc<str> {
         return text.into();
     }
     text.chars().map(clean).take(128).collect::<String>().into()
+}
+
+/// The end of a guest's packets that its NIC is at.
+const fn nic_side(hook: HookName) -> Side {
+    match hook {
+        HookName::GuestOut | HookName::HostIn | HookName::HostForward => Side::Source,
+        HookName::GuestIn | HookName::HostOut | HookName::VnetForward => Side::Dest,
+    }
+}
+
+/// Clauses of one rule that differ by ports alone become one; they do the same, so their order says nothing.
+fn merge(clauses: Vec<Clause>) -> Vec<Clause> {
+    let is_port = |condition: &Match| matches!(condition, Match::DestPorts(_));
+    let mut merged: Vec<Clause> = Vec::with_capacity(clauses.len());
+    for clause in clauses {
+        let like = |other: &&mut Clause| {
+            (other.verdict, other.log, other.matches.len()) == (clause.verdict, clause.log, clause.matches.len())
+                && other.matches.iter().zip(&clause.matches).all(|(a, b)| a == b || (is_port(a) && is_port(b)))
+        };
+        match merged.iter_mut().find(like) {
+            Some(other) => {
+                for pair in other.matches.iter_mut().zip(&clause.matches) {
+                    if let (Match::DestPorts(all), Match::DestPorts(more)) = pair {
+                        *all = all.union(more);
+                    }
+                }
+            }
+            None => merged.push(clause),
+        }
+    }
+    merged
 }
 
 /// A set that packets fill, with a rate for each source.

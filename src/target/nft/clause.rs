@@ -42,6 +42,11 @@ impl Place<'_> {
 /// The name of the set of interfaces and their MAC addresses.
 pub(super) const NIC_MACS: &str = "nic-mac";
 
+/// The name of the set of interfaces that are the NIC of a number to guests with rules for it alone.
+pub(super) fn nics(index: u8) -> String {
+    format!("nic-net{index}")
+}
+
 /// The name of the set of interfaces and their addresses of a family.
 pub(super) const fn nic_sources(family: Family) -> &'static str {
     match family {
@@ -347,6 +352,7 @@ fn implies_ip(condition: &Condition) -> bool {
         Condition::Address(..) | Condition::NicSourceIn(..) | Condition::Family(_) | Condition::Above(..) => true,
         Condition::State(states) => !states.contains(State::Invalid) && *states != States::of(&[]),
         Condition::Interface(..)
+        | Condition::InterfaceIn(..)
         | Condition::ServiceTag
         | Condition::Carries(..)
         | Condition::Arp
@@ -371,6 +377,7 @@ fn drop_implied(row: &mut Vec<Condition>) {
             Family::V6 => protocol == Protocol::ICMPV6,
         },
         Condition::Interface(..)
+        | Condition::InterfaceIn(..)
         | Condition::ServiceTag
         | Condition::Carries(..)
         | Condition::Arp

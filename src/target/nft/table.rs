@@ -58,6 +58,8 @@ pub(super) enum Elements {
     Addresses(Family, Vec<(u128, u128)>),
     /// What a frame carries.
     EtherTypes(Vec<u16>),
+    /// Interfaces.
+    Interfaces(Vec<String>),
     /// Interface and Ethernet address.
     NicMacs(Vec<(String, Mac)>),
     /// Interface and address of one family, as a number in host order.
@@ -152,6 +154,8 @@ pub(super) enum Operand<T> {
 pub(super) enum Condition {
     /// Incoming (source) or outgoing (dest) interface; whether it must be another one.
     Interface(Side, String, bool),
+    /// Incoming (source) or outgoing (dest) interface is in the set.
+    InterfaceIn(Side, Arc<str>),
     /// The outermost tag is of 802.1ad.
     ServiceTag,
     /// What the frame carries behind one tag is in the set of ethertypes, or (true) is not.

@@ -42,6 +42,7 @@ fn size(table: &Table) -> usize {
             Elements::NicAddresses(_, addresses) => 64 + addresses.len() * 48,
             Elements::Addresses(_, ranges) => 64 + ranges.len() * 24,
             Elements::Ports(ports) => 64 + ports.as_slice().len() * 16,
+            Elements::Interfaces(names) => 64 + names.len() * 20,
             Elements::EtherTypes(_) | Elements::Meter(..) => 128,
         },
         Item::Map(map) => 64 + map.elements.len() * 48,
@@ -81,6 +82,9 @@ impl Text {
             }
             Elements::EtherTypes(kinds) => self.elements(kinds.iter(), |text, kind| {
                 text.write(format_args!("0x{kind:04x}"));
+            }),
+            Elements::Interfaces(names) => self.elements(names.iter(), |text, name| {
+                text.write(format_args!("\"{name}\""));
             }),
             Elements::NicMacs(macs) => self.elements(macs.iter(), |text, (device, mac)| {
                 text.write(format_args!("\"{device}\" . {mac}"));
@@ -154,6 +158,7 @@ impl Text {
             Condition::Interface(side, name, other) => {
                 self.write(format_args!("{} {}\"{name}\"", interface(*side), not(*other)));
             }
+            Condition::InterfaceIn(side, set) => self.write(format_args!("{} @{set}", interface(*side))),
             Condition::ServiceTag => self.put("ether type 0x88a8"),
             Condition::Carries(set, other) => self.write(format_args!("meta protocol {}@{set}", not(*other))),
             Condition::Arp => self.put("meta protocol arp"),
@@ -314,6 +319,7 @@ fn kind(elements: &Elements) -> (&'static str, Option<&'static str>) {
             (address(family), interval(ranges.iter().any(|(first, last)| first != last)))
         }
         Elements::EtherTypes(_) => ("ether_type", None),
+        Elements::Interfaces(_) => ("ifname", None),
         Elements::NicMacs(_) => ("ifname . ether_addr", None),
         Elements::NicAddresses(Family::V4, _) => ("ifname . ipv4_addr", None),
         Elements::NicAddresses(Family::V6, _) => ("ifname . ipv6_addr", None),

@@ -19,9 +19,57 @@ fn equal_guests_and_their_nics_share_one_chain() {
 fn a_rule_for_one_nic_is_that_nics_alone() {
     let spec = TWO.replacen("dport: 22 }", "dport: 22, iface: net1 }", 1);
     let text = file(&with(&spec));
-    assert!(!chain(&text, "bridge", "guest-100-in").contains(&"tcp dport 22 accept".to_owned()));
-    assert!(chain(&text, "bridge", "guest-100-in.2").contains(&"tcp dport 22 accept".to_owned()));
-    assert!(text.contains("\"tap100i1\" : goto guest-100-in.2"));
+    let rules = chain(&text, "bridge", "guest-100-in");
+    assert_eq!(rules[1..rules.len() - 1], ["oifname @nic-net1 tcp dport 22 accept"]);
+    assert!(
+        text.contains("\tset nic-net1 {\n\t\ttype ifname\n\t\telements = {\n\t\t\t\"tap100i1\"\n\t\t}\n"),
+        "{text}"
+    );
+    for device in ["tap100i0", "tap100i1"] {
+        assert!(text.contains(&format!("\"{device}\" : goto guest-100-in")), "{text}");
+    }
+}
+
+/// The condition stands at the rule, and so guests whose rules are equal share them all the same.
+#[test]
+fn rules_for_one_nic_are_shared_by_equal_guests() {
+    let spec =
+        TWO.replace("dport: 22 }", "dport: 22, iface: net0 }, { out: drop, proto: tcp, dport: 25, iface: net0 }");
+    let text = file(&with(&spec));
+    assert!(text.contains("\t\t\t\"tap100i0\",\n\t\t\t\"tap101i0\"\n"), "{text}");
+    assert!(text.contains("\"tap101i0\" : goto guest-100-in") && !text.contains("chain guest-101"), "{text}");
+    let out = chain(&text, "bridge", "guest-100-out");
+    assert!(out.contains(&"iifname @nic-net0 tcp dport 25 drop".to_owned()), "{out:#?}");
+}
+
+/// A group that a guest calls for one NIC, and rules of a zone for one.
+#[test]
+fn groups_and_zones_for_one_nic_are_that_nics_alone() {
+    let zone = "datacenter: { guests: { rules: [ { in: accept, proto: udp, dport: 53, iface: net1 }, { group: web, iface: net0 } ] } }\n\
+                groups: { web: [ { in: accept, proto: tcp, dport: 80 } ] }\n";
+    let text = file(&(with(TWO) + zone));
+    let rules = chain(&text, "bridge", "datacenter-guests-in");
+    assert_eq!(rules, ["oifname @nic-net1 udp dport 53 accept", "oifname @nic-net0 jump group-web-in"]);
+    assert!(text.contains("\t\t\t\"tap100i0\",\n\t\t\t\"tap101i0\"\n"), "{text}");
+}
+
+/// The set is there, empty, where the NIC of a rule is not filtered.
+#[test]
+fn a_rule_for_a_nic_that_is_not_filtered_names_an_empty_set() {
+    let spec =
+        TWO.replacen("dport: 22 }", "dport: 22, iface: net1 }", 1).replacen("01:64'", "01:64', firewall: false", 1);
+    let text = file(&with(&spec));
+    assert!(text.contains("\tset nic-net1 {\n\t\ttype ifname\n\t}\n"), "{text}");
+}
+
+/// Alternatives of one rule that differ by ports alone are one rule.
+#[test]
+fn a_macro_of_two_ports_is_one_rule() {
+    let text = file(&guest("rules: [ { in: accept, macro: Web, source: 203.0.113.0/24 } ]"));
+    let rules = chain(&text, "bridge", "guest-100-in");
+    let [_, web, _] = rules.as_slice() else { panic!("{rules:#?}") };
+    assert!(web.starts_with("ip saddr 203.0.113.0/24 tcp dport @ports-") && web.ends_with(" accept"), "{web}");
+    assert!(text.contains("\t\t\t80,\n\t\t\t443\n"), "{text}");
 }
 
 /// Guests that log share their chains too; only the stub that knows the number is their own.
