@@ -107,6 +107,8 @@ codes! {
     NestedIpset => "resolve::nested-ipset",
     /// A rule that no packet can match, because IPv4 and IPv6 exclude each other.
     NeverHolds => "resolve::never-holds",
+    /// An option that fwc's own outputs do not carry out.
+    NotEnforced => "resolve::not-enforced",
     /// A reference to machines that have no addresses.
     NoAddresses => "resolve::no-addresses",
     /// A guest that runs on no host.
@@ -119,6 +121,8 @@ codes! {
     PrefixWithoutShared => "resolve::prefix-without-shared",
     /// An entry that stands for the same addresses as another one of its set.
     RepeatedEntry => "resolve::repeated-entry",
+    /// Two NICs on one bridge and VLAN with the same MAC or IP address.
+    SharedAddress => "resolve::shared-address",
     /// TCP flags that must be set but are not looked at.
     TcpFlagsContradict => "resolve::tcp-flags-contradict",
     /// TCP flags without the protocol TCP.
@@ -135,7 +139,7 @@ codes! {
     UnknownMacro => "resolve::unknown-macro",
     /// An alias, ipset or machine that is defined nowhere in reach.
     UnknownName => "resolve::unknown-name",
-    /// A rule for a NIC that its guest does not have.
+    /// A rule, a test or an IP filter for a NIC that its guest does not have.
     UnknownNic => "resolve::unknown-nic",
     /// A sysctl profile that does not exist.
     UnknownProfile => "resolve::unknown-profile",

@@ -13,6 +13,7 @@ use crate::spec::{Spec, model, options};
 
 use super::graph::{Edge, NodeId, ZoneGraph, guests_of};
 use super::names::Machines;
+use super::nics::{check_devices, warn_of_shared_addresses, warn_of_unused_ipfilters};
 use super::rule::nic_index;
 
 /// A host as the spec has it, with its addresses read.
@@ -168,6 +169,8 @@ pub(super) fn guests<'a>(
     }
     plans.sort_by_key(|plan| plan.id);
     check_devices(&plans, out);
+    warn_of_shared_addresses(&plans, out);
+    warn_of_unused_ipfilters(spec, &plans, out);
     plans
 }
 
@@ -254,25 +257,6 @@ fn read_mac(text: &Text, out: &mut Diagnostics) -> Option<Mac> {
         Err(message) => {
             out.push(Diagnostic::error(Code::BadMac, text.span, message).help(help));
             None
-        }
-    }
-}
-
-/// Two NICs of one host cannot have one port.
-fn check_devices(plans: &[GuestPlan<'_>], out: &mut Diagnostics) {
-    let mut ports: BTreeMap<(usize, &str), Span> = BTreeMap::new();
-    for plan in plans {
-        for placement in &plan.placements {
-            for (nic, _) in &plan.nics {
-                if let Some(first) = ports.insert((placement.host, &nic.device), nic.span) {
-                    let message = format!("two NICs have the port `{}` on one host", nic.device);
-                    out.push(
-                        Diagnostic::error(Code::DuplicateDevice, nic.span, message)
-                            .label(first, "the other one")
-                            .help("give one of them another `device`"),
-                    );
-                }
-            }
         }
     }
 }

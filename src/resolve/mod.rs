@@ -14,6 +14,7 @@ mod host;
 mod identity;
 mod machines;
 mod names;
+mod nics;
 mod option;
 mod rule;
 mod section;

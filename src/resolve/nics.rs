@@ -1,0 +1,111 @@
+//! What is odd about guests' NICs: ports and addresses that two of them share, IP filters for NICs that are none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::net::Mac;
+use crate::policy::Nic;
+use crate::spec::Spec;
+use crate::spec::model::{Text, ZoneKind};
+
+use super::machines::GuestPlan;
+use super::rule::nic_index;
+
+/// How the ipset of a NIC's IP filter begins.
+const IPFILTER: &str = "ipfilter-net";
+
+/// Two NICs of one host cannot have one port.
+pub(super) fn check_devices(plans: &[GuestPlan<'_>], out: &mut Diagnostics) {
+    let mut ports: BTreeMap<(usize, &str), Span> = BTreeMap::new();
+    for (host, _, nic) in placed(plans) {
+        if let Some(first) = ports.insert((host, &nic.device), nic.span) {
+            let message = format!("two NICs have the port `{}` on one host", nic.device);
+            out.push(
+                Diagnostic::error(Code::DuplicateDevice, nic.span, message)
+                    .label(first, "the other one")
+                    .help("give one of them another `device`"),
+            );
+        }
+    }
+}
+
+/// Every NIC on each host that its guest may run on, by guest, host and number.
+fn placed<'p>(plans: &'p [GuestPlan<'_>]) -> impl Iterator<Item = (usize, usize, &'p Nic)> {
+    plans.iter().enumerate().flat_map(|(guest, plan)| {
+        let hosts = plan.placements.iter().map(|placement| placement.host);
+        hosts.flat_map(move |host| plan.nics.iter().map(move |(nic, _)| (host, guest, nic)))
+    })
+}
+
+/// What tells NICs of one bridge and tag apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Identity {
+    Mac(Mac),
+    Address(IpAddr),
+}
+
+/// Two NICs on one bridge, in one VLAN, with the same MAC or IP address. Legitimate where one takes over from the
+/// other, so it is a warning, once for two NICs.
+pub(super) fn warn_of_shared_addresses(plans: &[GuestPlan<'_>], out: &mut Diagnostics) {
+    // Without a bridge nobody knows that they are on different ones.
+    type Place<'p> = (usize, Option<&'p str>, Option<u16>);
+    let mut first: BTreeMap<(Place<'_>, Identity), (usize, &Nic)> = BTreeMap::new();
+    let mut said: BTreeSet<(Span, Span)> = BTreeSet::new();
+    for (host, guest, nic) in placed(plans) {
+        let place: Place<'_> = (host, nic.bridge.as_deref(), nic.tag);
+        let addresses = nic.addresses.iter().map(|address| Identity::Address(address.address()));
+        for identity in nic.mac.map(Identity::Mac).into_iter().chain(addresses) {
+            let (other, holder) = *first.entry((place, identity)).or_insert((guest, nic));
+            let same = other == guest && holder.index == nic.index;
+            if same || !said.insert((holder.span, nic.span)) {
+                continue;
+            }
+            let (word, text) = match identity {
+                Identity::Mac(mac) => ("MAC", mac.to_string()),
+                Identity::Address(address) => ("IP", address.to_string()),
+            };
+            let why = match nic.bridge {
+                Some(_) => "on one bridge and VLAN, on a host where both may run",
+                None => "neither says its `bridge`, and both may run on one host",
+            };
+            let name = |guest: usize| plans.get(guest).map(|plan| plan.zone.to_string()).unwrap_or_default();
+            let message = format!("`{}:net{}` has the {word} address `{text}` of another NIC", name(guest), nic.index);
+            out.push(
+                Diagnostic::warning(Code::SharedAddress, nic.span, message)
+                    .because(why)
+                    .label(holder.span, format!("`{}:net{}` has it too", name(other), holder.index))
+                    .help("give one of them another; where they hold it by turns, their rules should agree"),
+            );
+        }
+    }
+}
+
+/// An ipset is the IP filter of a NIC by its name alone; a name that fits no NIC filters nothing.
+pub(super) fn warn_of_unused_ipfilters(spec: &Spec, plans: &[GuestPlan<'_>], out: &mut Diagnostics) {
+    for plan in plans {
+        for (name, _) in &plan.spec.body.ipsets {
+            let Some(nic) = ipfilter(name) else { continue };
+            if nic.is_some_and(|index| plan.nics.iter().any(|(known, _)| known.index == index)) {
+                continue;
+            }
+            let message = format!("`{}` is the IP filter of a NIC that `{}` does not have", name.value, plan.zone);
+            let known: Vec<String> = plan.nics.iter().map(|(nic, _)| format!("{IPFILTER}{}", nic.index)).collect();
+            let help = did_you_mean(&name.value, "NICs' filters", known.iter().map(String::as_str));
+            out.push(Diagnostic::warning(Code::UnknownNic, name.span, message).help(help));
+        }
+    }
+    // Of a zone it is enough that some guest can have the NIC.
+    for (_, zone) in spec.zones.iter().filter(|(_, zone)| zone.kind.value == ZoneKind::Guest) {
+        for (name, _) in zone.body.ipsets.iter().filter(|(name, _)| ipfilter(name) == Some(None)) {
+            let message = format!("`{}` is the IP filter of a NIC that no guest can have", name.value);
+            let help = "NICs are called `net0` to `net31`, and their filters `ipfilter-net0` to `ipfilter-net31`";
+            out.push(Diagnostic::warning(Code::UnknownNic, name.span, message).help(help));
+        }
+    }
+}
+
+/// Whether a name is an IP filter's, and the number of its NIC, if that is one.
+fn ipfilter(name: &Text) -> Option<Option<u8>> {
+    name.value.strip_prefix(IPFILTER).map(|number| nic_index(&format!("net{number}")))
+}
