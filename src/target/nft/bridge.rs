@@ -1,14 +1,14 @@
 //! The guests' table, `bridge fwc`.
 //!
-//! In: a host's guests and vnets. Out: guest-out in the bridge's prerouting, guest-in in its postrouting,
-//! vnet-forward between them, each found by one map on the interface; where no hook judges frames, just the
+//! In: a host's guests and vnets. Out: guest-out in the bridge's prerouting, guest-in in its postrouting (and
+//! [`super::vnet`] between them), each found by one map on the interface; where no hook judges frames, just the
 //! mark that tells bridged from routed ones. Promise: guests whose rules are
 //! equal share their chains, and whatever differs by NIC alone (its MAC, its addresses) is an element of a
 //! set for all of them.
 //!
 //! Three facts of the bridge shape it. An answer made by `reject` leaves through postrouting as `invalid`,
 //! as does nothing else that was not forwarded or routed; so frames are marked while they are forwarded, and
-//! while they are routed where that lets invalid ones pass. Priorities
+//! while they are routed where it matters ([`super::host::ROUTED`]). Priorities
 //! above -200 come after conntrack, also on a second load. And what conntrack does not track (ARP) counts
 //! as invalid, so states are asked of IP alone.
 
@@ -17,21 +17,19 @@ use std::sync::Arc;
 
 use crate::net::{AddressSet, Family, IcmpType, Mac, TcpFlags};
 use crate::policy::{
-    Clause, Entry, GuestPolicy, Hook, HookName, HostPolicy, Nic, Platform, RuleInterface, RuleList, Stage, States,
-    VnetPolicy, ZoneRef,
+    Entry, GuestPolicy, Hook, HookName, HostPolicy, Nic, Platform, RuleInterface, RuleList, Stage, States, ZoneRef,
 };
 
 use super::builder::{Body, Builder, Known, Scope};
 use super::clause::{NIC_MACS, nic_sources, nics};
-use super::host::{BRIDGED, ROUTED, helpers, routes_invalid, synflood};
+use super::host::{BRIDGED, ROUTED, helpers, marks_routed, synflood};
 use super::log::Subject;
 use super::set::singles;
 use super::table::{Action, Condition, Elements, Side};
+use super::vnet::{FORWARD, Vnets};
 
 /// After conntrack (-200) and the helpers, before all that is IP.
 const GUEST_OUT: i32 = -100;
-/// Before br_netfilter (-1) hands forwarded frames to `inet`.
-const FORWARD: i32 = -200;
 /// Where bridges filter what leaves.
 const GUEST_IN: i32 = 0;
 /// A NIC with more sources than this has rules of its own in place of set elements.
@@ -45,15 +43,11 @@ pub(super) fn is_wanted(host: &HostPolicy) -> bool {
 
 /// Whether any hook judges frames.
 fn judges(host: &HostPolicy) -> bool {
-    host.guests.iter().any(|guest| guest.filtered_nics().next().is_some()) || vnets(host).next().is_some()
-}
-
-fn vnets(host: &HostPolicy) -> impl Iterator<Item = &Arc<VnetPolicy>> {
-    host.vnets.iter().filter(|vnet| vnet.enabled)
+    host.guests.iter().any(|guest| guest.filtered_nics().next().is_some()) || host.vnets.iter().any(|vnet| vnet.enabled)
 }
 
 /// Fills the table.
-pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy) {
+pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy, vnets: &Vnets<'a>) {
     let mut guests = Guests::default();
     for guest in &host.guests {
         for nic in guest.filtered_nics() {
@@ -82,16 +76,16 @@ pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy) {
         builder.base("prerouting", "prerouting", GUEST_OUT, prerouting);
     }
 
-    through_vnets(builder, host);
+    vnets.bridge(builder);
 
     let mut postrouting = Body::default();
     if !guests.into.is_empty() {
-        let forwarded = if routes_invalid(host) { BRIDGED | ROUTED } else { BRIDGED };
-        answers(&mut postrouting, &[Condition::MarkNot(forwarded)]);
+        let forwarded = if marks_routed(host, vnets) { BRIDGED | ROUTED } else { BRIDGED };
+        answers(&mut postrouting, &[Condition::Mark(forwarded, 0)]);
     }
-    postrouting.push(vec![Condition::Mark(BRIDGED)], Action::ClearMark(BRIDGED));
-    if routes_invalid(host) {
-        postrouting.push(vec![Condition::Mark(ROUTED)], Action::ClearMark(ROUTED));
+    postrouting.push(vec![Condition::Mark(BRIDGED, BRIDGED)], Action::Mark { clear: BRIDGED, set: 0 });
+    if marks_routed(host, vnets) {
+        postrouting.push(vec![Condition::Mark(ROUTED, ROUTED)], Action::Mark { clear: ROUTED, set: 0 });
     }
     if !guests.into.is_empty() {
         let map = builder.map("guest-in", std::mem::take(&mut guests.into));
@@ -102,7 +96,7 @@ pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy) {
 }
 
 /// Accepts what `reject` answers, which conntrack calls invalid.
-fn answers(body: &mut Body, before: &[Condition]) {
+pub(super) fn answers(body: &mut Body, before: &[Condition]) {
     let reset = TcpFlags { mask: TcpFlags::RST, set: TcpFlags::RST };
     let invalid = Condition::State(States::INVALID);
     let mut accept = |conditions: Vec<Condition>| {
@@ -116,62 +110,6 @@ fn answers(body: &mut Body, before: &[Condition]) {
     for (family, kind) in [(Family::V4, 3), (Family::V6, 1)] {
         accept(vec![Condition::Family(family), Condition::Icmp(IcmpType::new(family, kind))]);
     }
-}
-
-/// The hooks between: every frame through a vnet's bridge, and what its guests say to the host and hear from it.
-fn through_vnets<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy) {
-    let mut bridges = Vec::new();
-    for vnet in vnets(host) {
-        bridges.push((vnet.name.clone(), vnet_chain(builder, vnet)));
-    }
-    let chains: BTreeMap<&str, &Arc<str>> = bridges.iter().map(|(name, chain)| (name.as_str(), chain)).collect();
-    let nics = host.guests.iter().flat_map(|guest| &guest.nics);
-    let on_vnet = |nic: &Nic| Some((nic.device.clone(), Arc::clone(chains.get(nic.bridge.as_deref()?)?)));
-    let mut ports: Vec<(String, Arc<str>)> = nics.filter_map(on_vnet).collect();
-    ports.sort();
-
-    let mut forward = Body::default();
-    forward.push(Vec::new(), Action::SetMark(BRIDGED));
-    if !bridges.is_empty() {
-        let map = builder.map("vnet-forward", bridges);
-        forward.push(Vec::new(), Action::DispatchBridge(Side::Source, map));
-    }
-    forward.push(Vec::new(), Action::Accept);
-    builder.base("forward", "forward", FORWARD, forward);
-    if ports.is_empty() {
-        return;
-    }
-    let map = builder.map("vnet-port", ports);
-    let mut input = Body::default();
-    input.push(Vec::new(), Action::Dispatch(Side::Source, Arc::clone(&map)));
-    input.push(Vec::new(), Action::Accept);
-    builder.base("input", "input", FORWARD, input);
-    let mut output = Body::default();
-    let own = routes_invalid(host).then_some(Condition::MarkNot(ROUTED));
-    answers(&mut output, own.as_slice());
-    output.push(Vec::new(), Action::Dispatch(Side::Dest, map));
-    output.push(Vec::new(), Action::Accept);
-    builder.base("output", "output", FORWARD, output);
-}
-
-fn vnet_chain<'a>(builder: &mut Builder<'a>, vnet: &'a VnetPolicy) -> Arc<str> {
-    let scope =
-        Scope { hook: HookName::VnetForward, subject: Subject::Vnet(vnet.name.clone()), nic: None, sources: None };
-    let mut body = Body::default();
-    // Behind a service tag nft would see IP; to the rules it is no IP.
-    if !vnet.hook.stages.contains(&Stage::StackedVlan) {
-        for clause in vnet.hook.stages.last().map(|stage| stage.clauses(scope.hook, None)).unwrap_or_default() {
-            builder.shortcut(&scope, &Clause { matches: Vec::new(), ..clause }, vec![Condition::ServiceTag], &mut body);
-        }
-    }
-    for stage in &vnet.hook.stages {
-        match rules_of(stage) {
-            Some(list) => builder.list(&scope, list, |_| true, &mut body),
-            None => builder.stage(&scope, stage, &mut body),
-        }
-    }
-    let chain = builder.chain(&["vnet", &vnet.name], body);
-    chain.map_or_else(|| "vnet".into(), |(name, _)| name)
 }
 
 /// The rules, if the stage is of them.

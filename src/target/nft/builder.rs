@@ -119,6 +119,11 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// The table's family.
+    pub(super) const fn family(&self) -> TableFamily {
+        self.family
+    }
+
     /// Whether the hook can answer the sender.
     const fn can_reject(hook: HookName) -> bool {
         match hook {
@@ -358,13 +363,14 @@ impl<'a> Builder<'a> {
         self.helpers.push(Item::Helper(helper));
     }
 
-    /// The errors and warnings about this table.
-    pub(super) fn diagnostics(&self) -> Diagnostics {
+    /// The errors and warnings about this table and another of the host; what stands in both is said once.
+    pub(super) fn diagnostics(&self, other: Option<&Self>) -> Diagnostics {
         let mut all = Diagnostics::new();
-        for span in &self.softened {
+        let both = || std::iter::once(self).chain(other);
+        for span in both().flat_map(|table| &table.softened).collect::<BTreeSet<_>>() {
             all.push(super::refuse::softened(*span));
         }
-        for (span, protocol) in &self.unseen {
+        for (span, protocol) in both().flat_map(|table| &table.unseen).collect::<BTreeSet<_>>() {
             all.push(super::refuse::unseen(*span, *protocol));
         }
         all

@@ -55,6 +55,11 @@ pub(super) const fn nic_sources(family: Family) -> &'static str {
     }
 }
 
+/// The set of ethertypes that are IP.
+pub(super) fn ip_frames(pool: &mut Pool<'_>) -> Arc<str> {
+    pool.fixed("frame-ip", Elements::EtherTypes(IP.to_vec()))
+}
+
 /// What a clause matches; empty where nothing can in this table.
 pub(super) fn alternatives(pool: &mut Pool<'_>, place: Place<'_>, clause: &Clause) -> Alternatives {
     let addressed = clause.matches.iter().any(is_address);
@@ -330,8 +335,7 @@ impl Lowering<'_, '_, '_> {
                 // `icmp type` and the like would look for an untagged frame without it.
                 Some(family) if !row.iter().any(names_family) => row.push(Condition::Family(family)),
                 None if wants_ip && self.place.family == TableFamily::Bridge && !row.iter().any(implies_ip) => {
-                    let set = self.pool.fixed("frame-ip", Elements::EtherTypes(IP.to_vec()));
-                    row.push(Condition::Carries(set, false));
+                    row.push(Condition::Carries(ip_frames(self.pool), false));
                 }
                 Some(_) | None => {}
             }
@@ -362,8 +366,7 @@ fn implies_ip(condition: &Condition) -> bool {
         | Condition::NicArpMacNotIn(_)
         | Condition::ArpAddress(_)
         | Condition::NicArpIn(_)
-        | Condition::Mark(_)
-        | Condition::MarkNot(_) => false,
+        | Condition::Mark(..) => false,
     }
 }
 
@@ -392,8 +395,7 @@ fn drop_implied(row: &mut Vec<Condition>) {
         | Condition::Address(..)
         | Condition::Protocol(_)
         | Condition::State(_)
-        | Condition::Mark(_)
-        | Condition::MarkNot(_)
+        | Condition::Mark(..)
         | Condition::Above(..) => false,
     };
     let of = |condition: &Condition| if let Condition::Protocol(protocol) = condition { Some(*protocol) } else { None };

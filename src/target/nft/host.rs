@@ -10,6 +10,7 @@ use super::bridge::rules_of;
 use super::builder::{Body, Builder, Scope, meter};
 use super::log::Subject;
 use super::table::{Action, Condition, Helper, Operand, Side};
+use super::vnet::Vnets;
 
 /// Before conntrack, which stands at -200.
 const RAW: i32 = -300;
@@ -19,17 +20,19 @@ pub(super) const HELPERS: i32 = -150;
 pub(super) const BRIDGED: u32 = 0x4000_0000;
 
 /// The bit of the packet's mark that tells routed packets from the host's own where they meet a bridge. It may
-/// stay on what leaves elsewhere, so it is set on hosts alone that need it.
+/// stay on what leaves elsewhere, so it is set on hosts alone that need it: where guests are on a vnet, or
+/// where invalid packets are routed, which then look like answers of the host's own `reject`.
 pub(super) const ROUTED: u32 = 0x2000_0000;
 
-/// Whether the host routes invalid packets to guests, which then look like answers of its own `reject`.
-pub(super) fn routes_invalid(host: &HostPolicy) -> bool {
-    !host.hook_forward.stages.contains(&Stage::Conntrack { drop_invalid: true })
-        && host.guests.iter().any(|guest| guest.filtered_nics().next().is_some())
+/// Whether routed packets get their bit.
+pub(super) fn marks_routed(host: &HostPolicy, vnets: &Vnets<'_>) -> bool {
+    let routes_invalid = !host.hook_forward.stages.contains(&Stage::Conntrack { drop_invalid: true })
+        && host.guests.iter().any(|guest| guest.filtered_nics().next().is_some());
+    routes_invalid || !vnets.has_no_ports()
 }
 
-/// Fills the table; `bridge`: whether the bridge's table stands beside it.
-pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy, bridge: bool) {
+/// Fills the table; `vnets`: those of the bridge's table, if one stands beside it.
+pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy, vnets: Option<&Vnets<'a>>) {
     if let Some(limit) = host.options.synflood() {
         let mut body = Body::default();
         let not_loopback = Condition::Interface(Side::Source, "lo".to_owned(), true);
@@ -38,17 +41,26 @@ pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy, bridge:
         builder.base("raw", "prerouting", RAW, body);
     }
     helpers(builder, &host.options.nf_conntrack_helpers.value);
-    for (hook, name, at) in [(&host.hook_in, "input", "input"), (&host.hook_out, "output", "output")] {
-        let body = stages(builder, hook, Body::default());
-        builder.base(name, at, 0, body);
+    if let Some(vnets) = vnets {
+        vnets.host(builder);
     }
+    let input = stages(builder, &host.hook_in, Body::default());
+    builder.base("input", "input", 0, input);
+    let routed = vnets.filter(|vnets| marks_routed(host, vnets));
+    let mut output = Body::default();
+    if routed.is_some() {
+        // A tunnel's packets inherit the mark of what they carry; they are the host's own.
+        output.push(vec![Condition::Mark(ROUTED, ROUTED)], Action::Mark { clear: ROUTED, set: 0 });
+    }
+    let output = stages(builder, &host.hook_out, output);
+    builder.base("output", "output", 0, output);
     let mut forward = Body::default();
-    if bridge {
+    if vnets.is_some() {
         // With bridge-nf-call-iptables on, bridged frames come by here too; they are not routed.
-        forward.push(vec![Condition::Mark(BRIDGED)], Action::Accept);
+        forward.push(vec![Condition::Mark(BRIDGED, BRIDGED)], Action::Accept);
     }
-    if bridge && routes_invalid(host) {
-        forward.push(Vec::new(), Action::SetMark(ROUTED));
+    if let Some(vnets) = routed {
+        forward.push(Vec::new(), Action::Mark { clear: vnets.mask(), set: ROUTED });
     }
     let body = stages(builder, &host.hook_forward, forward);
     builder.base("forward", "forward", 0, body);

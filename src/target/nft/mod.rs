@@ -14,6 +14,7 @@ mod name;
 mod refuse;
 mod set;
 mod table;
+mod vnet;
 mod write;
 
 use serde::Serialize;
@@ -27,6 +28,7 @@ use builder::Builder;
 use log::Style;
 use set::IpsetNames;
 use table::{Table, TableFamily};
+use vnet::Vnets;
 
 /// Name (as below `templates/`) and text of this target's templates.
 pub(super) const TEMPLATES: &[(&str, &str)] = &[(TEMPLATE, include_str!("../../../templates/nft/fwc.nft.j2"))];
@@ -82,17 +84,16 @@ fn lower<'a>(
     let style = Style { platform: host.platform, limit: fleet.datacenter.options.log_ratelimit.value };
     let mut inet = Builder::new(TableFamily::Inet, style, ipsets, &host.broadcast);
     let with_bridge = bridge::is_wanted(host);
-    host::table(&mut inet, host, with_bridge);
-    diagnostics.append(inet.diagnostics());
-    let mut tables = vec![inet.finish()];
-    if with_bridge {
+    let vnets = Vnets::new(host);
+    host::table(&mut inet, host, with_bridge.then_some(&vnets));
+    let bridge = with_bridge.then(|| {
         refuse::guests(host, diagnostics);
         let mut bridge = Builder::new(TableFamily::Bridge, style, ipsets, &host.broadcast);
-        bridge::table(&mut bridge, host);
-        diagnostics.append(bridge.diagnostics());
-        tables.push(bridge.finish());
-    }
-    tables
+        bridge::table(&mut bridge, host, &vnets);
+        bridge
+    });
+    diagnostics.append(inet.diagnostics(bridge.as_ref()));
+    std::iter::once(inet).chain(bridge).map(Builder::finish).collect()
 }
 
 fn render(host: &HostPolicy, tables: &[Table], templates: &Templates) -> Result<String, TemplateError> {

@@ -190,10 +190,8 @@ pub(super) enum Condition {
     TcpFlags(TcpFlags, bool),
     /// The conntrack state.
     State(States),
-    /// These bits of the packet's mark are set.
-    Mark(u32),
-    /// None of these bits of the packet's mark is set.
-    MarkNot(u32),
+    /// These bits of the packet's mark have this value.
+    Mark(u32, u32),
     /// The source's rate is above the limit of this meter: rate a second, burst.
     Above(Family, Arc<str>, u32, u32),
 }
@@ -221,10 +219,13 @@ pub(super) enum Action {
     Reject(Answer),
     /// Conntrack's helper, by the name of its object.
     Helper(String),
-    /// Sets these bits of the packet's mark.
-    SetMark(u32),
-    /// Clears these bits of the packet's mark.
-    ClearMark(u32),
+    /// Clears and sets bits of the packet's mark.
+    Mark {
+        /// These are zero then.
+        clear: u32,
+        /// These are one then.
+        set: u32,
+    },
 }
 
 /// A line for the log.

@@ -209,8 +209,8 @@ impl Text {
                     self.put(state_name(state));
                 }
             }
-            Condition::Mark(bits) => self.write(format_args!("meta mark & 0x{bits:08x} == 0x{bits:08x}")),
-            Condition::MarkNot(bits) => self.write(format_args!("meta mark & 0x{bits:08x} == 0")),
+            Condition::Mark(bits, 0) => self.write(format_args!("meta mark & 0x{bits:08x} == 0")),
+            Condition::Mark(bits, value) => self.write(format_args!("meta mark & 0x{bits:08x} == 0x{value:08x}")),
             Condition::Above(family, set, rate, burst) => {
                 let source = match family {
                     Family::V4 => "ip saddr",
@@ -289,8 +289,15 @@ impl Text {
                 Answer::AdminProhibited => "reject with icmpv6 type admin-prohibited",
             }),
             Action::Helper(name) => self.write(format_args!("ct helper set \"{name}\"")),
-            Action::SetMark(bits) => self.write(format_args!("meta mark set meta mark | 0x{bits:08x}")),
-            Action::ClearMark(bits) => self.write(format_args!("meta mark set meta mark & 0x{:08x}", !bits)),
+            Action::Mark { clear, set } => {
+                self.put("meta mark set meta mark");
+                if *clear != 0 {
+                    self.write(format_args!(" & 0x{:08x}", !clear));
+                }
+                if *set != 0 {
+                    self.write(format_args!(" | 0x{set:08x}"));
+                }
+            }
         }
     }
 

@@ -148,7 +148,7 @@ fn routed_packets_are_no_answers() {
     let open = "options: { nf_conntrack_allow_invalid: true }, targets";
     let spec = guest("rules: []").replace("vmbr0", "prod").replace("targets", open) + "vnets: { prod: {} }\n";
     let text = file(&spec);
-    let forward = ["meta mark & 0x40000000 == 0x40000000 accept", "meta mark set meta mark | 0x20000000"];
+    let forward = ["meta mark & 0x40000000 == 0x40000000 accept", "meta mark set meta mark & 0xefffffff | 0x20000000"];
     assert_eq!(chain(&text, "inet", "forward")[1..3], forward);
     let post = chain(&text, "bridge", "postrouting");
     for answer in &post[1..4] {
@@ -160,9 +160,13 @@ fn routed_packets_are_no_answers() {
     ] {
         assert!(place(&post, &format!("meta mark & {bit}")) < place(&post, "oifname vmap @guest-in"));
     }
-    for answer in &chain(&text, "bridge", "output")[1..4] {
-        assert!(answer.ends_with("ct state invalid meta mark & 0x20000000 == 0 accept"), "{answer}");
+    let output = chain(&text, "bridge", "output");
+    assert_eq!(output[1], "meta mark & 0x20000000 == 0x20000000 accept");
+    for answer in &output[2..5] {
+        assert!(answer.ends_with("ct state invalid accept"), "{answer}");
     }
+    let without = spec.replace("bridge: prod", "bridge: vmbr0");
+    assert_eq!(chain(&file(&without), "inet", "forward")[2], "meta mark set meta mark | 0x20000000");
     assert!(!file(&guest("rules: []")).contains("0x20000000"), "invalid packets are not routed");
     assert!(!file(&guest("options: { enable: false }").replace("targets", open)).contains("0x20000000"));
 }

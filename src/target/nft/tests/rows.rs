@@ -30,9 +30,86 @@ fn a_vnet_stands_between_its_guests_and_the_host() {
         &(guest("rules: []").replace("vmbr0", "prod")
             + "vnets: { prod: { rules: [ { forward: drop, proto: udp } ] } }"),
     );
-    assert_eq!(chain(&text, "bridge", "input")[1..], ["iifname vmap @vnet-port", "accept"]);
+    assert_eq!(chain(&text, "bridge", "input")[1..], ["iifname vmap @from-vnet", "accept"]);
+    assert!(text.contains("\t\t\t\"tap100i0\" : goto from-vnet-prod\n"));
+    assert_eq!(chain(&text, "inet", "vnet-prod")[2], "meta l4proto 17 drop");
     assert!(text.contains("\t\t\t\"tap100i0\" : goto vnet-prod\n"));
-    assert_eq!(chain(&text, "bridge", "output")[4..], ["oifname vmap @vnet-port", "accept"]);
+    assert_eq!(chain(&text, "bridge", "output")[5..], ["oifname vmap @to-vnet", "accept"]);
+    assert_eq!(chain(&text, "bridge", "vnet-prod").last().unwrap(), "accept");
+}
+
+/// What the host routes from or to a guest of a vnet is host-forward's; only ARP and the like is judged at the port.
+#[test]
+fn a_vnet_is_not_asked_about_what_the_host_routes() {
+    let text = file(
+        &(guest("rules: []").replace("vmbr0", "prod")
+            + "vnets: { prod: { rules: [ { forward: drop, proto: udp } ] } }"),
+    );
+    assert_eq!(
+        chain(&text, "bridge", "from-vnet-prod"),
+        [
+            "ether type 0x88a8 goto vnet-prod",
+            "meta protocol != @frame-ip goto vnet-prod",
+            "meta mark set meta mark | 0x10000000",
+            "accept"
+        ]
+    );
+    assert_eq!(
+        chain(&text, "inet", "vnet-input"),
+        [
+            "type filter hook input priority -10; policy accept;",
+            "meta mark & 0x10000000 == 0x10000000 goto from-vnet-prod",
+            "accept"
+        ]
+    );
+    assert_eq!(chain(&text, "inet", "from-vnet-prod"), ["meta mark set meta mark & 0xefffffff", "goto vnet-prod"]);
+    let forward = ["meta mark & 0x40000000 == 0x40000000 accept", "meta mark set meta mark & 0xefffffff | 0x20000000"];
+    assert_eq!(chain(&text, "inet", "forward")[1..3], forward);
+    assert_eq!(chain(&text, "bridge", "output")[1], "meta mark & 0x20000000 == 0x20000000 accept");
+    // What the host sends through a tunnel is its own again.
+    let own = "meta mark & 0x20000000 == 0x20000000 meta mark set meta mark & 0xdfffffff";
+    assert_eq!(chain(&text, "inet", "output")[1], own);
+    assert!(place(&chain(&text, "bridge", "postrouting"), own) < 6);
+}
+
+/// Each vnet has its own value of as few bits as tell them apart.
+#[test]
+fn vnets_are_told_apart_by_the_mark() {
+    let nic = |vnet: &str, at: u32| format!("net{at}: {{ bridge: {vnet}, mac: 'BC:24:11:00:00:{at}4' }}");
+    let spec = |vnets: &[&str]| {
+        let nics: Vec<String> = vnets.iter().zip(0..).map(|(vnet, at)| nic(vnet, at)).collect();
+        let all: Vec<String> = vnets
+            .iter()
+            .map(|vnet| format!("{vnet}: {{ options: {{ policy_forward: drop, log_level_forward: info }} }}"))
+            .collect();
+        let guest = format!("vms: {{ 100: {{ host: pm1, nics: {{ {} }} }} }}\n", nics.join(", "));
+        file(&with(&format!("{guest}vnets: {{ empty: {{}}, {} }}\n", all.join(", "))))
+    };
+    let two = spec(&["aa", "bb"]);
+    assert_eq!(
+        chain(&two, "inet", "vnet-input")[1..],
+        [
+            "meta mark & 0x18000000 == 0x08000000 goto from-vnet-aa",
+            "meta mark & 0x18000000 == 0x10000000 goto from-vnet-bb",
+            "accept"
+        ]
+    );
+    assert_eq!(chain(&two, "bridge", "from-vnet-aa")[2], "meta mark set meta mark & 0xefffffff | 0x08000000");
+    assert_eq!(chain(&two, "bridge", "from-vnet-bb")[2], "meta mark set meta mark & 0xf7ffffff | 0x10000000");
+    let four = spec(&["aa", "bb", "cc", "dd"]);
+    assert_eq!(chain(&four, "bridge", "from-vnet-dd")[2], "meta mark set meta mark & 0xf3ffffff | 0x10000000");
+    assert!(chain(&four, "inet", "forward")[2].contains("& 0xe3ffffff | 0x20000000"));
+}
+
+/// A finding about a vnet's rule, which stands in both tables, is said once.
+#[test]
+fn a_rule_in_both_tables_is_complained_about_once() {
+    let spec =
+        guest("rules: []").replace("vmbr0", "prod") + "vnets: { prod: { rules: [ { forward: drop, proto: 43 } ] } }";
+    let compiled = compile(&spec);
+    let found: Vec<_> = compiled.diagnostics.iter().collect();
+    let [error] = found.as_slice() else { panic!("{found:#?}") };
+    assert_eq!(error.code.as_str(), "nft::protocol");
 }
 
 const CLUSTER: &str = "version: 1\n\
