@@ -13,9 +13,11 @@ mod exit;
 mod failure;
 mod man;
 mod pipeline;
+mod place;
 pub mod report;
 mod schema;
 mod show;
+mod words;
 
 use std::ffi::OsString;
 

@@ -3,7 +3,6 @@
 mod options;
 mod text;
 mod view;
-mod words;
 
 use std::path::PathBuf;
 
@@ -13,8 +12,9 @@ use crate::diagnostic::did_you_mean;
 use crate::policy::{Fleet, GuestKind};
 
 use super::pipeline::Pipeline;
+use super::place::Places;
 use super::{Exit, Failure, Format, Style, console};
-use view::{Machine, Places, Viewer};
+use view::{Machine, Viewer};
 
 const EXAMPLES: &str = "Examples:
   fwc show host/pm1                         the hooks of a host

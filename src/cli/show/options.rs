@@ -1,9 +1,10 @@
 //! Options of every kind of machine as a list: name, value, who set it.
 
+use crate::cli::place::Places;
+use crate::cli::words::Words;
 use crate::policy::{GuestOptions, HostOptions, Setting};
 
-use super::view::{OptionView, Places};
-use super::words::Words;
+use super::view::OptionView;
 
 macro_rules! list {
     ($places:expr, $options:expr, $($name:ident)+) => {

@@ -2,7 +2,7 @@
 
 use crate::cli::Style;
 
-use super::view::{EntryView, HookView, Machine, NicView, OptionView, Place, SectionView};
+use super::view::{EntryView, HookView, Machine, NicView, OptionView, SectionView};
 
 /// Columns between the two.
 const GAP: usize = 2;
@@ -22,7 +22,7 @@ pub(super) fn render(machine: &Machine, style: Style) -> String {
         page.title("left out here");
         for skipped in &machine.skipped {
             let left = format!("{} of {}: {}", skipped.id, skipped.zone, skipped.reason);
-            page.line(1, left, place(&skipped.place));
+            page.line(1, left, skipped.place.to_string());
         }
     }
     page.lay_out(style)
@@ -67,10 +67,6 @@ struct Page {
     lines: Vec<Line>,
 }
 
-fn place(place: &Place) -> String {
-    format!("{}:{}", place.file, place.line)
-}
-
 /// Words in two columns, the first of a fixed width.
 fn pair(first: &str, width: usize, second: &str) -> String {
     if second.is_empty() { first.to_owned() } else { format!("{first:<width$}  {second}") }
@@ -96,7 +92,7 @@ impl Page {
         let name = machine.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
         let on = if machine.platform.is_some() { String::new() } else { format!(" on {}", machine.hosts.join(", ")) };
         let left = format!("{}{name}{on}", machine.machine);
-        self.lines.push(Line { kind: Kind::Title, indent: 0, left, right: place(&machine.place), hang: 2 });
+        self.lines.push(Line { kind: Kind::Title, indent: 0, left, right: machine.place.to_string(), hang: 2 });
         let mut fact = |name: &str, value: String| {
             if !value.is_empty() {
                 self.fact(name, 9, &value);
@@ -126,7 +122,7 @@ impl Page {
         let width = set.iter().map(|option| option.name.chars().count()).max().unwrap_or(0).max(9);
         for option in set {
             let zone = option.zone.as_deref().unwrap_or_default();
-            let right = option.place.as_ref().map_or(String::new(), |at| format!("{zone}  {}", place(at)));
+            let right = option.place.as_ref().map_or(String::new(), |at| format!("{zone}  {at}"));
             self.line(1, pair(&option.name, width, &option.value), right);
         }
         let words: Vec<String> = defaults.iter().map(|option| format!("{} {}", option.name, option.value)).collect();
@@ -165,7 +161,7 @@ impl Page {
         if let Some(comment) = &entry.comment {
             left.push_str(&format!("  # {comment}"));
         }
-        self.line(indent, left, place(&entry.place));
+        self.line(indent, left, entry.place.to_string());
         for rule in &entry.rules {
             self.entry(indent + 1, rule);
         }

@@ -4,31 +4,14 @@
 
 use serde::Serialize;
 
-use crate::diagnostic::{SourceMap, Span};
+use crate::cli::place::{Place, Places};
+use crate::cli::words;
 use crate::policy::{
     Direction, Entry, Fleet, GroupCall, GuestPolicy, Hook, HostPolicy, Inherited, Nic, Origin, Platform, Rule,
     RuleInterface, RuleList, SectionKind, Stage, ZoneRef,
 };
 
-use super::{options, words};
-
-/// A line of the spec.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Place {
-    pub(super) file: String,
-    pub(super) line: u32,
-}
-
-/// Gives spans their lines.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Places<'a>(pub(super) &'a SourceMap);
-
-impl Places<'_> {
-    pub(super) fn of(&self, span: Span) -> Place {
-        let (line, _) = self.0.line_column(span);
-        Place { file: self.0.path(span.file).display().to_string(), line }
-    }
-}
+use super::options;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Machine {
