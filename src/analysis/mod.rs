@@ -8,10 +8,12 @@ mod condition;
 mod judge;
 mod packet;
 mod route;
+mod trace;
 
 pub use judge::{Decision, Judge, judge};
 pub use packet::{ArpPacket, Body, IpPacket, Packet, Payload, Rejection};
 pub use route::{Leg, NoRoute, Place, route};
+pub use trace::{Step, Trace};
 
 #[cfg(test)]
 mod tests;

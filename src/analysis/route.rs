@@ -4,6 +4,8 @@
 
 use crate::policy::{Carriage, Crossing, End, GuestPolicy, HostPolicy, Nic};
 
+use super::packet::Packet;
+
 /// Where a packet begins or ends.
 #[derive(Debug, Clone, Copy)]
 pub enum Place<'a> {
@@ -72,6 +74,27 @@ impl<'a> Leg<'a> {
     #[must_use]
     pub fn crossings(&self) -> Vec<Crossing<'a>> {
         self.host.way(self.from, self.to, self.carriage)
+    }
+
+    /// The packet as this host sees it: where it names no interface, by those that the ends of the leg tell. Between a
+    /// host and a guest of its own that is the guest's bridge (of a NIC without a VLAN tag), within a host loopback.
+    #[must_use]
+    pub fn packet(&self, packet: &Packet) -> Packet {
+        let mut seen = packet.clone();
+        let (from, to) = (self.interface(self.from, self.to), self.interface(self.to, self.from));
+        seen.in_interface = seen.in_interface.or_else(|| from.map(str::to_owned));
+        seen.out_interface = seen.out_interface.or_else(|| to.map(str::to_owned));
+        seen
+    }
+
+    /// The host's interface on the side of an end.
+    fn interface(&self, end: End<'a>, other: End<'a>) -> Option<&'a str> {
+        let judged = self.carriage == Carriage::Routed || matches!(other, End::Host);
+        match (end, other) {
+            (End::Host, End::Host) => Some("lo"),
+            (End::Guest(_, nic), _) if judged && nic.tag.is_none() => nic.bridge.as_deref(),
+            (End::Host | End::Guest(..) | End::Unknown(_), _) => None,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The evaluator against the design: every row of the table of ways, and packets whose verdict the text gives.
 
 mod judging;
+mod tracing;
 mod ways;
 
 use crate::diagnostic::SourceMap;
