@@ -18,7 +18,11 @@ const IPFILTER: &str = "ipfilter-net";
 /// Two NICs of one host cannot have one port.
 pub(super) fn check_devices(plans: &[GuestPlan<'_>], out: &mut Diagnostics) {
     let mut ports: BTreeMap<(usize, &str), Span> = BTreeMap::new();
-    for (host, _, nic) in placed(plans) {
+    let placed = plans.iter().flat_map(|plan| {
+        let nics = move |host| plan.nics.iter().map(move |(nic, _)| (host, nic));
+        plan.placements.iter().flat_map(move |placement| nics(placement.host))
+    });
+    for (host, nic) in placed {
         if let Some(first) = ports.insert((host, &nic.device), nic.span) {
             let message = format!("two NICs have the port `{}` on one host", nic.device);
             out.push(
@@ -28,14 +32,6 @@ pub(super) fn check_devices(plans: &[GuestPlan<'_>], out: &mut Diagnostics) {
             );
         }
     }
-}
-
-/// Every NIC on each host that its guest may run on, by guest, host and number.
-fn placed<'p>(plans: &'p [GuestPlan<'_>]) -> impl Iterator<Item = (usize, usize, &'p Nic)> {
-    plans.iter().enumerate().flat_map(|(guest, plan)| {
-        let hosts = plan.placements.iter().map(|placement| placement.host);
-        hosts.flat_map(move |host| plan.nics.iter().map(move |(nic, _)| (host, guest, nic)))
-    })
 }
 
 /// What tells NICs of one bridge and tag apart.
@@ -49,16 +45,21 @@ enum Identity {
 /// other, so it is a warning, once for two NICs.
 pub(super) fn warn_of_shared_addresses(plans: &[GuestPlan<'_>], out: &mut Diagnostics) {
     // Without a bridge nobody knows that they are on different ones.
-    type Place<'p> = (usize, Option<&'p str>, Option<u16>);
-    let mut first: BTreeMap<(Place<'_>, Identity), (usize, &Nic)> = BTreeMap::new();
-    let mut said: BTreeSet<(Span, Span)> = BTreeSet::new();
-    for (host, guest, nic) in placed(plans) {
-        let place: Place<'_> = (host, nic.bridge.as_deref(), nic.tag);
+    type Place<'p> = (Option<&'p str>, Option<u16>);
+    let mut holders: BTreeMap<(Identity, Place<'_>), Vec<(&GuestPlan<'_>, &Nic)>> = BTreeMap::new();
+    let mut said: BTreeSet<[(u32, u8); 2]> = BTreeSet::new();
+    for (plan, nic) in plans.iter().flat_map(|plan| plan.nics.iter().map(move |(nic, _)| (plan, nic))) {
+        let place: Place<'_> = (nic.bridge.as_deref(), nic.tag);
         let addresses = nic.addresses.iter().map(|address| Identity::Address(address.address()));
         for identity in nic.mac.map(Identity::Mac).into_iter().chain(addresses) {
-            let (other, holder) = *first.entry((place, identity)).or_insert((guest, nic));
-            let same = other == guest && holder.index == nic.index;
-            if same || !said.insert((holder.span, nic.span)) {
+            let holders = holders.entry((identity, place)).or_default();
+            let first = holders.iter().find(|(other, _)| can_meet(other, plan)).copied();
+            holders.push((plan, nic));
+            let Some((other, holder)) = first else { continue };
+            // By number: YAML's aliases may write two guests' NICs in one place.
+            let pair = [(other.id, holder.index), (plan.id, nic.index)];
+            let [one, two] = pair;
+            if one == two || !said.insert(pair) {
                 continue;
             }
             let (word, text) = match identity {
@@ -69,16 +70,20 @@ pub(super) fn warn_of_shared_addresses(plans: &[GuestPlan<'_>], out: &mut Diagno
                 Some(_) => "on one bridge and VLAN, on a host where both may run",
                 None => "neither says its `bridge`, and both may run on one host",
             };
-            let name = |guest: usize| plans.get(guest).map(|plan| plan.zone.to_string()).unwrap_or_default();
-            let message = format!("`{}:net{}` has the {word} address `{text}` of another NIC", name(guest), nic.index);
+            let message = format!("`{}:net{}` has the {word} address `{text}` of another NIC", plan.zone, nic.index);
             out.push(
                 Diagnostic::warning(Code::SharedAddress, nic.span, message)
                     .because(why)
-                    .label(holder.span, format!("`{}:net{}` has it too", name(other), holder.index))
+                    .label(holder.span, format!("`{}:net{}` has it too", other.zone, holder.index))
                     .help("give one of them another; where they hold it by turns, their rules should agree"),
             );
         }
     }
+}
+
+/// Whether two guests may run on one host.
+fn can_meet(one: &GuestPlan<'_>, other: &GuestPlan<'_>) -> bool {
+    one.placements.iter().any(|here| other.placements.iter().any(|there| there.host == here.host))
 }
 
 /// An ipset is the IP filter of a NIC by its name alone; a name that fits no NIC filters nothing.
