@@ -13,7 +13,9 @@ use super::ruleset::{Chains, Condition, Jump, Name, Rule, Side, Test};
 /// Nested chains below the root.
 const LEVELS: usize = 4;
 /// A chain of at most this many keys is not split.
-const LEAF: usize = 12;
+const LEAF: usize = 24;
+/// A branch of at most this many keys needs no chain: programs that load rules are slow with many chains.
+const TWIG: usize = 2;
 
 /// A tree over the names of bridge ports.
 pub(super) fn ports<T: Condition>(chains: &mut Chains<T>, hint: &str, side: Side, keys: &BTreeMap<Name, Name>) -> Name {
@@ -41,14 +43,13 @@ fn port_level<T: Condition>(
     let group = |key: &(&Name, &Name)| key.0.as_bytes().get(common).copied();
     for run in keys.chunk_by(|a, b| group(a) == group(b)) {
         let Some((first, _)) = run.first() else { continue };
-        match (run, first.get(..=common)) {
-            ([only], _) => rules.push(leaf(only)),
-            (_, Some(prefix)) => {
+        match first.get(..=common) {
+            Some(prefix) if run.len() > TWIG => {
                 let below = port_level(chains, hint, side, run, common + 1, levels - 1);
                 let name = chains.share(&format!("{hint}-{prefix}"), below);
                 rules.push(Rule::new(vec![T::port(side, format!("{prefix}+").into())], Jump::Goto(name)));
             }
-            (_, None) => rules.extend(run.iter().map(leaf)),
+            Some(_) | None => rules.extend(run.iter().map(leaf)),
         }
     }
     rules
@@ -85,24 +86,32 @@ fn address_level(chains: &mut Chains, hint: &str, keys: &[Address], levels: usiz
     if keys.len() <= LEAF || levels == 0 || first.address == last.address {
         return keys.iter().map(leaf).collect();
     }
-    // Sixteen branches a level.
     let width = if first.address.is_ipv4() { 32_u8 } else { 128 };
-    let length = common.saturating_add(4).min(width);
+    let length = common.saturating_add(branching(keys.len(), levels)).min(width);
     let branch = |key: &Address| IpNet::new(key.address, length).map(|network| network.trunc()).ok();
     let mut rules = Vec::new();
     for run in keys.chunk_by(|a, b| branch(a) == branch(b)) {
-        match (run, run.first().and_then(branch)) {
-            ([only], _) => rules.push(leaf(only)),
-            (_, Some(network)) => {
+        match run.first().and_then(branch) {
+            Some(network) if run.len() > TWIG => {
                 let below = address_level(chains, hint, run, levels - 1);
                 let name = chains.share(&format!("{hint}-{network}"), below);
                 let test = Test::Network { side: Side::Dest, network, negated: false };
                 rules.push(Rule::new(vec![test], Jump::Goto(name)));
             }
-            (_, None) => rules.extend(run.iter().map(leaf)),
+            Some(_) | None => rules.extend(run.iter().map(leaf)),
         }
     }
     rules
+}
+
+/// How many bits of the address a level looks at: as many as it takes to reach leaves, at most four.
+fn branching(keys: usize, levels: usize) -> u8 {
+    const MOST: u8 = 4;
+    if levels <= 1 {
+        return MOST;
+    }
+    let leaves = keys.div_ceil(LEAF).next_power_of_two();
+    u8::try_from(leaves.trailing_zeros()).unwrap_or(MOST).clamp(1, MOST)
 }
 
 fn leaf(key: &Address) -> Rule {

@@ -23,7 +23,7 @@ use crate::policy::{
 use super::dispatch::{self, Address};
 use super::guest::NicChains;
 use super::ipset::Sets;
-use super::list::Owner;
+use super::list::{Own, Owner};
 use super::lower::{Accept, Lowering, Site};
 use super::ruleset::{Chain, Chains, Jump, Name, Rule, Side, Test};
 
@@ -64,6 +64,7 @@ pub(super) fn filter(host: &HostPolicy, datacenter: &Datacenter, family: Family)
         made: HashMap::new(),
         runs: Vec::new(),
         established_leaves: established_leaves(host),
+        own: Own::default(),
         diagnostics: Diagnostics::new(),
     };
     if host.enabled {

@@ -3,22 +3,32 @@
 //! In: a hook's stages. Out: the rules of a chain. A security group has one chain for each direction, a
 //! zone's list one for all machines that inherit it whole; both mean what [`Stage::clauses`] says.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::net::{Family, Protocol};
 use crate::policy::{
-    Clause, Direction, Entry, GroupCall, HookName, Inherited, Nic, RuleInterface, RuleList, Stage, States, Verdict,
-    ZoneRef,
+    Clause, Direction, Entry, Group, GroupCall, HookName, Inherited, Log, Match, Nic, RuleInterface, RuleList, Stage,
+    States, Verdict, ZoneRef,
 };
 
 use super::lower::{Accept, Lowering, Site, Source};
 use super::ruleset::{Jump, Name, Rule, Side, Test};
 use super::shape;
 
-/// What a shared chain of rules depends on: the list's place in memory, the way the hook looks, what
-/// accepting means, and the NIC where the list speaks of one.
-pub(super) type Key = (usize, Direction, Accept, Option<u8>);
+/// What a shared chain of rules depends on: the list's place in memory and its length, the way the hook
+/// looks, and what accepting means.
+pub(super) type Key = (usize, usize, Direction, Accept);
+
+/// What of a chain's rules is not the same for every guest, or every NIC of one.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    /// Behind this rule nothing is the guest's own.
+    pub(super) end: usize,
+    /// The rules for one NIC alone; an empty range where they are for another one.
+    pub(super) nic: Vec<Range<usize>>,
+}
 
 /// Built-in stages that were lowered once, and the chain they became; none where they are short.
 pub(super) struct Run {
@@ -43,7 +53,8 @@ pub(super) struct Owner<'a> {
 }
 
 impl Lowering<'_> {
-    /// The rules of consecutive stages. `share` makes chains of built-in stages that many machines have.
+    /// The rules of consecutive stages, for a chain of their own (or a built-in one, where nothing follows). `share`
+    /// makes chains of built-in stages that many machines have.
     pub(super) fn stages<'s>(
         &mut self,
         stages: impl IntoIterator<Item = &'s Stage>,
@@ -52,6 +63,7 @@ impl Lowering<'_> {
         site: &Site,
         share: bool,
     ) -> Vec<Rule> {
+        self.own = Own::default();
         let mut body = Vec::new();
         let mut run: Vec<&Stage> = Vec::new();
         for stage in stages {
@@ -85,6 +97,10 @@ impl Lowering<'_> {
         }
         self.built_in(&mut body, &mut run, hook, owner, site, share);
         cut_unreachable(&mut body);
+        // The end of a chain returns by itself.
+        if site.accept == Accept::Pass && body.last().is_some_and(|rule| *rule == Rule::new(Vec::new(), Jump::Return)) {
+            body.pop();
+        }
         body
     }
 
@@ -117,7 +133,13 @@ impl Lowering<'_> {
             rules
         };
         if !share {
-            body.extend(write(self, site));
+            let rules = write(self, site);
+            let numbered =
+                site.number != 0 && rules.iter().any(|rule| matches!(rule.jump, Jump::Nflog(_) | Jump::Log { .. }));
+            body.extend(rules);
+            if numbered {
+                self.own.end = body.len();
+            }
             return;
         }
         let known =
@@ -154,22 +176,34 @@ impl Lowering<'_> {
     /// Guardrails and rules.
     fn list(&mut self, body: &mut Vec<Rule>, list: &RuleList, owner: Owner<'_>, site: &Site) {
         for inherited in &list.sections {
-            let own = inherited.section.zone == *owner.zone;
-            if own || count(inherited, site.direction) <= SHORT {
-                let site = if own { site.clone() } else { Site { number: 0, ..site.clone() } };
-                self.entries(body, &inherited.section.entries, owner, &site);
-            } else if let Some(name) = self.section(inherited, owner, site) {
-                body.push(Rule::new(Vec::new(), Jump::Call(Name::clone(&name))));
-                self.after_call(body, site, &name);
+            let entries = inherited.section.entries.as_slice();
+            if is_own(&inherited.section.zone, owner.zone) || self.is_short(entries, site.direction) {
+                let own = is_own(&inherited.section.zone, owner.zone)
+                    || entries.iter().any(|entry| stands_apart(entry, site));
+                self.entries(body, entries, owner, site);
+                if own {
+                    self.own.end = body.len();
+                }
+                continue;
+            }
+            // What is logged is written for each guest, as only then the line has its number.
+            for run in entries.chunk_by(|a, b| stands_apart(a, site) == stands_apart(b, site)) {
+                if run.first().is_some_and(|entry| stands_apart(entry, site)) {
+                    self.entries(body, run, owner, site);
+                    self.own.end = body.len();
+                } else if run.len() < entries.len() && self.is_short(run, site.direction) {
+                    self.entries(body, run, owner, site);
+                } else if let Some(name) = self.section(inherited, run, owner, site) {
+                    body.push(Rule::new(Vec::new(), Jump::Call(Name::clone(&name))));
+                    self.after_call(body, site, &name);
+                }
             }
         }
     }
 
     /// The chain of a list that machines share; none where it is empty for this family.
-    fn section(&mut self, inherited: &Inherited, owner: Owner<'_>, site: &Site) -> Option<Name> {
-        let per_nic = inherited.section.entries.iter().any(|entry| matches!(entry.interface(), RuleInterface::Nic(_)));
-        let nic = owner.nic.filter(|_| per_nic).map(|nic| nic.index);
-        let key = (Arc::as_ptr(&inherited.section) as usize, site.direction, site.accept, nic);
+    fn section(&mut self, inherited: &Inherited, entries: &[Entry], owner: Owner<'_>, site: &Site) -> Option<Name> {
+        let key = (entries.as_ptr() as usize, entries.len(), site.direction, site.accept);
         if let Some(made) = self.made.get(&key) {
             return made.clone();
         }
@@ -180,7 +214,7 @@ impl Lowering<'_> {
         };
         let hint = format!("{zone}{kind}-{}", site.direction.name());
         let mut rules = Vec::new();
-        self.entries(&mut rules, &inherited.section.entries, owner, &site.in_called(&hint));
+        self.entries(&mut rules, entries, owner, &site.in_called(&hint));
         let name = (!rules.is_empty()).then(|| self.chains.share(&hint, rules));
         self.made.insert(key, name.clone());
         name
@@ -188,30 +222,30 @@ impl Lowering<'_> {
 
     fn entries(&mut self, body: &mut Vec<Rule>, entries: &[Entry], owner: Owner<'_>, site: &Site) {
         for entry in entries {
-            match entry {
-                Entry::Rule(rule) => {
-                    if rule.direction == site.direction && applies(&rule.interface, owner.nic) {
+            let start = body.len();
+            if applies(entry.interface(), owner.nic) {
+                match entry {
+                    Entry::Rule(rule) if rule.enabled && rule.direction == site.direction => {
                         self.rule(body, rule, site);
                     }
+                    Entry::Group(call) if call.enabled => self.call(body, call, site),
+                    Entry::Rule(_) | Entry::Group(_) => {}
                 }
-                Entry::Group(call) => {
-                    if call.enabled && applies(&call.interface, owner.nic) {
-                        self.call(body, call, site);
-                    }
-                }
+            }
+            if !site.called && matches!(entry.interface(), RuleInterface::Nic(_)) {
+                self.own.nic.push(start..body.len());
             }
         }
     }
 
     fn rule(&mut self, body: &mut Vec<Rule>, rule: &crate::policy::Rule, site: &Site) {
         let source = Source { comment: comment(&rule.origin.identity), span: rule.origin.span, policy: false };
-        for clause in rule.clauses() {
+        for clause in merged(rule) {
             self.clause(body, &clause, site, &source);
         }
     }
 
     fn call(&mut self, body: &mut Vec<Rule>, call: &GroupCall, site: &Site) {
-        let Some(name) = self.group(call, site) else { return };
         let tests = match &call.interface {
             RuleInterface::Host(interface) => match shape::interface(interface, call.origin.span) {
                 Ok(interface) => vec![match site.direction {
@@ -222,26 +256,55 @@ impl Lowering<'_> {
             },
             RuleInterface::Any | RuleInterface::Nic(_) => Vec::new(),
         };
-        body.push(Rule::commented(tests, comment(&call.origin.identity), Jump::Call(Name::clone(&name))));
-        self.after_call(body, site, &name);
+        let all = call.group.rules.as_slice();
+        let apart = |rule: &Arc<crate::policy::Rule>| logs(rule, site);
+        for run in all.chunk_by(|a, b| apart(a) == apart(b)) {
+            let few = || run.iter().map(|rule| self.lines(rule, site.direction)).sum::<usize>() <= SHORT;
+            if run.first().is_some_and(apart) || run.len() < all.len() && tests.is_empty() && few() {
+                run.iter().filter(|rule| rule.direction == site.direction).for_each(|rule| self.rule(body, rule, site));
+            } else if let Some(name) = self.group(&call.group, run, site) {
+                let call =
+                    Rule::commented(tests.clone(), comment(&call.origin.identity), Jump::Call(Name::clone(&name)));
+                body.push(call);
+                self.after_call(body, site, &name);
+            }
+        }
     }
 
-    /// The chain of a group for one direction; none where it has no rules of it for this family.
-    fn group(&mut self, call: &GroupCall, site: &Site) -> Option<Name> {
-        let key = (Arc::as_ptr(&call.group) as usize, site.direction, site.accept, None);
+    /// The chain of a group's rules for one direction; none where it has no rules of it for this family.
+    fn group(&mut self, group: &Group, rules: &[Arc<crate::policy::Rule>], site: &Site) -> Option<Name> {
+        let key = (rules.as_ptr() as usize, rules.len(), site.direction, site.accept);
         if let Some(made) = self.made.get(&key) {
             return made.clone();
         }
         let ips = if matches!(site.accept, Accept::Queue(_)) { "-ips" } else { "" };
-        let hint = format!("group-{}-{}{ips}", call.group.name, site.direction.name());
+        let hint = format!("group-{}-{}{ips}", group.name, site.direction.name());
         let inside = site.in_called(&hint);
-        let mut rules = Vec::new();
-        for rule in call.group.rules.iter().filter(|rule| rule.direction == site.direction) {
-            self.rule(&mut rules, rule, &inside);
+        let mut body = Vec::new();
+        for rule in rules.iter().filter(|rule| rule.direction == site.direction) {
+            self.rule(&mut body, rule, &inside);
         }
-        let name = (!rules.is_empty()).then(|| self.chains.share(&hint, rules));
+        let name = (!body.is_empty()).then(|| self.chains.share(&hint, body));
         self.made.insert(key, name.clone());
         name
+    }
+
+    /// Whether entries come to so few rules that a chain for them would be none the shorter.
+    fn is_short(&self, entries: &[Entry], direction: Direction) -> bool {
+        let lines = |entry: &Entry| match entry {
+            Entry::Rule(rule) => self.lines(rule, direction),
+            Entry::Group(call) => usize::from(call.enabled),
+        };
+        entries.iter().map(lines).sum::<usize>() <= SHORT
+    }
+
+    /// How many rules a rule comes to; large sets of addresses are a chain.
+    fn lines(&self, rule: &crate::policy::Rule, direction: Direction) -> usize {
+        match rule.services.len() {
+            _ if !rule.enabled || rule.direction != direction => 0,
+            0 | 1 => 1,
+            _ => merged(rule).iter().filter(|clause| clause.speaks_of(self.family)).count(),
+        }
     }
 
     /// The chain that rejects: silently where an answer would do harm.
@@ -286,14 +349,58 @@ pub(super) fn cut_unreachable(rules: &mut Vec<Rule>) {
     }
 }
 
-/// How many lines a list has at most, groups as one.
-fn count(inherited: &Inherited, direction: Direction) -> usize {
-    let lines = |entry: &Entry| match entry {
-        Entry::Rule(rule) if rule.enabled && rule.direction == direction => rule.services.len().max(1),
-        Entry::Group(call) if call.enabled => 1,
-        Entry::Rule(_) | Entry::Group(_) => 0,
-    };
-    inherited.section.entries.iter().map(lines).sum()
+/// Whether a list is the machine's own, or that of one of its NICs.
+fn is_own(zone: &ZoneRef, machine: &ZoneRef) -> bool {
+    match zone {
+        ZoneRef::Nic(guest, _) => **guest == *machine,
+        ZoneRef::Datacenter
+        | ZoneRef::Guests(_)
+        | ZoneRef::Zone(_)
+        | ZoneRef::Host(_)
+        | ZoneRef::Vm(_)
+        | ZoneRef::Container(_)
+        | ZoneRef::Group(_)
+        | ZoneRef::Vnet(_) => zone == machine,
+    }
+}
+
+/// Whether a rule leaves log lines with a guest's number here.
+fn logs(rule: &crate::policy::Rule, site: &Site) -> bool {
+    site.number != 0 && rule.log != Log::None && rule.enabled && rule.direction == site.direction
+}
+
+/// Whether an inherited entry cannot stand in a chain that guests share.
+fn stands_apart(entry: &Entry, site: &Site) -> bool {
+    matches!(entry.interface(), RuleInterface::Nic(_)) || entry.rules(site.direction).any(|(rule, _)| logs(rule, site))
+}
+
+/// The clauses of a rule; those that differ in destination ports alone are one.
+fn merged(rule: &crate::policy::Rule) -> Vec<Clause> {
+    let mut merged: Vec<Clause> = Vec::new();
+    for clause in rule.clauses() {
+        if !merged.iter_mut().any(|other| takes_ports(other, &clause)) {
+            merged.push(clause);
+        }
+    }
+    merged
+}
+
+/// Adds another clause's destination ports, if these are all that tells them apart.
+fn takes_ports(clause: &mut Clause, other: &Clause) -> bool {
+    let ports = |one: &Match| matches!(one, Match::DestPorts(_));
+    let alike = clause.verdict == other.verdict
+        && clause.log == other.log
+        && clause.matches.len() == other.matches.len()
+        && clause.matches.iter().any(ports)
+        && clause.matches.iter().zip(&other.matches).all(|(a, b)| a == b || (ports(a) && ports(b)));
+    if alike {
+        for (mine, theirs) in clause.matches.iter_mut().zip(&other.matches) {
+            if let (Match::DestPorts(mine), Match::DestPorts(theirs)) = (mine, theirs) {
+                *mine = mine.union(theirs);
+            }
+        }
+    }
+    alike
 }
 
 fn applies(interface: &RuleInterface, nic: Option<&Nic>) -> bool {

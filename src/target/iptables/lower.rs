@@ -83,6 +83,8 @@ pub(super) struct Lowering<'a> {
     pub(super) runs: Vec<super::list::Run>,
     /// Whether an established connection may leave at its first hook: every later hook would let it pass.
     pub(super) established_leaves: bool,
+    /// What of the chain in the making is not the same for every guest.
+    pub(super) own: super::list::Own,
     /// What there is to say.
     pub(super) diagnostics: Diagnostics,
 }

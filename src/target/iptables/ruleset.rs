@@ -226,13 +226,21 @@ pub(super) struct Chains<T = Test> {
     list: Vec<Chain<T>>,
     taken: HashSet<Name>,
     marking: HashSet<Name>,
+    ending: HashSet<Name>,
     by_content: HashMap<u64, Vec<usize>>,
 }
 
 impl<T: Condition> Chains<T> {
     /// No chains; the name of each own one will begin with `prefix`.
     pub(super) fn new(prefix: String) -> Self {
-        Self { prefix, list: Vec::new(), taken: HashSet::new(), marking: HashSet::new(), by_content: HashMap::new() }
+        Self {
+            prefix,
+            list: Vec::new(),
+            taken: HashSet::new(),
+            marking: HashSet::new(),
+            ending: HashSet::new(),
+            by_content: HashMap::new(),
+        }
     }
 
     /// An own chain's name that resembles `hint` and that no other chain has.
@@ -272,7 +280,28 @@ impl<T: Condition> Chains<T> {
         if rules.iter().any(marks) {
             self.marking.insert(Arc::clone(&name));
         }
+        if rules.last().is_some_and(Rule::is_last) && !self.may_return(&rules) {
+            self.ending.insert(Arc::clone(&name));
+        }
         self.list.push(Chain { name, policy, rules });
+    }
+
+    /// Whether a packet may leave these rules for the caller of their chain by another way than their end.
+    pub(super) fn may_return(&self, rules: &[Rule<T>]) -> bool {
+        rules.iter().any(|rule| match &rule.jump {
+            Jump::Return => true,
+            Jump::Goto(name) => !self.ending.contains(name),
+            Jump::Accept
+            | Jump::Drop
+            | Jump::Call(_)
+            | Jump::Reject(_)
+            | Jump::SetMark
+            | Jump::ClearMark
+            | Jump::Nflog(_)
+            | Jump::Log { .. }
+            | Jump::Queue(_)
+            | Jump::Helper(_) => false,
+        })
     }
 
     /// Whether a chain may mark a packet as accepted, by itself or by what it leads to.

@@ -6,3 +6,4 @@ mod host;
 mod modes;
 mod packets;
 mod rows;
+mod size;

@@ -24,8 +24,17 @@ vms:
   102:
     host: pm1
     options: { ipfilter: true }
-    nics: { net0: { bridge: vmbr0, mac: "BC:24:11:00:00:66", ip: [10.0.1.102/24, "2001:db8:1::102/64"] } }
-    rules: [ { in: accept, proto: tcp, dport: [80, 99, 2222] }, { out: drop, proto: tcp, dport: 2222 } ]
+    nics:
+      net0: { bridge: vmbr0, mac: "BC:24:11:00:00:66", ip: [10.0.1.102/24, "2001:db8:1::102/64"] }
+      net1: { bridge: vmbr0, mac: "BC:24:11:00:01:66", ip: 10.0.1.202/24 }
+    rules:
+      - { in: accept, proto: tcp, dport: 80 }
+      - { in: accept, proto: tcp, dport: [99, 2222] }
+      - { in: drop, proto: udp, dport: 1 }
+      - { in: drop, proto: tcp, dport: 2224, iface: net0 }
+      - { in: accept, proto: tcp, dport: 81, iface: net1 }
+      - { in: accept, proto: tcp, dport: [2224, 2225] }
+      - { out: drop, proto: tcp, dport: 2222 }
   101: { host: pm1, inherits: prod, nics: { net0: { bridge: prod, mac: "BC:24:11:00:00:65", ip: 10.9.0.101/24 } } }
   103: { host: pm1, inherits: prod, nics: { net0: { bridge: prod, mac: "BC:24:11:00:00:67", ip: 10.9.0.103/24 } } }
 zones: { prod: { kind: guest, rules: [ { in: accept, proto: tcp, dport: [80, 25, 23] } ] } }

@@ -65,6 +65,12 @@ g100 2001:db8:1::102 81 drop
 g100 2001:db8:1::102 99 drop
 g102 10.0.1.100 99 pass
 g102 10.0.1.100 2222 drop
+out 10.0.1.102 80 pass
+out 10.0.1.102 81 drop    for its other NIC
+out 10.0.1.102 2224 drop  for this NIC
+out 10.0.1.102 2225 pass
+out 2001:db8:1::102 2224 drop
+out 2001:db8:1::102 2225 pass
 out 10.0.1.100 80 pass
 out 10.0.1.100 81 drop
 out 2001:db8:1::100 80 pass

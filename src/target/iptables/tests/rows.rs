@@ -97,20 +97,22 @@ fn sources_are_filtered_before_conntrack() {
             "-m mac ! --mac-source bc:24:11:00:00:64 -j DROP",
             "-s 10.0.1.64/28 -g vm100-out",
             "-s 10.0.1.100/32 -g vm100-out",
-            "-s 0.0.0.0/32 -p udp -m udp --sport 68 --dport 67 -g vm100-out",
-            "-j DROP"
+            "-g vm100-out-unspecified"
         ]
     );
+    let discover = "-s 0.0.0.0/32 -p udp -m udp --sport 68 --dport 67 -g vm100-out";
+    assert_eq!(chain(&v4, "vm100-out-unspecified"), [discover, "-j DROP"]);
     let v6 = cluster("ip6tables.rules");
     assert_eq!(
         chain(&v6, "tap100i0-out"),
         [
             "-m mac ! --mac-source bc:24:11:00:00:64 -j DROP",
             "-s fe80::be24:11ff:fe00:64/128 -g vm100-out",
-            "-s ::/128 -p ipv6-icmp -m icmp6 --icmpv6-type 135 -g vm100-out",
-            "-j DROP"
+            "-g vm100-out-unspecified"
         ]
     );
+    let duplicate = "-s ::/128 -p ipv6-icmp -m icmp6 --icmpv6-type 135 -g vm100-out";
+    assert_eq!(chain(&v6, "vm100-out-unspecified"), [duplicate, "-j DROP"]);
     let frames = cluster("ebtables.rules");
     let sent = chain(&frames, "tap100i0-sent");
     assert!(position(&sent, "-p ARP --arp-ip-src 0.0.0.0 -j ACCEPT") < position(&sent, "-p ARP -j DROP"));
