@@ -11,11 +11,8 @@ mod options;
 mod random;
 mod rules;
 mod shrink;
-mod tree;
+pub mod tree;
 mod write;
 
 pub use shrink::shrink;
 pub use write::random_spec;
-
-#[cfg(test)]
-mod tests;

@@ -163,20 +163,3 @@ fn quoted(value: &str) -> String {
         && value.chars().all(|c| c.is_ascii_alphanumeric() || " ._/+-*".contains(c));
     if plain { value.to_owned() } else { format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")) }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_written_reads_back() {
-        let rule = Node::map().with("in", word("accept")).with("source", words(&["!10.0.0.1", "2001:db8::1"]));
-        let node = Node::map()
-            .with("version", word(1))
-            .with("datacenter", Node::map().with("rules", Node::List(vec![rule])))
-            .with("groups", Node::map().with("web", Node::map().with("comment", word("a \"word\""))));
-        assert_eq!(Node::parse(&node.render()), Some(node));
-        assert_eq!(Node::parse("a: ["), None);
-        assert_eq!(Node::parse("a: &x 1\nb: *x\n"), None);
-    }
-}

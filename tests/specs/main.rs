@@ -1,4 +1,9 @@
-//! The random specs themselves: fwc takes them all, and together they say everything that can be said.
+//! The random specs that the judge uses: fwc takes them all, and together they say everything that can be said.
+
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../judge/specs/mod.rs"]
+mod specs;
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -8,8 +13,8 @@ use fwc::policy::{Entry, Fleet, HostPolicy, Rule};
 use fwc::spec::options::{self, OptionZone};
 use fwc::target::{self, Selection, Templates};
 
-use super::tree::Node;
-use super::{random_spec, shrink};
+use specs::tree::{Node, word};
+use specs::{random_spec, shrink};
 
 const SEEDS: u64 = 500;
 
@@ -201,4 +206,18 @@ fn shrinking_leaves_what_a_failure_needs() {
     assert!(fails(&small));
     assert!(small.lines().count() <= 24, "{small}");
     assert_eq!(shrink("a: [", |_| true), "a: [");
+}
+
+#[test]
+fn what_is_written_reads_back() {
+    let all = |texts: &[&str]| specs::tree::words(texts);
+    let rule = Node::map().with("in", word("accept")).with("source", all(&["!10.0.0.1", "2001:db8::1"]));
+    let node = Node::map()
+        .with("version", word(1))
+        .with("datacenter", Node::map().with("rules", Node::List(vec![rule])))
+        .with("groups", Node::map().with("web", Node::map().with("comment", word("a \"word\""))));
+    assert_eq!(Node::parse(&node.render()), Some(node));
+    assert_eq!(Node::parse("a: ["), None);
+    assert_eq!(Node::parse("a: &x 1\nb: *x\n"), None);
+    assert!((0..SEEDS).map(random_spec).all(|text| Node::parse(&text).is_some_and(|tree| tree.render() == text)));
 }
