@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use super::common::{self, Example, built, examples};
 use super::qemu::{self, Job};
-use super::{gaps, namespace, script, tables};
+use super::{gaps, namespace, paths, script, tables};
 
 /// A host's folder in the output of an example.
 struct Host {
@@ -226,12 +226,14 @@ fn nft_whole_on_a_stock_kernel() {
         script: LOAD.into(),
         files: vec![("fwc.nft".into(), "nonsense\n".into())],
     });
+    jobs.push(paths::job());
     let outcomes = qemu::boot(&jobs);
     assert_ne!(outcomes["failure"].status, 0, "a job that fails must be seen to");
     for statement in ["ct state invalid drop", "meta ibrname \"vmbr0\"", "reject with tcp reset"] {
         assert!(outcomes["self-test"].output.contains(statement), "{:?}", outcomes["self-test"]);
     }
     let mut wrong: Vec<String> = Vec::new();
+    wrong.extend(paths::check(&outcomes["paths"]));
     for host in hosts() {
         let outcome = outcomes.get(&format!("{}-sysctl", host.name));
         wrong.extend(outcome.and_then(|outcome| check_sysctl(host, outcome)));

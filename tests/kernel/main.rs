@@ -19,6 +19,7 @@ mod common;
 mod gaps;
 mod loads;
 mod namespace;
+mod paths;
 mod qemu;
 mod script;
 mod tables;
