@@ -160,8 +160,6 @@ codes! {
     IptablesIcmpType => "iptables::icmp-type",
     /// An interface's name that iptables would read as something else.
     IptablesInterfaceName => "iptables::interface-name",
-    /// A prefix of shared chains that cannot begin a chain's name.
-    IptablesPrefix => "iptables::prefix",
     /// An IP protocol that iptables cannot match.
     IptablesProtocol => "iptables::protocol",
     /// A rate or a burst that iptables cannot count.

@@ -292,14 +292,14 @@ pub(super) const CONF_FILE: Pattern = Pattern {
     help: "write a name without a folder that ends in `.conf`, such as `zz-fwc.conf`",
 };
 
-/// The prefix of own chains in shared tables.
+/// The prefix of own chains in shared tables; chains have 28 characters in all.
 pub(super) const CHAIN_PREFIX: Pattern = Pattern {
     what: "a prefix for chains",
     regex: "^[A-Za-z][A-Za-z0-9_-]*$",
-    longest: 12,
+    longest: 8,
     number: None,
     fits: chain_prefix,
-    help: "a prefix begins with a letter and has up to 12 letters, digits, `_` and `-`",
+    help: "a prefix begins with a letter and has up to 8 letters, digits, `_` and `-`",
 };
 
 /// An endpoint of a test.

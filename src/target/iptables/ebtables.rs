@@ -4,6 +4,9 @@
 //! (POSTROUTING). Promise: a frame that is not IP gets the verdict of its hooks; where ebtables
 //! cannot look into it (ARP within a VLAN tag), it is dropped if it would have to be looked into. IP goes
 //! on to iptables, with the NIC's own MAC.
+//!
+//! A vnet's hook stands at the ports of guests, on either side. Between two ports that the spec does not know no rule
+//! stands: only a kernel that can ask for a port's bridge (`--logical-in`) could tell these frames from others.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -22,9 +22,9 @@ mod tests;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
+use crate::diagnostic::Diagnostics;
 use crate::net::Family;
-use crate::policy::{Fleet, HostPolicy, IptablesMode, Platform, TargetName};
+use crate::policy::{Fleet, HostPolicy, Platform, TargetName};
 
 use super::{Compiled, OutputFile, OutputName, Selection, Target, TemplateError, Templates};
 use ruleset::Chain;
@@ -95,10 +95,6 @@ fn compile_host(
     templates: &Templates,
 ) -> Result<Compiled, TemplateError> {
     let mut compiled = Compiled::default();
-    if let Some(error) = prefix_error(host) {
-        compiled.diagnostics.push(error);
-        return Ok(compiled);
-    }
     if host.enabled {
         let error = raw::log_limit_error(host, &fleet.datacenter.options.log_ratelimit);
         error.into_iter().for_each(|error| compiled.diagnostics.push(error));
@@ -189,17 +185,4 @@ fn family(
     let page = Page { host: &host.name, header: header::filter(host, family), tables };
     let text = templates.render("iptables/iptables.rules.j2", &page)?;
     Ok(Some((text, filter.sets, filter.diagnostics)))
-}
-
-/// A prefix of shared chains that cannot begin a chain's name.
-fn prefix_error(host: &HostPolicy) -> Option<Diagnostic> {
-    let IptablesMode::Shared { prefix } = &host.iptables.mode else { return None };
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let right = prefix.starts_with(|c: char| c.is_ascii_alphabetic()) && prefix.chars().all(plain) && prefix.len() <= 8;
-    let span = host.iptables.origin.as_ref().map_or(host.span, |origin| origin.span);
-    let message = format!("`{}` cannot be the prefix of chains", prefix.escape_debug());
-    (!right).then(|| {
-        Diagnostic::error(Code::IptablesPrefix, span, message)
-            .help("use 1 to 8 letters, digits, `_` or `-`, a letter first, such as `FWC`")
-    })
 }

@@ -48,7 +48,13 @@ pub(super) const WRONG: &[(&str, &str, &str, &str)] = &[
         "expected one of `exclusive`, `shared`, found `share`",
         "did you mean `shared`?",
     ),
-    ("hosts: { pm1: { iptables: { prefix: \"-x\" } } }", "\"-x\"", "`-x` is not a prefix for chains", "12"),
+    ("hosts: { pm1: { iptables: { prefix: \"-x\" } } }", "\"-x\"", "`-x` is not a prefix for chains", "up to 8"),
+    (
+        "hosts: { pm1: { iptables: { prefix: FIREWALL-1 } } }",
+        "FIREWALL-1",
+        "`FIREWALL-1` is not a prefix for chains",
+        "up to 8",
+    ),
     (
         "hosts: { pm1: { iptables: { ipset: \"true\" } } }",
         "\"true\"",
