@@ -427,11 +427,11 @@ impl<'a> Builder<'a> {
 }
 
 /// What a rule is called, for its comment. Guests with equal rules share a chain, so a guest's own number
-/// stays out of it.
+/// stays out of it: it is `guest` in place of `vm/100`.
 fn comment(origin: &Origin) -> Arc<str> {
     let clean = |c: char| if c.is_ascii_graphic() && !matches!(c, '"' | '\\') || c == ' ' { c } else { '_' };
     let text = match &origin.zone {
-        ZoneRef::Vm(_) | ZoneRef::Container(_) | ZoneRef::Nic(..) => origin.identity.clone(),
+        ZoneRef::Vm(_) | ZoneRef::Container(_) | ZoneRef::Nic(..) => format!("guest {}", origin.identity),
         ZoneRef::Datacenter
         | ZoneRef::Guests(_)
         | ZoneRef::Zone(_)

@@ -72,6 +72,23 @@ fn a_macro_of_two_ports_is_one_rule() {
     assert!(text.contains("\t\t\t80,\n\t\t\t443\n"), "{text}");
 }
 
+/// Comments say where a rule stands in the spec, but for the number of a guest that may share it with others.
+#[test]
+fn comments_name_the_zone_and_the_rule() {
+    let more = "datacenter: { guests: { rules: [ { id: dns, in: accept, macro: DNS } ] } }\n\
+                groups: { web: [ { id: http, in: accept, proto: tcp, dport: 80 } ] }\n";
+    let rules = "rules: [ { id: ssh, in: accept, proto: tcp, dport: 22 }, { id: pages, group: web } ]";
+    let text = file(&(guest(rules) + more));
+    for (rule, comment) in [
+        ("tcp dport 22 accept", "guest ssh"),
+        ("jump group-web-in", "guest pages"),
+        ("tcp dport 80 accept", "group/web http"),
+        ("udp dport 53 accept", "datacenter/guests dns"),
+    ] {
+        assert!(text.contains(&format!("\t\t{rule} comment \"{comment}\"\n")), "{rule} in {text}");
+    }
+}
+
 /// Guests that log share their chains too; only the stub that knows the number is their own.
 #[test]
 fn logging_guests_share_their_rules() {
