@@ -13,7 +13,7 @@ mod trace;
 pub use judge::{Decision, Judge, judge};
 pub use packet::{ArpPacket, Body, IpPacket, Packet, Payload, Rejection};
 pub use route::{Leg, NoRoute, Place, route};
-pub use trace::{Step, Trace};
+pub use trace::{Answer, EPHEMERAL, Frame, Note, Question, Step, Trace, Unanswerable};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{build, check, completions, man, show};
+use super::{build, check, completions, man, show, trace};
 
 /// Compile one YAML description of a datacenter's firewall into what each machine loads.
 ///
@@ -29,6 +29,8 @@ pub enum Command {
     Check(check::Arguments),
     /// Show what one machine enforces, each rule with where it comes from
     Show(show::Arguments),
+    /// Follow one packet through the hooks on its way, and say what decides at each
+    Trace(Box<trace::Arguments>),
     /// Print the JSON Schema of the spec language
     ///
     /// Editors with a YAML language server complete and check a spec with it:

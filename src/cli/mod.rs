@@ -17,6 +17,7 @@ mod place;
 pub mod report;
 mod schema;
 mod show;
+mod trace;
 mod words;
 
 use std::ffi::OsString;
@@ -53,6 +54,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Build(arguments) => build::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Show(arguments) => show::run(arguments),
+        Command::Trace(arguments) => trace::run(arguments),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man(arguments) => man::run(arguments),

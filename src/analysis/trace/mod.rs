@@ -1,6 +1,16 @@
 //! One packet from end to end: what every hook on its way decides, and what becomes of it.
 //!
-//! In: a packet and the legs of its way. Out: a [`Trace`].
+//! In: a packet and the legs of its way, or a [`Question`] that leaves parts of them open. Out: a [`Trace`], for a question
+//! in an [`Answer`] with the packet it is about and what else there is to know.
+
+mod ends;
+mod first_packet;
+mod notes;
+mod question;
+
+pub use first_packet::EPHEMERAL;
+pub use notes::Note;
+pub use question::{Answer, Frame, Question, Unanswerable};
 
 use crate::policy::{Crossing, Verdict};
 
