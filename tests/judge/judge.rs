@@ -1,0 +1,339 @@
+//! What the model expects of a probe: where it arrives, and whether its sender is told.
+//!
+//! In: a network and probes in the order in which they are sent. Out: for every place where the network alone would
+//! let a probe arrive, the decisions of the hooks on the way there. The expectation knows the README's exceptions by
+//! name ([`Exception`]) and no others.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use fwc::analysis::{self, Decision, IpPacket, Judge, Packet, Rejection};
+use fwc::net::Protocol;
+use fwc::policy::{Carriage, Crossing, End, HookName, Match, Stage, State, TargetName, Verdict};
+
+use crate::load::Backend;
+use crate::stack;
+use crate::topology::{Network, Station};
+use crate::track::Tracker;
+use crate::wire::{self, Frame, Payload, Tag};
+
+/// Where a probe comes from or goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// The host's own sockets.
+    Host,
+    /// A port, by its number.
+    Port(usize),
+}
+
+/// A packet to send.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// Who sends it.
+    pub from: Place,
+    /// What is sent; of the host's own packets only the IP packet counts.
+    pub frame: Frame,
+}
+
+/// What the model says of one place where a probe could arrive.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    /// The place.
+    pub place: Place,
+    /// Whether it arrives there.
+    pub arrives: bool,
+    /// Whether the host's IP stack has it in hand on the way, rather than a bridge alone.
+    pub by_stack: bool,
+    /// What each hook decides, up to the first that does not accept.
+    pub decisions: Vec<(Crossing<'a>, Decision<'a>)>,
+}
+
+/// What the model says of a probe.
+#[derive(Debug)]
+pub struct Expectation<'a> {
+    /// The packet as the hooks see it.
+    pub packet: Packet,
+    /// Every place where it could arrive.
+    pub arrivals: Vec<Arrival<'a>>,
+    /// Whether the sender is told that it was rejected; none where that cannot be seen.
+    pub told: Option<Rejection>,
+}
+
+/// What a backend does otherwise than the model, as the README says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exception {
+    /// Through iptables, what the host sends or routes to a guest has no port yet: at an address that
+    /// the spec does not give the NIC it meets none of the guest's rules, nor of its vnet's.
+    UnlistedAddress,
+    /// Through nft, a `reject` towards a guest drops.
+    SilentTowardsGuest,
+    /// Through iptables, a NIC with a MAC or IP filter sends no ARP within a VLAN tag: ebtables cannot look into it.
+    TaggedArp,
+    /// Through iptables, no vnet judges what is not IP between two ports that are no guest's.
+    BetweenStrangers,
+    /// Through iptables, what stands behind a single 802.1ad tag is judged by the rules: the bridge looks through it.
+    ServiceTag,
+}
+
+/// The model of one host behind one backend.
+pub struct Model<'a> {
+    network: &'a Network<'a>,
+    backend: Backend,
+    judges: HashMap<(HookName, *const fwc::policy::Hook, Option<u8>), Judge<'a>>,
+    /// What connection tracking knows.
+    pub tracker: Tracker,
+}
+
+impl<'a> Model<'a> {
+    /// A model that has seen no packet.
+    pub fn new(network: &'a Network<'a>, backend: Backend) -> Self {
+        Self { network, backend, judges: HashMap::new(), tracker: Tracker::default() }
+    }
+
+    /// What becomes of the next probe.
+    pub fn expect(&mut self, probe: &Probe) -> Expectation<'a> {
+        let mut packet = self.packet(probe);
+        if let Place::Port(port) = probe.from {
+            packet.in_interface = Some(self.segment_device(port).to_owned());
+        }
+        let mut arrivals = Vec::new();
+        for (place, carriage) in self.reachable(probe) {
+            arrivals.push(self.arrival(probe, &packet, place, carriage));
+        }
+        let told = self.told(probe, &packet, &arrivals);
+        if let wire::Body::Ip(ip) = &probe.frame.body
+            && self.is_tracked(probe, arrivals.iter().any(|arrival| arrival.by_stack))
+        {
+            self.tracker.seen(ip);
+            if arrivals.iter().any(|arrival| arrival.arrives) {
+                self.tracker.passed(ip);
+            }
+        }
+        Expectation { packet, arrivals, told }
+    }
+
+    /// Whether connection tracking sees a probe at all.
+    fn is_tracked(&self, probe: &Probe, by_stack: bool) -> bool {
+        if !stack::looks_into(&probe.frame.tags) {
+            return false;
+        }
+        let End::Guest(guest, nic) = self.end(probe.from) else { return by_stack || self.backend != Backend::NftHost };
+        match self.backend {
+            // ebtables stops a false MAC address before.
+            Backend::IptablesLegacy | Backend::IptablesNft => {
+                let stages = &guest.hook_out.stages;
+                let filters = !stages.contains(&Stage::OtherFrames) && stages.contains(&Stage::MacFilter);
+                let filtered = self.network.host.enabled && guest.enabled && nic.firewall && filters;
+                !filtered || nic.mac.is_none_or(|mac| mac == probe.frame.source)
+            }
+            Backend::NftHost => by_stack,
+            Backend::Nft => true,
+        }
+    }
+
+    fn is_guests(&self, place: Place) -> bool {
+        matches!(self.end(place), End::Guest(..))
+    }
+
+    fn segment_device(&self, port: usize) -> &'a str {
+        &self.network.segments[self.network.ports[port].segment].device
+    }
+
+    fn end(&self, place: Place) -> End<'a> {
+        let Place::Port(port) = place else { return End::Host };
+        match self.network.ports[port].station {
+            Station::Guest(guest, nic) => End::Guest(guest, nic),
+            Station::Unknown => {
+                let segment = &self.network.segments[self.network.ports[port].segment];
+                End::Unknown(segment.bridge.then_some(&segment.device))
+            }
+        }
+    }
+
+    /// Every place where the bridges and the host's routes let a frame arrive, and how.
+    fn reachable(&self, probe: &Probe) -> Vec<(Place, Carriage)> {
+        let frame = &probe.frame;
+        let Place::Port(from) = probe.from else {
+            let wire::Body::Ip(ip) = &frame.body else { return Vec::new() };
+            return self.network.route(ip.dest).map(|port| (Place::Port(port), Carriage::Routed)).into_iter().collect();
+        };
+        let number = self.network.ports[from].segment;
+        let segment = &self.network.segments[number];
+        let others = || {
+            let ports = self.network.ports.iter().enumerate();
+            ports.filter(move |(at, port)| segment.bridge && port.segment == number && *at != from)
+        };
+        let bridged = |at: usize| (Place::Port(at), Carriage::Bridged);
+        if frame.dest == segment.mac {
+            return self.by_stack(frame, from).into_iter().collect();
+        }
+        if frame.dest.is_multicast() {
+            let here = self.by_stack(frame, from).filter(|(place, _)| *place == Place::Host);
+            return others().map(|(at, _)| bridged(at)).chain(here).collect();
+        }
+        if segment.bridge && self.network.ports.iter().any(|port| port.segment == number && port.mac == frame.dest) {
+            return others().filter(|(_, port)| port.mac == frame.dest).map(|(at, _)| bridged(at)).take(1).collect();
+        }
+        others().map(|(at, _)| bridged(at)).collect()
+    }
+
+    /// Where the host's IP stack takes a frame.
+    fn by_stack(&self, frame: &Frame, from: usize) -> Option<(Place, Carriage)> {
+        let wire::Body::Ip(ip) = &frame.body else { return None };
+        if !frame.tags.is_empty() {
+            return None;
+        }
+        if stack::is_local(self.network, self.network.ports[from].segment, ip.dest) {
+            return stack::takes(ip).then_some((Place::Host, Carriage::Routed));
+        }
+        let to = self.network.route(ip.dest)?;
+        let back = self.network.ports[to].segment == self.network.ports[from].segment;
+        stack::forwards(ip, back).then_some((Place::Port(to), Carriage::Routed))
+    }
+
+    fn arrival(&mut self, probe: &Probe, packet: &Packet, place: Place, carriage: Carriage) -> Arrival<'a> {
+        let mut packet = packet.clone();
+        let by_stack = probe.from == Place::Host || carriage == Carriage::Routed;
+        if let (Place::Port(port), true) = (place, by_stack) {
+            packet.out_interface = Some(self.segment_device(port).to_owned());
+        }
+        let mut decisions = Vec::new();
+        for crossing in self.network.host.way(self.end(probe.from), self.end(place), carriage) {
+            if !self.backend.has(crossing.hook.name) {
+                continue;
+            }
+            let mut decision = self.decide(&crossing, &packet);
+            match self.exception(&crossing, &packet, probe, (place, by_stack)) {
+                Some(Exception::UnlistedAddress | Exception::BetweenStrangers) => continue,
+                Some(Exception::TaggedArp) => decision.verdict = Verdict::Drop,
+                Some(Exception::ServiceTag) if decision.verdict == Verdict::Accept => {
+                    let inner = Packet { body: self.body(&probe.frame, &[]), ..packet.clone() };
+                    decision = self.decide(&crossing, &inner);
+                }
+                Some(Exception::ServiceTag | Exception::SilentTowardsGuest) | None => {}
+            }
+            let verdict = decision.verdict;
+            decisions.push((crossing, decision));
+            if verdict != Verdict::Accept {
+                break;
+            }
+        }
+        let arrives = decisions.last().is_none_or(|(_, decision)| decision.verdict == Verdict::Accept);
+        Arrival { place, arrives, by_stack, decisions }
+    }
+
+    fn decide(&mut self, crossing: &Crossing<'a>, packet: &Packet) -> Decision<'a> {
+        let key = (crossing.hook.name, std::ptr::from_ref(crossing.hook), crossing.nic.map(|nic| nic.index));
+        self.judges.entry(key).or_insert_with(|| Judge::new(crossing.hook, crossing.nic)).decide(packet)
+    }
+
+    fn exception(
+        &self,
+        crossing: &Crossing<'_>,
+        packet: &Packet,
+        probe: &Probe,
+        (place, by_stack): (Place, bool),
+    ) -> Option<Exception> {
+        let tags = probe.frame.tags.as_slice();
+        let to = match self.end(place) {
+            End::Guest(_, nic) => Some(nic),
+            End::Host | End::Unknown(_) => None,
+        };
+        match (self.backend.target(), crossing.hook.name) {
+            (TargetName::Iptables, HookName::GuestIn | HookName::VnetForward) if to.is_some() && by_stack => {
+                let (nic, dest) = (to?, packet.ip()?.dest);
+                let link_local = nic.mac.map(|mac| IpAddr::V6(mac.link_local()));
+                let listed = nic.addresses.iter().any(|address| address.address() == dest) || link_local == Some(dest);
+                (!listed).then_some(Exception::UnlistedAddress)
+            }
+            (TargetName::Iptables, HookName::GuestOut)
+                if matches!(packet.body, analysis::Body::Arp(_)) && !tags.is_empty() =>
+            {
+                let stages = crossing.hook.stages.iter().take_while(|stage| **stage != Stage::OtherFrames);
+                let mut clauses = stages.flat_map(|stage| stage.clauses(crossing.hook.name, crossing.nic));
+                let looks = |condition: &Match| matches!(condition, Match::SourceMacNot(_) | Match::ArpSender(_));
+                let filtered = clauses.any(|clause| clause.matches.iter().any(looks));
+                filtered.then_some(Exception::TaggedArp)
+            }
+            (TargetName::Iptables, HookName::VnetForward)
+                if to.is_none() && !self.is_guests(probe.from) && !is_seen_by_iptables(&probe.frame) =>
+            {
+                Some(Exception::BetweenStrangers)
+            }
+            (TargetName::Iptables, _) => {
+                let single = matches!(tags, [tag] if tag.ethertype == 0x88a8);
+                (single && matches!(probe.frame.body, wire::Body::Ip(_))).then_some(Exception::ServiceTag)
+            }
+            (TargetName::Nft, HookName::GuestIn) => Some(Exception::SilentTowardsGuest),
+            (TargetName::Nft | TargetName::Pve | TargetName::Sysctl, _) => None,
+        }
+    }
+
+    /// What the sender should be told, where it can be seen: one place to arrive, a sender that is where the host
+    /// sends what is for it.
+    fn told(&self, probe: &Probe, packet: &Packet, arrivals: &[Arrival<'_>]) -> Option<Rejection> {
+        let ([arrival], Place::Port(from)) = (arrivals, probe.from) else { return None };
+        let (ip, true) = (packet.ip()?, probe.frame.tags.is_empty()) else { return None };
+        let own = self.network.route(ip.source) == Some(from) && probe.frame.source == self.network.ports[from].mac;
+        if !own || ip.state == State::Invalid || (arrival.arrives && arrival.place == Place::Host) {
+            return None;
+        }
+        let Some((crossing, decision)) = arrival.decisions.last() else { return Some(Rejection::Silent) };
+        match decision.verdict {
+            Verdict::Accept | Verdict::Drop | Verdict::Skip => Some(Rejection::Silent),
+            Verdict::Reject
+                if self.exception(crossing, packet, probe, (arrival.place, false))
+                    == Some(Exception::SilentTowardsGuest) =>
+            {
+                Some(Rejection::Silent)
+            }
+            Verdict::Reject => Some(packet.rejection(&self.network.host.broadcast)),
+        }
+    }
+
+    /// The probe as a hook sees it.
+    fn packet(&self, probe: &Probe) -> Packet {
+        let mut packet = Packet::new(self.body(&probe.frame, &probe.frame.tags));
+        if probe.from != Place::Host {
+            packet.source_mac = Some(probe.frame.source);
+        }
+        packet
+    }
+
+    /// What a frame carries behind these tags.
+    fn body(&self, frame: &Frame, tags: &[Tag]) -> analysis::Body {
+        if !stack::looks_into(tags) {
+            return analysis::Body::Stacked;
+        }
+        let ip = match &frame.body {
+            wire::Body::Other(ethertype) => return analysis::Body::Other(*ethertype),
+            wire::Body::Arp(arp) => {
+                return analysis::Body::Arp(analysis::ArpPacket {
+                    sender_mac: Some(arp.sender_mac),
+                    sender: arp.sender,
+                    target: arp.target,
+                });
+            }
+            wire::Body::Ip(ip) => ip,
+        };
+        let payload = match (&ip.payload, ip.payload.ports()) {
+            (Payload::Tcp(tcp), _) => {
+                let (source, dest) = (tcp.ports.source, tcp.ports.dest);
+                analysis::Payload::Tcp { source, dest, flags: tcp.flags }
+            }
+            (_, Some(ports)) => analysis::Payload::Ports { source: ports.source, dest: ports.dest },
+            (Payload::Icmp { kind, code, .. } | Payload::Error { kind, code, .. }, None) => {
+                analysis::Payload::Icmp { kind: *kind, code: *code }
+            }
+            (Payload::Neighbour { kind, .. }, None) => analysis::Payload::Icmp { kind: *kind, code: 0 },
+            (_, None) => analysis::Payload::Other,
+        };
+        let (protocol, state) = (Protocol(ip.protocol()), self.tracker.state(ip));
+        analysis::Body::Ip(IpPacket { source: ip.source, dest: ip.dest, protocol, payload, state })
+    }
+}
+
+/// Whether the bridge shows a frame to iptables: IP, behind one tag at most.
+fn is_seen_by_iptables(frame: &Frame) -> bool {
+    matches!(frame.body, wire::Body::Ip(_)) && frame.tags.len() < 2
+}

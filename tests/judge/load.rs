@@ -1,0 +1,183 @@
+//! From a spec to fwc's real output, and its output into the kernel, as the README says it is done.
+//!
+//! In: the files of a spec, a host's name, a backend. Out: the policy of the host as the evaluator reads it, and the
+//! loaded tables. Promise: every table is loaded twice before the first packet.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use fwc::diagnostic::SourceMap;
+use fwc::policy::{Fleet, HookName, HostPolicy, IptablesMode, TargetName};
+use fwc::target::{ALL, Selection, Templates};
+
+use crate::run::run;
+
+/// What enforces a host's policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Backend {
+    /// `iptables.rules` and `ip6tables.rules` by the old implementation, `ebtables.rules` by the new.
+    IptablesLegacy,
+    /// All three by the new one.
+    IptablesNft,
+    /// The table `inet fwc` of `fwc.nft` alone: the hooks of the host, without those of guests and vnets.
+    NftHost,
+    /// `fwc.nft` whole.
+    Nft,
+}
+
+impl Backend {
+    /// Every backend.
+    pub const ALL: [Self; 4] = [Self::IptablesLegacy, Self::IptablesNft, Self::NftHost, Self::Nft];
+
+    /// As the command line takes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::IptablesLegacy => "iptables-legacy",
+            Self::IptablesNft => "iptables-nft",
+            Self::NftHost => "nft-host",
+            Self::Nft => "nft",
+        }
+    }
+
+    /// Whether what it loads has this hook.
+    pub const fn has(self, hook: HookName) -> bool {
+        match (self, hook) {
+            (Self::NftHost, HookName::GuestIn | HookName::GuestOut | HookName::VnetForward) => false,
+            (Self::NftHost, HookName::HostIn | HookName::HostOut | HookName::HostForward)
+            | (Self::IptablesLegacy | Self::IptablesNft | Self::Nft, _) => true,
+        }
+    }
+
+    /// Which of fwc's targets it loads.
+    pub const fn target(self) -> TargetName {
+        match self {
+            Self::IptablesLegacy | Self::IptablesNft => TargetName::Iptables,
+            Self::NftHost | Self::Nft => TargetName::Nft,
+        }
+    }
+}
+
+/// A spec's fleet; an error is its diagnostics.
+pub fn fleet(sources: &SourceMap) -> Result<Fleet, String> {
+    let (spec, diagnostics) = fwc::spec::load(sources);
+    let spec = spec.filter(|_| !diagnostics.has_errors()).ok_or_else(|| format!("{diagnostics:#?}"))?;
+    let (fleet, diagnostics) = fwc::resolve::resolve(&spec);
+    fleet.ok_or_else(|| format!("{diagnostics:#?}"))
+}
+
+/// The fleet with a host's targets set to one that filters, and the kernel's settings.
+pub fn retargeted(mut fleet: Fleet, host: &str, target: TargetName) -> Fleet {
+    for policy in fleet.hosts.iter_mut().filter(|policy| policy.name == host) {
+        policy.targets = [target, TargetName::Sysctl].into();
+    }
+    fleet
+}
+
+/// The files of a host by name (`iptables.rules`, `sysctl.d/zz-fwc.conf`); an error is what fwc says.
+pub fn files(fleet: &Fleet, host: &str) -> Result<BTreeMap<String, String>, String> {
+    let templates = Templates::new(BTreeMap::new()).map_err(|error| format!("{error:?}"))?;
+    let selection = Selection { hosts: Some([host.to_owned()].into()), outputs: None };
+    let mut files = BTreeMap::new();
+    for target in ALL {
+        let compiled = target.compile(fleet, &selection, &templates).map_err(|error| format!("{error:?}"))?;
+        if compiled.diagnostics.has_errors() {
+            return Err(format!("{:#?}", compiled.diagnostics));
+        }
+        let start = format!("hosts/{host}/");
+        let own = compiled
+            .files
+            .into_iter()
+            .filter_map(|file| file.path.strip_prefix(&start).map(|name| (name.to_owned(), file.content.clone())));
+        files.extend(own);
+    }
+    Ok(files)
+}
+
+/// Loads a host's files into this network namespace.
+pub fn load(host: &HostPolicy, files: &BTreeMap<String, String>, backend: Backend) -> io::Result<()> {
+    match backend {
+        Backend::IptablesLegacy => iptables(host, files, "legacy"),
+        Backend::IptablesNft => iptables(host, files, "nft"),
+        Backend::NftHost => nft(&inet_alone(file(files, "fwc.nft")?), files),
+        Backend::Nft => nft(file(files, "fwc.nft")?, files),
+    }
+}
+
+fn file<'a>(files: &'a BTreeMap<String, String>, name: &str) -> io::Result<&'a str> {
+    files.get(name).map(String::as_str).ok_or_else(|| io::Error::other(format!("fwc wrote no {name}")))
+}
+
+fn iptables(host: &HostPolicy, files: &BTreeMap<String, String>, kind: &str) -> io::Result<()> {
+    for key in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
+        set_sysctl(&format!("net.bridge.{key}"), "0")?;
+    }
+    for _ in 0..2 {
+        if let Some(sets) = files.get("ipset.rules") {
+            run("ipset", &["restore"], sets)?;
+        }
+        for family in ["iptables", "ip6tables"] {
+            let text = file(files, &format!("{family}.rules"))?;
+            let program = format!("{family}-{kind}-restore");
+            match host.iptables.mode {
+                IptablesMode::Exclusive => run(&program, &[], text)?,
+                IptablesMode::Shared { .. } => {
+                    run(&program, &["--noflush"], text)?;
+                    run("sh", &["-e"], &entrances(text, family, kind))?
+                }
+            };
+        }
+        if let Some(text) = files.get("ebtables.rules") {
+            match host.iptables.mode {
+                IptablesMode::Exclusive => run("ebtables-nft-restore", &[], text)?,
+                IptablesMode::Shared { .. } => {
+                    run("ebtables-nft-restore", &["--noflush"], text)?;
+                    run("sh", &["-e"], &entrances(text, "ebtables", "nft"))?
+                }
+            };
+        }
+    }
+    set_sysctl("net.bridge.bridge-nf-filter-vlan-tagged", "1")?;
+    sysctls(files)
+}
+
+/// The commands in a file's head by which packets are led to chains of its own, for one of a family's two programs.
+fn entrances(text: &str, family: &str, kind: &str) -> String {
+    let commands = text.lines().filter_map(|line| line.strip_prefix("#   "));
+    let mine = commands.filter(|line| line.starts_with(&format!("{family} ")) && line.contains(" -C "));
+    mine.map(|line| line.replace(&format!("{family} "), &format!("{family}-{kind} ")) + "\n").collect()
+}
+
+fn nft(text: &str, files: &BTreeMap<String, String>) -> io::Result<()> {
+    for key in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
+        set_sysctl(&format!("net.bridge.{key}"), "0")?;
+    }
+    for _ in 0..2 {
+        run("nft", &["-f", "-"], text)?;
+    }
+    sysctls(files)
+}
+
+/// A script without its bridge table, which the running kernel may be unable to load.
+fn inet_alone(text: &str) -> String {
+    let end = text.find("\ntable bridge fwc {").unwrap_or(text.len());
+    text[..end].lines().filter(|line| !line.contains("table bridge fwc")).map(|line| format!("{line}\n")).collect()
+}
+
+/// The settings of bridges that the host's file makes. Others are left: they are the machine's, not the namespace's, or
+/// no filter.
+fn sysctls(files: &BTreeMap<String, String>) -> io::Result<()> {
+    let lines = files.iter().filter(|(name, _)| name.starts_with("sysctl.d/")).flat_map(|(_, text)| text.lines());
+    for (key, value) in lines.filter_map(|line| line.split_once('=')) {
+        if key.starts_with("net.bridge.") {
+            set_sysctl(key.trim(), value.trim())?;
+        }
+    }
+    Ok(())
+}
+
+fn set_sysctl(key: &str, value: &str) -> io::Result<()> {
+    let path = Path::new("/proc/sys").join(key.replace('.', "/"));
+    fs::write(&path, value).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}

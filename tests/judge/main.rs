@@ -1,0 +1,155 @@
+//! The kernel as judge: fwc's real output, loaded for real, under real packets.
+//!
+//! For a host of a spec the harness builds bridges, guests and outside in a network namespace (`topology`), loads what
+//! fwc wrote (`load`), sends probes (`probes`, `wire`), and compares each arrival with what the evaluator says of the policy
+//! (`judge`, `session`). Model and kernel must agree on every one.
+//!
+//! Each run is a process of its own in a namespace of its own: the test starts this very program as
+//! `judge run SPEC HOST BACKEND SEED COUNT` under `unshare -n`. By hand it is run just so.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::string_slice,
+    reason = "a test fails by panicking, and a program says what it does"
+)]
+
+mod judge;
+mod load;
+mod probes;
+mod random;
+mod run;
+mod session;
+mod stack;
+mod topology;
+mod trace;
+mod track;
+mod wire;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use fwc::diagnostic::SourceMap;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use load::Backend;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, spec, host, backend, seed, count] = words.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
+        && *first == "run"
+    {
+        return match run_one(Path::new(spec), host, backend, seed, count) {
+            Ok(text) => {
+                print!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(text) => {
+                eprint!("{text}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials()).exit_code()
+}
+
+/// The files of a spec: itself, or those below it.
+fn sources(spec: &Path) -> Result<SourceMap, String> {
+    fn walk(path: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+        if !path.is_dir() {
+            found.push(path.to_owned());
+            return Ok(());
+        }
+        for entry in fs::read_dir(path)? {
+            walk(&entry?.path(), found)?;
+        }
+        Ok(())
+    }
+    let mut files = Vec::new();
+    walk(spec, &mut files).map_err(|error| format!("{}: {error}\n", spec.display()))?;
+    files.sort();
+    let mut sources = SourceMap::default();
+    for file in files {
+        let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}\n", file.display()))?;
+        sources.add(file, text);
+    }
+    Ok(sources)
+}
+
+/// Judges one host behind one backend, in the namespace that this process is in.
+fn run_one(spec: &Path, host: &str, backend: &str, seed: &str, count: &str) -> Result<String, String> {
+    let backend = Backend::ALL.into_iter().find(|known| known.name() == backend).ok_or("no such backend\n")?;
+    let seed = seed.parse().map_err(|error| format!("{seed}: {error}\n"))?;
+    let count = count.parse().map_err(|error| format!("{count}: {error}\n"))?;
+    let fleet = load::retargeted(load::fleet(&sources(spec)?)?, host, backend.target());
+    let policy = fleet.hosts.iter().find(|policy| policy.name == host).ok_or("no such host\n")?;
+    let files = load::files(&fleet, host)?;
+    let problem = |error: std::io::Error| format!("{host} {}: {error}\n", backend.name());
+    let start = Instant::now();
+    let network = topology::build(policy).map_err(problem)?;
+    load::load(policy, &files, backend).map_err(problem)?;
+    let built = start.elapsed();
+    let mut sockets = wire::Host::new().map_err(problem)?;
+    let report = session::run(&network, &mut sockets, backend, seed, count).map_err(problem)?;
+    let text = format!(
+        "{host} {}: {} probes, {} comparisons, {} arrivals, {} rejections told, {} disagreements; built in {built:.2?}, all in {:.2?}\n",
+        backend.name(),
+        report.sent,
+        report.compared,
+        report.arrived,
+        report.told,
+        report.wrong.len(),
+        start.elapsed(),
+    );
+    if report.wrong.is_empty() {
+        return Ok(text);
+    }
+    let mut said = String::new();
+    for (wrong, probe) in report.wrong.iter().zip(&report.blamed).take(5) {
+        let met = trace::again(&network, backend, probe).unwrap_or_else(|error| format!("  {error}\n"));
+        said += &format!("{wrong}{met}\n");
+    }
+    Err(said + &text)
+}
+
+/// Every host of every example behind every backend that its files are for.
+fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut specs: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+    specs.sort();
+    for spec in specs {
+        let example = spec.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let hosts =
+            sources(&spec).and_then(|sources| load::fleet(&sources)).map(|fleet| fleet.hosts).unwrap_or_default();
+        for host in hosts {
+            for backend in Backend::ALL {
+                if backend == Backend::Nft || !host.targets.contains(&backend.target()) {
+                    continue;
+                }
+                let (spec, name) = (spec.clone(), host.name.clone());
+                let title = format!("{example}::{name}::{}", backend.name());
+                trials.push(Trial::test(title, move || in_namespace(&spec, &name, backend)));
+            }
+        }
+    }
+    trials
+}
+
+fn in_namespace(spec: &Path, host: &str, backend: Backend) -> Result<(), Failed> {
+    let program = std::env::current_exe()?;
+    let output = Command::new("unshare")
+        .arg("-n")
+        .arg(program)
+        .args(["run", &spec.to_string_lossy(), host, backend.name(), "1", "2000"])
+        .stdin(Stdio::null())
+        .output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)).into())
+}

@@ -1,0 +1,125 @@
+//! Where frames go in and come out.
+//!
+//! A [`Tap`] is a station's end of a port: the host sees a device, whoever holds this end is the station. Writing
+//! a frame hands it to the host's stack, and when the write has returned the frame has arrived where
+//! it goes or was dropped: there is nothing to wait for. [`Host`] is the host's own end: raw sockets, which
+//! get packets after the input hook, and send them before the output hook.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
+use std::num::NonZeroU32;
+use std::os::fd::OwnedFd;
+
+use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
+use tappers::Interface;
+
+use fwc::net::Family;
+
+use super::{Ip, encode};
+
+/// Longer than any frame here.
+const LARGEST: usize = 2048;
+
+/// A station's end of a port.
+pub struct Tap {
+    tap: tappers::Tap,
+    /// The device's name on the host.
+    pub device: String,
+}
+
+impl Tap {
+    /// Makes the device in this thread's network namespace.
+    pub fn new(device: &str) -> io::Result<Self> {
+        let mut tap = tappers::Tap::new_named(Interface::new(device)?)?;
+        tap.set_nonblocking(true)?;
+        Ok(Self { tap, device: device.to_owned() })
+    }
+
+    /// Sends a frame.
+    pub fn send(&self, frame: &[u8]) -> io::Result<()> {
+        self.tap.send(frame).map(|_| ())
+    }
+
+    /// All that has arrived.
+    pub fn drain(&self) -> io::Result<Vec<Vec<u8>>> {
+        drain(|buffer| self.tap.recv(buffer))
+    }
+}
+
+fn drain(mut receive: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<Vec<Vec<u8>>> {
+    let mut found = Vec::new();
+    let mut buffer = [0; LARGEST];
+    loop {
+        match receive(&mut buffer) {
+            Ok(length) => found.push(buffer[..length].to_vec()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(found),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The host's own end.
+pub struct Host {
+    send: BTreeMap<Family, OwnedFd>,
+    receive: BTreeMap<(Family, u8), OwnedFd>,
+}
+
+impl Host {
+    /// Sockets for sending; those for receiving are made by [`Host::listen`].
+    pub fn new() -> io::Result<Self> {
+        let mut send = BTreeMap::new();
+        for family in Family::BOTH {
+            // With the protocol RAW the header is the sender's, in both families.
+            let socket = socket(family, 255)?;
+            sockopt::set_socket_broadcast(&socket, true)?;
+            send.insert(family, socket);
+        }
+        Ok(Self { send, receive: BTreeMap::new() })
+    }
+
+    /// Receives packets of a protocol from now on.
+    pub fn listen(&mut self, family: Family, protocol: u8) -> io::Result<()> {
+        if let std::collections::btree_map::Entry::Vacant(entry) = self.receive.entry((family, protocol)) {
+            let socket = socket(family, protocol)?;
+            sockopt::set_socket_recv_buffer_size_force(&socket, 8 << 20)?;
+            entry.insert(socket);
+        }
+        Ok(())
+    }
+
+    /// Sends a packet of the host's own.
+    pub fn send(&self, ip: &Ip, number: u32) -> io::Result<()> {
+        let bytes = encode::packet(ip, number);
+        let socket = &self.send[&ip.family()];
+        let sent = match ip.dest {
+            IpAddr::V4(dest) => rustix::net::sendto(socket, &bytes, SendFlags::empty(), &SocketAddrV4::new(dest, 0)),
+            IpAddr::V6(dest) => {
+                rustix::net::sendto(socket, &bytes, SendFlags::empty(), &SocketAddrV6::new(dest, 0, 0, 0))
+            }
+        };
+        sent.map(|_| ()).map_err(io::Error::from)
+    }
+
+    /// All that has arrived: family, protocol, and the packet (IPv6: without its header).
+    pub fn drain(&self) -> io::Result<Vec<(Family, u8, Vec<u8>)>> {
+        let mut found = Vec::new();
+        for ((family, protocol), socket) in &self.receive {
+            let packets = drain(|buffer| {
+                rustix::net::recv(socket, buffer, RecvFlags::empty()).map(|(length, _)| length).map_err(io::Error::from)
+            })?;
+            found.extend(packets.into_iter().map(|packet| (*family, *protocol, packet)));
+        }
+        Ok(found)
+    }
+}
+
+fn socket(family: Family, protocol: u8) -> io::Result<OwnedFd> {
+    let domain = match family {
+        Family::V4 => AddressFamily::INET,
+        Family::V6 => AddressFamily::INET6,
+    };
+    let protocol = NonZeroU32::new(u32::from(protocol)).map(Protocol::from_raw);
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    Ok(rustix::net::socket_with(domain, SocketType::RAW, flags, protocol)?)
+}
