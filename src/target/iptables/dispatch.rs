@@ -15,7 +15,7 @@ const LEVELS: usize = 4;
 /// A chain of at most this many keys is not split.
 const LEAF: usize = 24;
 /// A branch of at most this many keys needs no chain: programs that load rules are slow with many chains.
-const TWIG: usize = 2;
+const TWIG: usize = 4;
 
 /// A tree over the names of bridge ports.
 pub(super) fn ports<T: Condition>(chains: &mut Chains<T>, hint: &str, side: Side, keys: &BTreeMap<Name, Name>) -> Name {
@@ -87,7 +87,7 @@ fn address_level(chains: &mut Chains, hint: &str, keys: &[Address], levels: usiz
         return keys.iter().map(leaf).collect();
     }
     let width = if first.address.is_ipv4() { 32_u8 } else { 128 };
-    let length = common.saturating_add(branching(keys.len(), levels)).min(width);
+    let length = common.saturating_add(branching(keys.len())).min(width);
     let branch = |key: &Address| IpNet::new(key.address, length).map(|network| network.trunc()).ok();
     let mut rules = Vec::new();
     for run in keys.chunk_by(|a, b| branch(a) == branch(b)) {
@@ -105,11 +105,8 @@ fn address_level(chains: &mut Chains, hint: &str, keys: &[Address], levels: usiz
 }
 
 /// How many bits of the address a level looks at: as many as it takes to reach leaves, at most four.
-fn branching(keys: usize, levels: usize) -> u8 {
+fn branching(keys: usize) -> u8 {
     const MOST: u8 = 4;
-    if levels <= 1 {
-        return MOST;
-    }
     let leaves = keys.div_ceil(LEAF).next_power_of_two();
     u8::try_from(leaves.trailing_zeros()).unwrap_or(MOST).clamp(1, MOST)
 }

@@ -24,14 +24,21 @@ pub(super) fn declarations<T>(chains: &[Chain<T>]) -> String {
 
 /// The `-A` lines of a table, each with its newline.
 pub(super) fn rules(chains: &[Chain], family: Family) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(LINE * chains.iter().map(|chain| chain.rules.len()).sum::<usize>());
     for chain in chains {
         for rule in &chain.rules {
-            let _ = writeln!(text, "-A {}{}", chain.name, Line(rule, family));
+            text.push_str("-A ");
+            text.push_str(&chain.name);
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{}", Line(rule, family));
+            text.push('\n');
         }
     }
     text
 }
+
+/// Room for a line of most rules; text that grows has to be copied.
+const LINE: usize = 96;
 
 struct Line<'a>(&'a Rule, Family);
 
@@ -220,10 +227,11 @@ pub(super) fn frame_declarations(chains: &[Chain<FrameTest>], own: &str) -> Stri
 
 /// The `-A` lines of an ebtables table.
 pub(super) fn frame_rules(chains: &[Chain<FrameTest>]) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(LINE * chains.iter().map(|chain| chain.rules.len()).sum::<usize>());
     for chain in chains {
         for rule in &chain.rules {
-            let _ = write!(text, "-A {}", chain.name);
+            text.push_str("-A ");
+            text.push_str(&chain.name);
             for test in &rule.tests {
                 let _ = frame_test(&mut text, test);
             }

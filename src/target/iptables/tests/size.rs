@@ -1,6 +1,11 @@
 //! Few rules for many guests: what is shared, and that it means the same.
 
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::fixture::*;
+use crate::target::iptables::dispatch::{self, Address};
+use crate::target::iptables::ruleset::{Chain, Chains, Jump, Name, Side, Test};
 
 const SPEC: &str = r#"
 version: 1
@@ -169,4 +174,72 @@ vms:
     assert_eq!((logged(100, 9), logged(101, 9)), (1, 0), "{text}");
     assert_eq!(text.matches("-p tcp -m tcp --dport 1 ").count(), 1, "{text}");
     assert!(!chain(&text, "group-gg-in").is_empty() && !chain(&text, "datacenter-guests-in").is_empty(), "{text}");
+}
+
+/// Where a tree leads, how many rules were tried, and how many chains were entered.
+fn walk(chains: &[Chain], root: &str, holds: &dyn Fn(&Test) -> bool) -> (String, usize, usize) {
+    let (mut at, mut tried, mut depth) = (root.to_owned(), 0, 0);
+    while let Some(chain) = chains.iter().find(|chain| *chain.name == *at) {
+        depth += 1;
+        let mut next = None;
+        for rule in &chain.rules {
+            tried += 1;
+            if rule.tests.iter().all(holds) {
+                let Jump::Goto(name) = &rule.jump else { panic!("{rule:?}") };
+                next = Some(name.to_string());
+                break;
+            }
+        }
+        at = next.unwrap_or_else(|| panic!("{root} ends in {at}"));
+    }
+    (at, tried, depth)
+}
+
+/// Whatever the names are, each leads to its own chain; few chains are on the way, and few of them small.
+#[test]
+fn every_port_is_found_in_few_steps() {
+    let names: Vec<Name> = (100..2100).flat_map(|id| (0..3).map(move |nic| format!("tap{id}i{nic}").into())).collect();
+    let keys: BTreeMap<Name, Name> = names.iter().map(|name| (name.clone(), format!("to-{name}").into())).collect();
+    let mut chains: Chains<Test> = Chains::new(String::new());
+    let root = dispatch::ports(&mut chains, "port", Side::Source, &keys);
+    let chains = chains.finish();
+    assert!(chains.len() < keys.len() / 10, "{}", chains.len());
+    for name in &names {
+        let holds = |test: &Test| match test {
+            Test::Port(_, port) => port.strip_suffix('+').map_or(port == name, |start| name.starts_with(start)),
+            other => panic!("{other:?}"),
+        };
+        let (end, tried, depth) = walk(&chains, &root, &holds);
+        assert_eq!(end, format!("to-{name}"));
+        assert!(tried <= 60 && depth <= 5, "{name}: {tried} rules in {depth} chains");
+    }
+}
+
+#[test]
+fn every_address_is_found_in_few_steps() {
+    // Dense, in pairs far apart, and alone.
+    let dense = (0..2000_u32).map(|n| 0x0a00_0000 + n);
+    let pairs = (0..300_u32).flat_map(|n| [0x0a80_0000 + n * 4096, 0x0a80_0001 + n * 4096]);
+    let addresses: Vec<Ipv4Addr> = dense.chain(pairs).chain([0xcb00_7101]).map(Ipv4Addr::from).collect();
+    let key = |address: &Ipv4Addr| Address {
+        address: IpAddr::V4(*address),
+        any_out: true,
+        out: None,
+        chain: format!("to-{address}").into(),
+    };
+    let mut keys: Vec<Address> = addresses.iter().map(key).collect();
+    keys.sort();
+    let mut chains: Chains<Test> = Chains::new(String::new());
+    let root = dispatch::addresses(&mut chains, "address", &keys);
+    let chains = chains.finish();
+    assert!(chains.len() < keys.len() / 10, "{}", chains.len());
+    for address in &addresses {
+        let holds = |test: &Test| match test {
+            Test::Network { network, .. } => network.contains(&IpAddr::V4(*address)),
+            other => panic!("{other:?}"),
+        };
+        let (end, tried, depth) = walk(&chains, &root, &holds);
+        assert_eq!(end, format!("to-{address}"));
+        assert!(tried <= 100 && depth <= 5, "{address}: {tried} rules in {depth} chains");
+    }
 }
