@@ -205,9 +205,9 @@ fn every_port_is_found_in_few_steps() {
     let chains = chains.finish();
     assert!(chains.len() < keys.len() / 10, "{}", chains.len());
     for name in &names {
-        let holds = |test: &Test| match test {
-            Test::Port(_, port) => port.strip_suffix('+').map_or(port == name, |start| name.starts_with(start)),
-            other => panic!("{other:?}"),
+        let holds = |test: &Test| {
+            let Test::Port(_, port) = test else { panic!("{test:?}") };
+            port.strip_suffix('+').map_or(port == name, |start| name.starts_with(start))
         };
         let (end, tried, depth) = walk(&chains, &root, &holds);
         assert_eq!(end, format!("to-{name}"));
@@ -234,9 +234,9 @@ fn every_address_is_found_in_few_steps() {
     let chains = chains.finish();
     assert!(chains.len() < keys.len() / 10, "{}", chains.len());
     for address in &addresses {
-        let holds = |test: &Test| match test {
-            Test::Network { network, .. } => network.contains(&IpAddr::V4(*address)),
-            other => panic!("{other:?}"),
+        let holds = |test: &Test| {
+            let Test::Network { network, .. } = test else { panic!("{test:?}") };
+            network.contains(&IpAddr::V4(*address))
         };
         let (end, tried, depth) = walk(&chains, &root, &holds);
         assert_eq!(end, format!("to-{address}"));
