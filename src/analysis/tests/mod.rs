@@ -1,5 +1,6 @@
 //! The evaluator against the design: every row of the table of ways, and packets whose verdict the text gives.
 
+mod asking;
 mod judging;
 mod tracing;
 mod ways;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::diagnostic::Span;
 use crate::policy::{
-    Applied, Carriage, Direction, End, Fleet, GuestPolicy, HostPolicy, Match, SkipReason, Skipped, Stage, Verdict,
-    ZoneRef,
+    Applied, Carriage, Direction, End, Fleet, GuestPolicy, HostPolicy, Match, Origin, SkipReason, Skipped, Stage,
+    Verdict, ZoneRef,
 };
 
 use super::ends::Ends;
@@ -71,7 +71,7 @@ pub(super) fn all<'a>(fleet: &'a Fleet, question: &Question, ends: &Ends<'a>, an
     notes.extend(off(fleet, &answer.trace));
     notes.extend(elsewhere(ends, answer));
     notes.extend(answer.trace.hooks.iter().flat_map(passed_over));
-    notes.extend(skipped(&answer.trace));
+    notes.extend(skipped(fleet, &answer.trace));
     notes
 }
 
@@ -213,26 +213,45 @@ fn unnamed<'m>(condition: &'m Match, packet: &Packet, direction: Direction) -> O
     }
 }
 
-/// What the machines inherit and have not, where the packet comes as far as their rules. What is for hosts alone is left
-/// unsaid of guests: it says so itself.
-fn skipped<'a>(trace: &Trace<'a>) -> Vec<Note<'a>> {
-    let mut seen: Vec<&ZoneRef> = Vec::new();
-    let mut notes = Vec::new();
+/// What a machine inherits and has not, where the packet comes as far as its rules: what `without` leaves out if it would
+/// have decided, what stands for no address there in any case. The rest could not have held: it is for hosts, or for
+/// another NIC.
+fn skipped<'a>(fleet: &Fleet, trace: &Trace<'a>) -> Vec<Note<'a>> {
+    let mut notes: Vec<Note<'a>> = Vec::new();
     for step in &trace.hooks {
         let stages = &step.crossing.hook.stages;
         let mut passed = stages.iter().take_while(|stage| Some(*stage) != step.decision.stage);
-        let decided_before = step.decision.rule.is_none() && !passed.any(|stage| stage.rules().is_some());
-        if decided_before || seen.contains(&&step.crossing.machine) {
+        if step.decision.rule.is_none() && !passed.any(|stage| stage.rules().is_some()) {
             continue;
         }
-        seen.push(&step.crossing.machine);
+        let machine = &step.crossing.machine;
         let sections = stages.iter().filter_map(Stage::rules).flat_map(|list| &list.sections);
-        let left_out = sections.flat_map(|inherited| &inherited.skipped);
-        notes.extend(
-            left_out
-                .filter(|skipped| skipped.reason != SkipReason::HostsOnly)
-                .map(|skipped| Note::Skipped { machine: step.crossing.machine.clone(), skipped }),
-        );
+        for skipped in sections.flat_map(|inherited| &inherited.skipped) {
+            let matters = match skipped.reason {
+                SkipReason::Without => would_decide(fleet, &skipped.origin, step),
+                SkipReason::NoAddress => true,
+                SkipReason::HostsOnly | SkipReason::NoSuchNic => false,
+            };
+            let said = notes.iter().any(|note| {
+                matches!(note, Note::Skipped { machine: other, skipped: known } if other == machine && *known == skipped)
+            });
+            if matters && !said {
+                notes.push(Note::Skipped { machine: machine.clone(), skipped });
+            }
+        }
     }
     notes
+}
+
+/// Whether a rule that is left out speaks of the packet, as other machines have it. Yes where none has it.
+fn would_decide(fleet: &Fleet, origin: &Origin, step: &Step<'_>) -> bool {
+    let direction = step.crossing.hook.name.direction();
+    let of_guests = fleet.hosts.iter().flat_map(|host| &host.guests).map(|guest| &guest.rules);
+    let lists = fleet.hosts.iter().map(|host| &host.rules).chain(of_guests);
+    let sections = lists.flat_map(|list| &list.sections).map(|inherited| &inherited.section);
+    let mut entries = sections.filter(|section| section.zone == origin.zone).flat_map(|section| &section.entries);
+    entries.find(|entry| entry.origin() == origin).is_none_or(|entry| {
+        let clauses = entry.rules(direction).flat_map(|(rule, _)| rule.clauses());
+        clauses.into_iter().any(|clause| clause.matches.iter().all(|m| holds(m, &step.packet, direction)))
+    })
 }

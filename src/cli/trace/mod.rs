@@ -15,7 +15,7 @@ use crate::policy::State;
 use super::pipeline::Pipeline;
 use super::place::Places;
 use super::{Exit, Failure, Format, Style, console};
-use view::{AnswerView, Viewer};
+use view::{NoteView, Viewer};
 
 const EXAMPLES: &str = "Examples:
   fwc trace --from vm/100 --to vm/101       a ping, where both have an address
@@ -117,7 +117,11 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let Some(fleet) = &pipeline.fleet else { return Ok(Exit::Failed) };
     let answer = question.ask(fleet).map_err(|reason| Failure::new(reason.message).help(reason.help))?;
     let viewer = Viewer { fleet, places: Places(&pipeline.sources) };
-    let view: AnswerView = viewer.answer(&answer);
+    let mut view = viewer.answer(&answer);
+    if let [_] = arguments.vlan.as_slice() {
+        let text = "one VLAN tag is looked through: the packet is judged by what is behind it".to_owned();
+        view.notes.push(NoteView { text, place: None });
+    }
     let printed = match arguments.format {
         Format::Human => text::answer(&view, Style::stdout()),
         Format::Json => format!("{:#}\n", serde_json::json!(view)),

@@ -245,3 +245,100 @@ fn short_reason(step: &StepView) -> (String, Option<String>) {
         (None, _) => (step.stage.unwrap_or("nothing").to_owned(), None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::place::Place;
+    use crate::cli::trace::view::{ReferenceView, RuleView};
+
+    fn place(line: u32) -> Place {
+        Place { file: "fleet/guests.yaml".to_owned(), line }
+    }
+
+    fn step(verdict: &'static str) -> StepView {
+        let rule = RuleView {
+            zone: "group/web".to_owned(),
+            id: "web".to_owned(),
+            place: place(7),
+            text: format!("{verdict} tcp 80,443 from office"),
+            comment: Some("the shop".to_owned()),
+            guardrail: true,
+            path: vec!["vm/100".to_owned(), "zone/web-tier".to_owned(), "group/web".to_owned()],
+            reference: Some(ReferenceView { zone: "zone/web-tier".to_owned(), id: "r".to_owned(), place: place(9) }),
+        };
+        StepView {
+            hook: "guest-in",
+            verdict,
+            rule: Some(rule),
+            log: Some("info"),
+            host: "pm1".to_owned(),
+            machine: "vm/100".to_owned(),
+            nic: Some("net0".to_owned()),
+            stage: Some("rules"),
+            does: String::new(),
+            setting: None,
+            answer: Some("a TCP reset"),
+        }
+    }
+
+    #[test]
+    fn a_hook_says_what_decides_and_where_it_is_written() {
+        let text = steps(&[step("reject")], &[step("accept")], Style::PLAIN);
+        let expected = "
+reject  guest-in of vm/100:net0 on pm1
+        reject tcp 80,443 from office  # the shop      fleet/guests.yaml:7
+        guardrail: vm/100 ← zone/web-tier ← group/web  fleet/guests.yaml:9
+        logged at info
+        the sender is told a TCP reset
+
+-       guest-in of vm/100:net0 on pm1: not reached, would accept by `accept tcp 80,443 from office`
+                                                       fleet/guests.yaml:7
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn narrow_terminals_lose_nothing() {
+        for width in [40, 60, 100, 160] {
+            let style = Style { color: false, width };
+            let text = steps(&[step("reject")], &[step("accept")], style);
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}:\n{text}");
+            assert_eq!(text.matches("fleet/guests.yaml:7").count(), 2, "{text}");
+            assert_eq!(text.matches("fleet/guests.yaml:9").count(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn colour_changes_no_text() {
+        let plain = steps(&[step("drop")], &[step("accept")], Style::PLAIN);
+        let colored = steps(&[step("drop")], &[step("accept")], Style { color: true, ..Style::PLAIN });
+        assert!(colored.contains("\u{1b}[1;31mdrop\u{1b}[0m"), "{colored:?}");
+        let mut stripped = String::new();
+        let mut rest = colored.as_str();
+        while let Some((before, after)) = rest.split_once('\u{1b}') {
+            stripped.push_str(before);
+            rest = after.split_once('m').map_or("", |(_, rest)| rest);
+        }
+        stripped.push_str(rest);
+        assert_eq!(stripped, plain);
+    }
+
+    #[test]
+    fn packets_are_one_line() {
+        let view = PacketView {
+            frame: "IPv6".to_owned(),
+            protocol: Some("tcp".to_owned()),
+            source: Some("2001:db8::1".to_owned()),
+            sport: Some(1),
+            dest: Some("2001:db8::2".to_owned()),
+            dport: Some(2),
+            tcp_flags: Some(Vec::new()),
+            state: Some("new"),
+            ..PacketView::default()
+        };
+        assert_eq!(packet(&view), "tcp [2001:db8::1]:1 → [2001:db8::2]:2, no flags, new");
+        let stacked = PacketView { frame: "stacked".to_owned(), mac: Some("02::".to_owned()), ..PacketView::default() };
+        assert_eq!(packet(&stacked), "a frame with more than one VLAN tag, from 02::");
+    }
+}

@@ -9,7 +9,7 @@ use crate::cli::place::{Place as SpecPlace, Places};
 use crate::cli::words;
 use crate::diagnostic::Span;
 use crate::net::{IcmpType, TcpFlags};
-use crate::policy::{Applied, Fleet, HostPolicy, Log, SectionKind, Verdict, ZoneRef};
+use crate::policy::{Applied, Fleet, HostPolicy, Log, SectionKind, Skipped, Verdict, ZoneRef};
 
 use super::setting;
 
@@ -216,39 +216,32 @@ impl Viewer<'_> {
     fn note(&self, note: &Note<'_>) -> NoteView {
         let (text, span): (String, Option<Span>) = match note {
             Note::Ping => ("no protocol was named, so the packet is a ping; see `--proto`".to_owned(), None),
-            Note::Unseen => (
-                "what is behind more than one VLAN tag is not looked at: neither addresses nor ports count".into(),
-                None,
-            ),
+            Note::Unseen => {
+                ("nobody looks behind more than one VLAN tag: addresses and ports do not count".into(), None)
+            }
             Note::NoEffect(option) => (format!("`{option}` has no effect: no hook on the way looks at it"), None),
+            Note::Router(host) => {
+                let text = format!("the packet leaves {} for a router, and comes back; see `--via`", host.name);
+                (text, None)
+            }
             Note::Off { machine: machine @ ZoneRef::Host(_), span } => {
                 (format!("the firewall of {machine} is off: nothing is judged there"), *span)
             }
             Note::Off { machine, span } => {
                 (format!("the firewall of {machine} is off: it has no hook on the way"), *span)
             }
-            Note::Router(host) => (
-                format!(
-                    "the ends are in different networks of {}, and no host was named that routes between them (see `--via`): the packet goes out to a router and comes back",
-                    host.name
-                ),
-                None,
-            ),
             Note::Elsewhere { guest, others } => {
-                (format!("{guest} may run on other hosts too: {} (see `--on`)", elsewhere(others)), None)
+                (format!("{guest} may run on other hosts too: {}; see `--on`", elsewhere(others)), None)
             }
             Note::Interface { applied, machine, interface } => {
                 let verdict = words::verdict(applied.rule.verdict);
                 let text = format!("a rule of {machine} would {verdict} it by `{interface}`; see `--iface`");
                 (text, Some(applied.rule.origin.span))
             }
-            Note::Skipped { machine, skipped } => {
-                let reason = words::skipped(skipped.reason);
-                let text = format!(
-                    "`{}` of {} is left out on {machine}: {reason}",
-                    skipped.origin.identity, skipped.origin.zone
-                );
-                (text, Some(skipped.origin.span))
+            Note::Skipped { machine, skipped: Skipped { origin, reason } } => {
+                let reason = words::skipped(*reason);
+                let text = format!("`{}` of {} is left out on {machine}: {reason}", origin.identity, origin.zone);
+                (text, Some(origin.span))
             }
         };
         NoteView { text, place: span.map(|span| self.places.of(span)) }
