@@ -314,7 +314,16 @@ fn there_is_a_manual_page_for_every_command() {
     pages.sort();
     assert_eq!(
         pages,
-        ["fwc-build.1", "fwc-check.1", "fwc-completions.1", "fwc-man.1", "fwc-schema.1", "fwc-show.1", "fwc.1"]
+        [
+            "fwc-build.1",
+            "fwc-check.1",
+            "fwc-completions.1",
+            "fwc-man.1",
+            "fwc-schema.1",
+            "fwc-show.1",
+            "fwc-trace.1",
+            "fwc.1"
+        ]
     );
     let whole = lab.run(&["man"]);
     for name in ["fwc", "fwc-build", "fwc-show"] {
