@@ -179,6 +179,35 @@ impl Clause {
         self
     }
 
+    /// The clauses of one rule, those that differ in destination ports alone made one. They all do the same, so their
+    /// order says nothing.
+    #[must_use]
+    pub fn merged(clauses: Vec<Self>) -> Vec<Self> {
+        let mut merged: Vec<Self> = Vec::with_capacity(clauses.len());
+        for clause in clauses {
+            if !merged.iter_mut().any(|other| other.takes_ports(&clause)) {
+                merged.push(clause);
+            }
+        }
+        merged
+    }
+
+    /// Adds another clause's destination ports, if these are all that tells the two apart.
+    fn takes_ports(&mut self, other: &Self) -> bool {
+        let ports = |condition: &Match| matches!(condition, Match::DestPorts(_));
+        let alike = (self.verdict, self.log, self.matches.len()) == (other.verdict, other.log, other.matches.len())
+            && self.matches.iter().any(ports)
+            && self.matches.iter().zip(&other.matches).all(|(a, b)| a == b || (ports(a) && ports(b)));
+        if alike {
+            for (mine, theirs) in self.matches.iter_mut().zip(&other.matches) {
+                if let (Match::DestPorts(mine), Match::DestPorts(theirs)) = (mine, theirs) {
+                    *mine = mine.union(theirs);
+                }
+            }
+        }
+        alike
+    }
+
     /// Whether an IP packet of `family` could match: no condition speaks of the other family alone.
     #[must_use]
     pub fn speaks_of(&self, family: Family) -> bool {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::net::{Family, Protocol};
 use crate::policy::{
-    Clause, Direction, Entry, Group, GroupCall, HookName, Inherited, Log, Match, Nic, RuleInterface, RuleList, Stage,
-    States, Verdict, ZoneRef,
+    Clause, Direction, Entry, Group, GroupCall, HookName, Inherited, Log, Nic, RuleInterface, RuleList, Stage, States,
+    Verdict, ZoneRef,
 };
 
 use super::lower::{Accept, Lowering, Site, Source};
@@ -240,7 +240,7 @@ impl Lowering<'_> {
 
     fn rule(&mut self, body: &mut Vec<Rule>, rule: &crate::policy::Rule, site: &Site) {
         let source = Source { comment: comment(&rule.origin.identity), span: rule.origin.span, policy: false };
-        for clause in merged(rule) {
+        for clause in Clause::merged(rule.clauses()) {
             self.clause(body, &clause, site, &source);
         }
     }
@@ -303,7 +303,7 @@ impl Lowering<'_> {
         match rule.services.len() {
             _ if !rule.enabled || rule.direction != direction => 0,
             0 | 1 => 1,
-            _ => merged(rule).iter().filter(|clause| clause.speaks_of(self.family)).count(),
+            _ => Clause::merged(rule.clauses()).iter().filter(|clause| clause.speaks_of(self.family)).count(),
         }
     }
 
@@ -372,35 +372,6 @@ fn logs(rule: &crate::policy::Rule, site: &Site) -> bool {
 /// Whether an inherited entry cannot stand in a chain that guests share.
 fn stands_apart(entry: &Entry, site: &Site) -> bool {
     matches!(entry.interface(), RuleInterface::Nic(_)) || entry.rules(site.direction).any(|(rule, _)| logs(rule, site))
-}
-
-/// The clauses of a rule; those that differ in destination ports alone are one.
-fn merged(rule: &crate::policy::Rule) -> Vec<Clause> {
-    let mut merged: Vec<Clause> = Vec::new();
-    for clause in rule.clauses() {
-        if !merged.iter_mut().any(|other| takes_ports(other, &clause)) {
-            merged.push(clause);
-        }
-    }
-    merged
-}
-
-/// Adds another clause's destination ports, if these are all that tells them apart.
-fn takes_ports(clause: &mut Clause, other: &Clause) -> bool {
-    let ports = |one: &Match| matches!(one, Match::DestPorts(_));
-    let alike = clause.verdict == other.verdict
-        && clause.log == other.log
-        && clause.matches.len() == other.matches.len()
-        && clause.matches.iter().any(ports)
-        && clause.matches.iter().zip(&other.matches).all(|(a, b)| a == b || (ports(a) && ports(b)));
-    if alike {
-        for (mine, theirs) in clause.matches.iter_mut().zip(&other.matches) {
-            if let (Match::DestPorts(mine), Match::DestPorts(theirs)) = (mine, theirs) {
-                *mine = mine.union(theirs);
-            }
-        }
-    }
-    alike
 }
 
 fn applies(interface: &RuleInterface, nic: Option<&Nic>) -> bool {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostics, Span};
 use crate::net::{AddressSet, Family, Protocol};
 use crate::policy::{
-    Clause, Direction, Entry, Group, HookName, Log, Match, Nic, Origin, Rule as PolicyRule, RuleInterface, RuleList,
-    Section, SectionKind, Stage, Verdict, ZoneRef,
+    Clause, Direction, Entry, Group, HookName, Log, Nic, Origin, Rule as PolicyRule, RuleInterface, RuleList, Section,
+    SectionKind, Stage, Verdict, ZoneRef,
 };
 
 use super::clause::{Place, alternatives, nics, unseen_protocol};
@@ -311,7 +311,7 @@ impl<'a> Builder<'a> {
         }
         let comment = comment(&rule.origin);
         let said = Said { comment: Some(&comment), policy: false, interface };
-        for clause in merge(rule.clauses()) {
+        for clause in Clause::merged(rule.clauses()) {
             self.unseen.extend(unseen_protocol(&clause).map(|protocol| (rule.origin.span, protocol)));
             self.clause(scope, &clause, said, body);
         }
@@ -451,29 +451,6 @@ const fn nic_side(hook: HookName) -> Side {
         HookName::GuestOut | HookName::HostIn | HookName::HostForward => Side::Source,
         HookName::GuestIn | HookName::HostOut | HookName::VnetForward => Side::Dest,
     }
-}
-
-/// Clauses of one rule that differ by ports alone become one; they do the same, so their order says nothing.
-fn merge(clauses: Vec<Clause>) -> Vec<Clause> {
-    let is_port = |condition: &Match| matches!(condition, Match::DestPorts(_));
-    let mut merged: Vec<Clause> = Vec::with_capacity(clauses.len());
-    for clause in clauses {
-        let like = |other: &&mut Clause| {
-            (other.verdict, other.log, other.matches.len()) == (clause.verdict, clause.log, clause.matches.len())
-                && other.matches.iter().zip(&clause.matches).all(|(a, b)| a == b || (is_port(a) && is_port(b)))
-        };
-        match merged.iter_mut().find(like) {
-            Some(other) => {
-                for pair in other.matches.iter_mut().zip(&clause.matches) {
-                    if let (Match::DestPorts(all), Match::DestPorts(more)) = pair {
-                        *all = all.union(more);
-                    }
-                }
-            }
-            None => merged.push(clause),
-        }
-    }
-    merged
 }
 
 /// A set that packets fill, with a rate for each source.
