@@ -47,6 +47,12 @@ impl<'a> Judge<'a> {
         Self { direction, stages: stages.collect() }
     }
 
+    /// The direction of the hook.
+    #[must_use]
+    pub const fn direction(&self) -> Direction {
+        self.direction
+    }
+
     /// The clauses in the order in which they are tried, each with its stage and the rule it comes from.
     pub fn clauses(&self) -> impl Iterator<Item = (&'a Stage, &Clause, Option<Applied<'a>>)> {
         self.stages.iter().flat_map(|(stage, clauses)| clauses.iter().map(|(clause, rule)| (*stage, clause, *rule)))

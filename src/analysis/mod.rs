@@ -4,6 +4,7 @@
 //! the rule or stage that decides. Written over the policy and over no target's output, in the plainest way there is:
 //! every stage in order, every clause in order, every condition on its own.
 
+pub mod claims;
 mod condition;
 mod judge;
 mod packet;

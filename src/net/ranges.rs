@@ -104,6 +104,13 @@ impl<T: Number> Ranges<T> {
         at.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|(_, last)| value <= *last)
     }
 
+    /// The smallest member that is not below `value`.
+    #[must_use]
+    pub fn at_or_after(&self, value: T) -> Option<T> {
+        let at = self.0.partition_point(|(_, last)| *last < value);
+        self.0.get(at).map(|(first, _)| value.max(*first))
+    }
+
     /// What is in either.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {

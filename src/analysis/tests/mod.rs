@@ -9,7 +9,7 @@ use crate::diagnostic::SourceMap;
 use crate::policy::{Fleet, GuestPolicy, HostPolicy, Nic};
 
 /// What a spec resolves to.
-fn fleet(yaml: &str) -> Fleet {
+pub(in crate::analysis) fn fleet(yaml: &str) -> Fleet {
     let mut sources = SourceMap::default();
     sources.add("fwc.yaml", yaml);
     let (spec, diagnostics) = crate::spec::load(&sources);

@@ -1,0 +1,241 @@
+//! What the ends of a claim stand for: places, and the addresses that a packet may have there.
+//!
+//! * **outside** has every address that no machine of the spec has.
+//! * A **host** has its `addresses`; any, where the spec names none.
+//! * A **guest's NIC** has the addresses that its IP filter lets it use; without one its `ip`; any, where that is
+//!   unknown too (`dhcp`, or no `ip`).
+//!
+//! For `accept` these are the addresses that a machine can have as its own: no link-local, multicast, loopback or
+//! unspecified ones. A claim that nothing passes is about every source from which a guest *could* send, so about all
+//! of them: an IP filter stops the wrong ones, where there is one.
+//!
+//! The claim's own `source` and `dest` narrow this down. Where they name only addresses that the end has not, they are
+//! taken as written: such a claim is about forged addresses.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::net::{AddressSet, InterfaceAddress, Ranges};
+use crate::policy::{Claim, Crossing, Endpoint, Fleet, GuestKind, GuestPolicy, HostPolicy, Nic, Verdict};
+
+use super::way::{Way, ways};
+use crate::analysis::judge::Judge;
+use crate::analysis::route::Place;
+
+/// A hook of a machine in memory: what it is judged by is made once.
+type HookKey = (usize, usize);
+
+/// A fleet made ready for many claims.
+#[derive(Debug)]
+pub(super) struct World<'a> {
+    fleet: &'a Fleet,
+    hosts: BTreeMap<&'a str, &'a HostPolicy>,
+    guests: BTreeMap<(GuestKind, u32), Vec<(&'a HostPolicy, &'a GuestPolicy)>>,
+    /// What is outside, for claims that something passes.
+    outside_plain: AddressSet,
+    /// What is outside.
+    outside: AddressSet,
+    /// What a machine can have as its own.
+    plain: AddressSet,
+    all: AddressSet,
+    /// Only looked up, never listed.
+    judges: Mutex<HashMap<HookKey, Arc<Judge<'a>>>>,
+}
+
+/// Which end of a packet's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Source,
+    Dest,
+}
+
+/// The addresses that are in all of some sets.
+#[derive(Debug, Default)]
+pub(super) struct Common<'s>(Vec<Cow<'s, AddressSet>>);
+
+impl Common<'_> {
+    /// The sets of one family's addresses as numbers.
+    pub(super) fn v4(&self) -> Vec<&Ranges<u32>> {
+        self.0.iter().map(|set| set.v4()).collect()
+    }
+
+    /// As [`Common::v4`].
+    pub(super) fn v6(&self) -> Vec<&Ranges<u128>> {
+        self.0.iter().map(|set| set.v6()).collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        use super::field::least;
+        least(&self.v4(), 0).is_none() && least(&self.v6(), 0).is_none()
+    }
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(fleet: &'a Fleet) -> Self {
+        let mut guests: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for host in &fleet.hosts {
+            for guest in &host.guests {
+                guests.entry((guest.kind, guest.id)).or_default().push((host, guest));
+            }
+        }
+        let nics = fleet.hosts.iter().flat_map(|host| &host.guests).flat_map(|guest| &guest.nics);
+        let interfaces = nics.flat_map(|nic| &nic.addresses).chain(fleet.hosts.iter().flat_map(|host| &host.addresses));
+        let inside = addresses_of(interfaces);
+        let (plain, all) = (plain(), everything());
+        Self {
+            fleet,
+            hosts: fleet.hosts.iter().map(|host| (host.name.as_str(), host)).collect(),
+            guests,
+            outside_plain: plain.difference(&inside),
+            outside: all.difference(&inside),
+            plain,
+            all,
+            judges: Mutex::default(),
+        }
+    }
+
+    fn places(&self, endpoint: &Endpoint) -> Vec<Place<'a>> {
+        match endpoint {
+            Endpoint::Outside => vec![Place::Outside],
+            Endpoint::Host(name) => self.hosts.get(name.as_str()).map(|host| Place::Host(host)).into_iter().collect(),
+            Endpoint::Guest { kind, id, nic } => {
+                let homes = self.guests.get(&(*kind, *id)).into_iter().flatten();
+                let nics = homes.flat_map(|(host, guest)| guest.nics.iter().map(move |nic| (*host, *guest, nic)));
+                nics.filter(|(_, _, known)| nic.is_none_or(|only| known.index == only))
+                    .map(|(host, guest, nic)| Place::Guest(host, guest, nic))
+                    .collect()
+            }
+        }
+    }
+
+    /// Every way between two endpoints.
+    pub(super) fn ways(&self, claim: &Claim, from: &Endpoint, to: &Endpoint) -> Vec<Way<'a>> {
+        ways(&self.places(from), &self.places(to), &self.fleet.hosts, claim.expect)
+    }
+
+    /// The judges of a way's hooks.
+    pub(super) fn judges(&self, way: &Way<'a>) -> Vec<Arc<Judge<'a>>> {
+        way.crossings.iter().map(|crossing| self.judge(crossing)).collect()
+    }
+
+    fn judge(&self, crossing: &Crossing<'a>) -> Arc<Judge<'a>> {
+        let nic = crossing.nic.map_or(0, |nic| std::ptr::from_ref(nic).addr());
+        let key = (std::ptr::from_ref(crossing.hook).addr(), nic);
+        let known = |judges: &HashMap<HookKey, Arc<Judge<'a>>>| judges.get(&key).map(Arc::clone);
+        if let Some(judge) = known(&self.judges.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return judge;
+        }
+        let judge = Arc::new(Judge::new(crossing.hook, crossing.nic));
+        self.judges.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&judge));
+        judge
+    }
+
+    /// The addresses that a packet of a claim may have at one end of its way.
+    pub(super) fn addresses<'s>(&'s self, claim: &'s Claim, place: Place<'a>, side: Side) -> Common<'s> {
+        let wanted = match side {
+            Side::Source => claim.source.as_ref(),
+            Side::Dest => claim.dest.as_ref(),
+        };
+        let own = self.own(place, side, claim.expect);
+        let Some(wanted) = wanted.map(|addresses| &*addresses.set) else { return Common(vec![own]) };
+        let both = Common(vec![own, Cow::Borrowed(wanted)]);
+        if both.is_empty() && !self.others_have(claim, place, side, wanted) {
+            return Common(vec![Cow::Borrowed(wanted)]);
+        }
+        both
+    }
+
+    /// Whether another NIC of the same guest has some of the addresses.
+    fn others_have(&self, claim: &Claim, place: Place<'a>, side: Side, wanted: &AddressSet) -> bool {
+        let Place::Guest(host, guest, nic) = place else { return false };
+        let others = guest.nics.iter().filter(|other| other.index != nic.index);
+        others
+            .map(|other| self.own(Place::Guest(host, guest, other), side, claim.expect))
+            .any(|own| !Common(vec![own, Cow::Borrowed(wanted)]).is_empty())
+    }
+
+    /// The addresses of the place itself, whatever the claim says.
+    fn own<'s>(&'s self, place: Place<'a>, side: Side, expect: Verdict) -> Cow<'s, AddressSet> {
+        let passes = expect == Verdict::Accept;
+        let any = || if passes { Cow::Borrowed(&self.plain) } else { Cow::Borrowed(&self.all) };
+        match place {
+            Place::Outside => Cow::Borrowed(if passes { &self.outside_plain } else { &self.outside }),
+            Place::Host(host) => {
+                Some(addresses_of(&host.addresses)).filter(|set| !set.is_empty()).map_or_else(any, Cow::Owned)
+            }
+            Place::Guest(..) if side == Side::Source && !passes => any(),
+            Place::Guest(host, guest, nic) => {
+                let known = known(host, guest, nic);
+                let usable = known.as_ref().map(|set| set.intersection(&self.plain)).filter(|set| !set.is_empty());
+                match (usable, known) {
+                    (Some(usable), _) if passes => Cow::Owned(usable),
+                    (Some(_), Some(known)) => Cow::Owned(known.into_owned()),
+                    (None, _) | (Some(_), None) => any(),
+                }
+            }
+        }
+    }
+
+    /// Addresses that make a packet easy to read, best first: those of the machine, then those for examples.
+    pub(super) fn readable(place: Place<'a>) -> Vec<IpAddr> {
+        let own: Vec<IpAddr> = match place {
+            Place::Outside => Vec::new(),
+            Place::Host(host) => host.addresses.iter().map(|interface| interface.address()).collect(),
+            Place::Guest(_, _, nic) => nic.addresses.iter().map(|interface| interface.address()).collect(),
+        };
+        own.into_iter().chain(EXAMPLES).collect()
+    }
+}
+
+/// From the networks for documentation (RFC 5737, RFC 3849).
+const EXAMPLES: [IpAddr; 4] = [
+    IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 77)),
+    IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 77)),
+    IpAddr::V6(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0x77)),
+    IpAddr::V6(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0xeeee, 0, 0, 0, 0, 0x77)),
+];
+
+/// What a NIC is known to have: what its IP filter lets through, or its addresses and its link-local one.
+fn known<'a>(host: &HostPolicy, guest: &GuestPolicy, nic: &'a Nic) -> Option<Cow<'a, AddressSet>> {
+    let filtered = host.enabled && guest.enabled && nic.firewall;
+    if let Some(sources) = nic.sources.as_deref().filter(|_| filtered) {
+        return Some(Cow::Borrowed(sources));
+    }
+    if nic.dhcp || nic.addresses.is_empty() {
+        return None;
+    }
+    let own = addresses_of(&nic.addresses);
+    let link_local = nic.mac.map(|mac| AddressSet::address(mac.link_local().into())).unwrap_or_default();
+    Some(Cow::Owned(own.union(&link_local)))
+}
+
+fn addresses_of<'i>(interfaces: impl IntoIterator<Item = &'i InterfaceAddress>) -> AddressSet {
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    for interface in interfaces {
+        match interface.address() {
+            IpAddr::V4(address) => v4.push((address.into(), address.into())),
+            IpAddr::V6(address) => v6.push((address.into(), address.into())),
+        }
+    }
+    AddressSet::new(Ranges::from_ranges(v4), Ranges::from_ranges(v6))
+}
+
+fn everything() -> AddressSet {
+    AddressSet::new(Ranges::all(), Ranges::all())
+}
+
+/// Addresses that a machine can have as its own, and use beyond its link: not 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16,
+/// 224.0.0.0/3, ::/127, fe80::/10, ff00::/8.
+fn plain() -> AddressSet {
+    let v4 = Ranges::from_ranges([
+        (0, 0x00ff_ffff),
+        (0x7f00_0000, 0x7fff_ffff),
+        (0xa9fe_0000, 0xa9fe_ffff),
+        (0xe000_0000, u32::MAX),
+    ]);
+    let v6: Ranges<u128> =
+        Ranges::from_ranges([(0, 1), (0xfe80 << 112, (0xfec0 << 112) - 1), (0xff00 << 112, u128::MAX)]);
+    everything().difference(&AddressSet::new(v4, v6))
+}

@@ -1,0 +1,227 @@
+//! Claims decided: does every packet that a test of the spec speaks of meet the verdict that it expects?
+//!
+//! In: a fleet and one of its [`Claim`]s. Out: an [`Outcome`]; where the claim does not hold, with one packet that shows it.
+//!
+//! # What a claim means
+//!
+//! A claim speaks of IP packets: every combination of one endpoint of `from`, one of `to` and one service, on every
+//! host that a guest may run on and through every NIC of a guest, unless it names one. Two different machines are
+//! meant where a list or a wildcard names one machine at both ends.
+//!
+//! * `accept`: the rules accept every such packet. One that a protective stage stops does not count against it (state,
+//!   blacklist, smurfs, flags, MAC and IP filter, router advertisements, ethertypes), as long as some packet is left
+//!   that is accepted.
+//! * `drop`: every such packet vanishes, and its sender is told nothing. A rejected packet does count against it.
+//! * `reject`: every such packet is rejected.
+//!
+//! What the noise stage in front of a drop or reject policy answers otherwise than that policy counts neither against
+//! `drop` nor against `reject`, and nor does what a protective stage drops count against `reject`; some packet must be left
+//! that gets the very verdict. What these stages *accept* does count.
+//!
+//! # Which packets these are
+//!
+//! See [`ends`] for the addresses, interfaces and ways, and [`sample`] for the packets that stand in for all of them.
+
+mod ends;
+mod field;
+mod sample;
+mod space;
+mod way;
+
+use rayon::prelude::*;
+
+use crate::policy::{Claim, Endpoint, Fleet, Service, Stage, Verdict};
+
+use super::packet::Packet;
+use super::trace::{Answer, Trace};
+use ends::World;
+use sample::{Found, sample};
+use space::{Ends, Space};
+use way::Way;
+
+/// What became of a claim.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// The claim.
+    pub claim: &'a Claim,
+    /// How many packets were tried.
+    pub packets: u64,
+    /// How many of the packets that stand in for all were not tried, because they are too many.
+    pub left_out: u64,
+    /// Why it does not hold, if it does not.
+    pub failure: Option<Failure<'a>>,
+}
+
+/// Why a claim does not hold.
+#[derive(Debug)]
+pub enum Failure<'a> {
+    /// There is a packet that gets another verdict.
+    Counterexample(Box<Answer<'a>>),
+    /// Every packet between two ends is stopped before the rules; this is one of them.
+    NothingLeft(Box<Answer<'a>>),
+    /// No packet between these two ends fits.
+    NoPacket(Endpoint, Endpoint),
+}
+
+/// Decides the claims of a fleet that are wanted, in their order.
+#[must_use]
+pub fn check(fleet: &Fleet, wanted: impl Fn(&Claim) -> bool + Sync) -> Vec<Outcome<'_>> {
+    let world = World::new(fleet);
+    fleet.tests.par_iter().filter(|claim| wanted(claim)).map(|claim| decide(&world, claim)).collect()
+}
+
+/// What a packet's verdict is to a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// It is as expected.
+    Meets,
+    /// It is not, and does not count.
+    Excused,
+    /// It is not.
+    Contradicts,
+}
+
+/// What a verdict of a stage is to an expectation.
+const fn weigh(verdict: Verdict, stage: Option<&Stage>, expect: Verdict) -> Weight {
+    let excused = match (verdict, stage) {
+        (Verdict::Drop | Verdict::Reject, Some(stage)) => is_protective(stage) || (is_noise(stage) && !accepts(expect)),
+        (Verdict::Drop | Verdict::Reject, None) | (Verdict::Accept | Verdict::Skip, _) => false,
+    };
+    match (verdict, expect) {
+        (Verdict::Accept, Verdict::Accept) | (Verdict::Drop, Verdict::Drop) | (Verdict::Reject, Verdict::Reject) => {
+            Weight::Meets
+        }
+        _ if excused => Weight::Excused,
+        _ => Weight::Contradicts,
+    }
+}
+
+const fn accepts(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Accept)
+}
+
+const fn is_noise(stage: &Stage) -> bool {
+    matches!(stage, Stage::Noise { .. })
+}
+
+/// Whether a stage protects whatever the rules say.
+const fn is_protective(stage: &Stage) -> bool {
+    match stage {
+        Stage::StackedVlan
+        | Stage::MacFilter
+        | Stage::IpFilter
+        | Stage::Layer2(_)
+        | Stage::Conntrack { .. }
+        | Stage::Blacklist { .. }
+        | Stage::Smurfs { .. }
+        | Stage::TcpFlags { .. }
+        | Stage::RouterAdvertisements => true,
+        Stage::OtherFrames
+        | Stage::Loopback
+        | Stage::Arp
+        | Stage::Igmp
+        | Stage::Dhcp
+        | Stage::NeighbourDiscovery(_)
+        | Stage::Rules(_)
+        | Stage::Management { .. }
+        | Stage::Corosync(_)
+        | Stage::Noise { .. }
+        | Stage::Policy { .. } => false,
+    }
+}
+
+/// What is known so far of a claim between two ends.
+#[derive(Debug, Default)]
+struct Tally {
+    packets: u64,
+    left_out: u64,
+}
+
+fn decide<'a>(world: &World<'a>, claim: &'a Claim) -> Outcome<'a> {
+    let mut tally = Tally::default();
+    let mut failure = None;
+    let pairs = claim.from.iter().flat_map(|from| {
+        claim.to.iter().flat_map(move |to| {
+            let alone = from.endpoints.len() == 1 && to.endpoints.len() == 1;
+            let pairs = from.endpoints.iter().flat_map(|a| to.endpoints.iter().map(move |b| (a, b)));
+            pairs.filter(move |(a, b)| alone || !same_machine(a, b))
+        })
+    });
+    let mut any = false;
+    for (from, to) in pairs {
+        any = true;
+        failure = between(world, claim, from, to, &mut tally);
+        if failure.is_some() {
+            break;
+        }
+    }
+    if !any && let (Some(from), Some(to)) = (first(&claim.from), first(&claim.to)) {
+        failure = Some(Failure::NoPacket(from, to));
+    }
+    Outcome { claim, packets: tally.packets, left_out: tally.left_out, failure }
+}
+
+fn first(ends: &[crate::policy::ClaimEnd]) -> Option<Endpoint> {
+    ends.first().and_then(|end| end.endpoints.first()).cloned()
+}
+
+fn same_machine(a: &Endpoint, b: &Endpoint) -> bool {
+    match (a, b) {
+        (Endpoint::Host(a), Endpoint::Host(b)) => a == b,
+        (Endpoint::Guest { id: a, .. }, Endpoint::Guest { id: b, .. }) => a == b,
+        (Endpoint::Outside | Endpoint::Host(_) | Endpoint::Guest { .. }, _) => false,
+    }
+}
+
+/// All packets from one endpoint to another. Every service, wherever the two run, must leave a packet that meets the
+/// expectation.
+fn between<'a>(
+    world: &World<'a>,
+    claim: &'a Claim,
+    from: &Endpoint,
+    to: &Endpoint,
+    tally: &mut Tally,
+) -> Option<Failure<'a>> {
+    let ways = world.ways(claim, from, to);
+    let services: Vec<Option<&Service>> = match claim.services.as_slice() {
+        [] => vec![None],
+        services => services.iter().map(Some).collect(),
+    };
+    let mut fits = false;
+    for placement in ways.chunk_by(Way::same_placement) {
+        let ready: Vec<_> =
+            placement.iter().map(|way| (way, world.judges(way), Ends::new(world, claim, way))).collect();
+        for service in &services {
+            let (mut met, mut excused) = (false, None);
+            for (way, judges, ends) in &ready {
+                for space in Space::all(claim, *service, ends, judges) {
+                    let sampled = sample(&space, judges, claim.expect);
+                    tally.packets += sampled.packets;
+                    tally.left_out = tally.left_out.saturating_add(sampled.left_out);
+                    match sampled.result {
+                        Found::Contradiction(packet) => return Some(Failure::Counterexample(example(way, packet))),
+                        Found::Met => met = true,
+                        Found::Excused(packet) => {
+                            excused.get_or_insert_with(|| example(way, packet));
+                        }
+                    }
+                }
+            }
+            fits |= met;
+            match excused {
+                Some(example) if !met => return Some(Failure::NothingLeft(example)),
+                Some(_) | None => {}
+            }
+        }
+    }
+    (!fits).then(|| Failure::NoPacket(from.clone(), to.clone()))
+}
+
+/// The packet's way once more, by the evaluator itself.
+fn example<'a>(way: &Way<'a>, packet: Packet) -> Box<Answer<'a>> {
+    let trace = Trace::new(&packet, way.legs.clone());
+    Box::new(Answer { from: way.from, to: way.to, via: way.via, packet, trace, notes: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests;
