@@ -97,3 +97,14 @@ fn outputs_name_no_place_of_the_machine_that_made_them() {
         }
     }
 }
+
+#[test]
+fn the_tests_of_every_example_pass() {
+    for example in examples() {
+        let output = common::fwc().arg("test").arg(&example.path).output().expect("fwc runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "`fwc test` fails on the example {}:\n{said}", example.name);
+        assert!(said.contains(" passed, 0 failed"), "the example {} has no tests", example.name);
+        assert!(!said.contains("in part"), "a test of the example {} is decided in part:\n{said}", example.name);
+    }
+}

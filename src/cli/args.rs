@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{build, check, completions, man, show, trace};
+use super::{build, check, completions, man, show, test, trace};
 
 /// Compile one YAML description of a datacenter's firewall into what each machine loads.
 ///
@@ -10,7 +10,7 @@ use super::{build, check, completions, man, show, trace};
 /// files that all mean the same. SPEC is a YAML file or a folder of them; by default `fwc.yaml` or the
 /// folder `fwc/` in the current folder.
 ///
-/// Exit status: 0 all is well, 1 the answer is "no" (warnings under `--deny`), 2 the command could not do
+/// Exit status: 0 all is well, 1 the answer is "no" (a failed test, warnings under `--deny`), 2 the command could not do
 /// its work (a spec with errors included).
 #[derive(Debug, Parser)]
 #[command(name = "fwc", version, max_term_width = 100, disable_help_subcommand = true)]
@@ -31,6 +31,8 @@ pub enum Command {
     Show(show::Arguments),
     /// Follow one packet through the hooks on its way, and say what decides at each
     Trace(Box<trace::Arguments>),
+    /// Decide the spec's own tests: what becomes of every packet that they speak of
+    Test(test::Arguments),
     /// Print the JSON Schema of the spec language
     ///
     /// Editors with a YAML language server complete and check a spec with it:

@@ -17,6 +17,7 @@ mod place;
 pub mod report;
 mod schema;
 mod show;
+mod test;
 mod trace;
 mod words;
 
@@ -55,6 +56,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Check(arguments) => check::run(arguments),
         Command::Show(arguments) => show::run(arguments),
         Command::Trace(arguments) => trace::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man(arguments) => man::run(arguments),

@@ -5,7 +5,7 @@ use std::fmt;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 
 use crate::cli::{Failure, Style};
-use crate::diagnostic::{Diagnostic, Diagnostics, Label, Severity, SourceMap};
+use crate::diagnostic::{Diagnostic, Diagnostics, Label, Severity, SourceMap, Span};
 
 use super::snippet::Snippet;
 use super::{SHOWN, totals};
@@ -30,6 +30,14 @@ pub fn findings(sources: &SourceMap, diagnostics: &Diagnostics, style: Style) ->
     }
     text.push_str(&totals(diagnostics));
     text.push('\n');
+    text
+}
+
+/// Something about places of the spec that is no error in it: an answer. The first label is the main one.
+#[must_use]
+pub fn finding(sources: &SourceMap, message: &str, labels: &[Label], help: Option<&str>, style: Style) -> String {
+    let mut text = String::new();
+    render(&handler(style), &Report::at(sources, message, labels, help), &mut text);
     text
 }
 
@@ -79,7 +87,8 @@ fn render(handler: &GraphicalReportHandler, report: &Report<'_>, text: &mut Stri
 
 /// The line without control characters, which would reach the terminal; colours pass. Those that reorder text
 /// become visible.
-fn harmless(line: &str) -> String {
+#[must_use]
+pub fn harmless(line: &str) -> String {
     let is_color = |rest: &str| {
         rest.strip_prefix('[')
             .is_some_and(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m'))
@@ -108,10 +117,18 @@ struct Report<'a> {
 
 impl<'a> Report<'a> {
     fn new(sources: &'a SourceMap, diagnostic: &'a Diagnostic) -> Self {
-        let file = diagnostic.span().file;
+        Self {
+            code: Some(diagnostic.code.as_str()),
+            severity: diagnostic.severity,
+            ..Self::at(sources, &diagnostic.message, &diagnostic.labels, diagnostic.help.as_deref())
+        }
+    }
+
+    /// An error without a code.
+    fn at(sources: &'a SourceMap, message: &'a str, labels: &'a [Label], help: Option<&'a str>) -> Self {
+        let file = labels.first().map_or(Span::default(), |label| label.span).file;
         let here = Snippet { sources, file };
-        let (near, far): (Vec<&Label>, Vec<&Label>) =
-            diagnostic.labels.iter().partition(|label| label.span.file == file);
+        let (near, far): (Vec<&Label>, Vec<&Label>) = labels.iter().partition(|label| label.span.file == file);
         let labels = near
             .into_iter()
             .zip(0_usize..)
@@ -127,10 +144,10 @@ impl<'a> Report<'a> {
             })
             .collect();
         Self {
-            code: Some(diagnostic.code.as_str()),
-            severity: diagnostic.severity,
-            message: &diagnostic.message,
-            help: diagnostic.help.as_deref(),
+            code: None,
+            severity: Severity::Error,
+            message,
+            help,
             snippet: Some(here),
             labels,
             others: far.into_iter().map(|label| Self::elsewhere(sources, label)).collect(),
@@ -205,7 +222,7 @@ impl miette::Diagnostic for Report<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::{Code, FileId, Span};
+    use crate::diagnostic::{Code, FileId};
 
     fn span(sources: &SourceMap, file: FileId, word: &str) -> Span {
         let start = sources.text(file).find(word).unwrap();

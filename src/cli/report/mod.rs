@@ -9,7 +9,7 @@ mod snippet;
 
 use crate::diagnostic::{Diagnostics, Severity};
 
-pub use human::{failure, findings};
+pub use human::{failure, finding, findings, harmless};
 pub use json::document;
 
 /// How many findings the text form shows before it only counts them.

@@ -1,7 +1,7 @@
 //! `fwc trace`: one packet's way, and why it arrives or does not.
 
 mod ask;
-mod setting;
+pub(in crate::cli) mod setting;
 pub(in crate::cli) mod text;
 pub(in crate::cli) mod view;
 

@@ -7,7 +7,7 @@ use crate::policy::{Fleet, GuestPolicy, HookName, HostPolicy, Setting, Stage, Vn
 
 /// An option or ipset in force.
 #[derive(Debug, Clone)]
-pub(super) struct Cause {
+pub(in crate::cli) struct Cause {
     /// `policy_in`, or `+blacklist` for an ipset.
     pub name: String,
     /// Its value; empty for an ipset.
@@ -24,7 +24,7 @@ enum Owner<'a> {
 }
 
 /// Why the stage that decides is there; none where no option has a say, and for rules.
-pub(super) fn cause(fleet: &Fleet, step: &Step<'_>) -> Option<Cause> {
+pub(in crate::cli) fn cause(fleet: &Fleet, step: &Step<'_>) -> Option<Cause> {
     let host = step.crossing.host;
     let owner = owner(step)?;
     let options = &host.options;
