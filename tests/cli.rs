@@ -112,6 +112,7 @@ fn with_an_error_nothing_is_written_and_nothing_printed() {
         &["build", SPEC, "-o", "new", "--host", "nobody"],
         &["build", SPEC, "-o", "new", "--templates", "nowhere"],
         &["show", ERRORS, "host/pm1"],
+        &["trace", ERRORS, "--from", "vm/100", "--to", "vm/101"],
     ] {
         let failed = lab.run(arguments);
         assert_eq!((status(&failed), stdout(&failed)), (2, ""), "{arguments:?}");
@@ -212,7 +213,14 @@ fn a_spec_comes_from_standard_input_too() {
 #[test]
 fn a_reader_that_goes_away_is_no_reason_to_panic() {
     let lab = Lab::new();
-    for arguments in [&["schema"][..], &["man"], &["completions", "bash"], &["show", SPEC, "vm/100"], &["--help"]] {
+    for arguments in [
+        &["schema"][..],
+        &["man"],
+        &["completions", "bash"],
+        &["show", SPEC, "vm/100"],
+        &["trace", SPEC, "--from", "vm/100", "--to", "vm/101"],
+        &["--help"],
+    ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let ended = lab.command(arguments).stdout(writer).output().unwrap();

@@ -188,7 +188,7 @@ fn remarks_say_what_the_verdicts_do_not() {
     assert_eq!(of(&out), ["off vm/102:net2 true"]);
     let dhcp = Question { source: Some("192.0.2.2".parse().unwrap()), ..tcp("vm/103", "host/b", 1) };
     assert_eq!(of(&dhcp), ["off vm/103 true", vnet_off]);
-    // A rule for an interface, once though it has two services; not the one behind what decides.
+    // Rules for interfaces, where the packet names none; not those that speak of others.
     let enters = Question { source: Some("192.0.2.1".parse().unwrap()), ..tcp("outside", "host/a", 53) };
     assert_eq!(of(&enters), ["Accept by eno1", "Drop by eno2"]);
     let by = Question { interface: Some("eno1".to_owned()), ..enters.clone() };

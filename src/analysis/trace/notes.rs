@@ -1,7 +1,5 @@
 //! What somebody who reads a trace should know besides the verdicts.
 
-use std::sync::Arc;
-
 use crate::diagnostic::Span;
 use crate::policy::{
     Applied, Carriage, Direction, End, Fleet, GuestPolicy, HostPolicy, Match, Origin, SkipReason, Skipped, Stage,
@@ -164,15 +162,12 @@ fn router<'a>(answer: &Answer<'a>) -> Option<Note<'a>> {
 /// Rules of a host for one interface that come before what decides, and of which all else holds.
 fn passed_over<'a>(step: &Step<'a>) -> Vec<Note<'a>> {
     let direction = step.crossing.hook.name.direction();
-    let mut notes: Vec<Note<'a>> = Vec::new();
-    let known = |notes: &[Note<'a>], rule: &Applied<'a>| {
-        notes.iter().any(|note| matches!(note, Note::Interface { applied, .. } if Arc::ptr_eq(applied.rule, rule.rule)))
-    };
+    let mut notes = Vec::new();
     for (_, clause, applied) in Judge::new(step.crossing.hook, step.crossing.nic).clauses() {
         let mut failing = clause.matches.iter().filter(|condition| !holds(condition, &step.packet, direction));
         match (failing.next(), failing.next(), applied) {
             (None, ..) if clause.verdict != Verdict::Skip => break,
-            (Some(condition), None, Some(applied)) if !known(&notes, &applied) => {
+            (Some(condition), None, Some(applied)) => {
                 if let Some(interface) = unnamed(condition, &step.packet, direction) {
                     let machine = step.crossing.machine.clone();
                     notes.push(Note::Interface { applied, machine, interface: interface.to_owned() });
