@@ -329,6 +329,7 @@ fn there_is_a_manual_page_for_every_command() {
             "fwc-man.1",
             "fwc-schema.1",
             "fwc-show.1",
+            "fwc-test.1",
             "fwc-trace.1",
             "fwc.1"
         ]
