@@ -95,13 +95,27 @@ pub fn files(fleet: &Fleet, host: &str) -> Result<BTreeMap<String, String>, Stri
     Ok(files)
 }
 
-/// Loads a host's files into this network namespace.
+/// Loads a host's files into this network namespace, where nothing was loaded before.
 pub fn load(host: &HostPolicy, files: &BTreeMap<String, String>, backend: Backend) -> io::Result<()> {
+    for key in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
+        set_sysctl(&format!("net.bridge.{key}"), "0")?;
+    }
+    for _ in 0..2 {
+        reload(host, files, backend)?;
+    }
+    if backend.target() == TargetName::Iptables {
+        set_sysctl("net.bridge.bridge-nf-filter-vlan-tagged", "1")?;
+    }
+    sysctls(files)
+}
+
+/// Loads a host's files once more, as on a running host.
+pub fn reload(host: &HostPolicy, files: &BTreeMap<String, String>, backend: Backend) -> io::Result<()> {
     match backend {
         Backend::IptablesLegacy => iptables(host, files, "legacy"),
         Backend::IptablesNft => iptables(host, files, "nft"),
-        Backend::NftHost => nft(&inet_alone(file(files, "fwc.nft")?), files),
-        Backend::Nft => nft(file(files, "fwc.nft")?, files),
+        Backend::NftHost => run("nft", &["-f", "-"], &inet_alone(file(files, "fwc.nft")?)).map(drop),
+        Backend::Nft => run("nft", &["-f", "-"], file(files, "fwc.nft")?).map(drop),
     }
 }
 
@@ -110,53 +124,35 @@ fn file<'a>(files: &'a BTreeMap<String, String>, name: &str) -> io::Result<&'a s
 }
 
 fn iptables(host: &HostPolicy, files: &BTreeMap<String, String>, kind: &str) -> io::Result<()> {
-    for key in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
-        set_sysctl(&format!("net.bridge.{key}"), "0")?;
+    if let Some(sets) = files.get("ipset.rules") {
+        run("ipset", &["restore"], sets)?;
     }
-    for _ in 0..2 {
-        if let Some(sets) = files.get("ipset.rules") {
-            run("ipset", &["restore"], sets)?;
-        }
-        for family in ["iptables", "ip6tables"] {
-            let text = file(files, &format!("{family}.rules"))?;
-            let program = format!("{family}-{kind}-restore");
-            match host.iptables.mode {
-                IptablesMode::Exclusive => run(&program, &[], text)?,
-                IptablesMode::Shared { .. } => {
-                    run(&program, &["--noflush"], text)?;
-                    run("sh", &["-e"], &entrances(text, family, kind))?
-                }
-            };
-        }
-        if let Some(text) = files.get("ebtables.rules") {
-            match host.iptables.mode {
-                IptablesMode::Exclusive => run("ebtables-nft-restore", &[], text)?,
-                IptablesMode::Shared { .. } => {
-                    run("ebtables-nft-restore", &["--noflush"], text)?;
-                    run("sh", &["-e"], &entrances(text, "ebtables", "nft"))?
-                }
-            };
+    let shared = matches!(host.iptables.mode, IptablesMode::Shared { .. });
+    let restore = |program: &str, text: &str| {
+        let flags: &[&str] = if shared { &["--noflush"] } else { &[] };
+        run(&format!("{program}-restore"), flags, text)
+    };
+    for family in ["iptables", "ip6tables"] {
+        let text = file(files, &format!("{family}.rules"))?;
+        restore(&format!("{family}-{kind}"), text)?;
+        if shared {
+            run("sh", &["-e"], &entrances(text, family, kind))?;
         }
     }
-    set_sysctl("net.bridge.bridge-nf-filter-vlan-tagged", "1")?;
-    sysctls(files)
+    if let Some(text) = files.get("ebtables.rules") {
+        restore("ebtables-nft", text)?;
+        if shared {
+            run("sh", &["-e"], &entrances(text, "ebtables", "nft"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The commands in a file's head by which packets are led to chains of its own, for one of a family's two programs.
 fn entrances(text: &str, family: &str, kind: &str) -> String {
     let commands = text.lines().filter_map(|line| line.strip_prefix("#   "));
-    let mine = commands.filter(|line| line.starts_with(&format!("{family} ")) && line.contains(" -C "));
+    let mine = commands.filter(|line| line.starts_with(&format!("{family} ")) && line.contains(" || "));
     mine.map(|line| line.replace(&format!("{family} "), &format!("{family}-{kind} ")) + "\n").collect()
-}
-
-fn nft(text: &str, files: &BTreeMap<String, String>) -> io::Result<()> {
-    for key in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
-        set_sysctl(&format!("net.bridge.{key}"), "0")?;
-    }
-    for _ in 0..2 {
-        run("nft", &["-f", "-"], text)?;
-    }
-    sysctls(files)
 }
 
 /// A script without its bridge table, which the running kernel may be unable to load.

@@ -5,7 +5,8 @@
 //! (`judge`, `session`). Model and kernel must agree on every one.
 //!
 //! Each run is a process of its own in a namespace of its own: the test starts this very program as
-//! `judge run SPEC HOST BACKEND SEED COUNT` under `unshare -n`. By hand it is run just so.
+//! `judge run SPEC HOST BACKEND SEED COUNT` under `unshare -n`. By hand it is run just so; and
+//! `judge reload BACKEND FLAVOUR COUNT` for reloads under traffic (`reload`).
 
 #![expect(
     clippy::indexing_slicing,
@@ -19,6 +20,7 @@ mod judge;
 mod load;
 mod probes;
 mod random;
+mod reload;
 mod run;
 mod session;
 mod stack;
@@ -36,24 +38,25 @@ use fwc::diagnostic::SourceMap;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use load::Backend;
+use reload::Flavour;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    if let [first, spec, host, backend, seed, count] = words.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
-        && *first == "run"
-    {
-        return match run_one(Path::new(spec), host, backend, seed, count) {
-            Ok(text) => {
-                print!("{text}");
-                ExitCode::SUCCESS
-            }
-            Err(text) => {
-                eprint!("{text}");
-                ExitCode::FAILURE
-            }
-        };
+    let said = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["run", spec, host, backend, seed, count] => run_one(Path::new(spec), host, backend, seed, count),
+        ["reload", backend, flavour, count] => reload_one(backend, flavour, count),
+        _ => return libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
+    };
+    match said {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            eprint!("{text}");
+            ExitCode::FAILURE
+        }
     }
-    libtest_mimic::run(&Arguments::from_args(), trials()).exit_code()
 }
 
 /// The files of a spec: itself, or those below it.
@@ -79,9 +82,22 @@ fn sources(spec: &Path) -> Result<SourceMap, String> {
     Ok(sources)
 }
 
+fn backend_of(name: &str) -> Result<Backend, String> {
+    Ok(Backend::ALL.into_iter().find(|known| known.name() == name).ok_or("no such backend\n")?)
+}
+
+/// Reloads so often under traffic, in the namespace that this process is in.
+fn reload_one(backend: &str, flavour: &str, count: &str) -> Result<String, String> {
+    let backend = backend_of(backend)?;
+    let flavour = Flavour::ALL.into_iter().find(|known| known.name() == flavour).ok_or("no such flavour\n")?;
+    let count = count.parse().map_err(|error| format!("{count}: {error}\n"))?;
+    let report = reload::run(backend, flavour, count).map_err(|error| format!("{error}\n"))?;
+    if report.wrong.is_empty() { Ok(format!("{report}\n")) } else { Err(format!("{report}\n")) }
+}
+
 /// Judges one host behind one backend, in the namespace that this process is in.
 fn run_one(spec: &Path, host: &str, backend: &str, seed: &str, count: &str) -> Result<String, String> {
-    let backend = Backend::ALL.into_iter().find(|known| known.name() == backend).ok_or("no such backend\n")?;
+    let backend = backend_of(backend)?;
     let seed = seed.parse().map_err(|error| format!("{seed}: {error}\n"))?;
     let count = count.parse().map_err(|error| format!("{count}: {error}\n"))?;
     let fleet = load::retargeted(load::fleet(&sources(spec)?)?, host, backend.target());
@@ -131,23 +147,38 @@ fn trials() -> Vec<Trial> {
                 if backend == Backend::Nft || !host.targets.contains(&backend.target()) {
                     continue;
                 }
-                let (spec, name) = (spec.clone(), host.name.clone());
+                let name = host.name.clone();
                 let title = format!("{example}::{name}::{}", backend.name());
-                trials.push(Trial::test(title, move || in_namespace(&spec, &name, backend)));
+                let words = ["run".to_owned(), spec.to_string_lossy().into_owned(), name, backend.name().to_owned()];
+                let words = [&words[..], &["1".to_owned(), "2000".to_owned()]].concat();
+                trials.push(Trial::test(title, move || in_namespace(&words)));
             }
         }
+    }
+    for (backend, flavour) in RELOADS {
+        let words = ["reload", backend.name(), flavour.name(), "100"].map(str::to_owned);
+        let title = format!("reload::{}::{}", backend.name(), flavour.name());
+        trials.push(Trial::test(title, move || in_namespace(&words)));
     }
     trials
 }
 
-fn in_namespace(spec: &Path, host: &str, backend: Backend) -> Result<(), Failed> {
+/// What is reloaded under traffic.
+const RELOADS: [(Backend, Flavour); 8] = [
+    (Backend::IptablesLegacy, Flavour::Own),
+    (Backend::IptablesLegacy, Flavour::Ipset),
+    (Backend::IptablesLegacy, Flavour::Shared),
+    (Backend::IptablesNft, Flavour::Own),
+    (Backend::IptablesNft, Flavour::Ipset),
+    (Backend::IptablesNft, Flavour::Shared),
+    (Backend::NftHost, Flavour::Own),
+    (Backend::NftHost, Flavour::Networks),
+];
+
+/// This program with these words, in a namespace of its own.
+fn in_namespace(words: &[String]) -> Result<(), Failed> {
     let program = std::env::current_exe()?;
-    let output = Command::new("unshare")
-        .arg("-n")
-        .arg(program)
-        .args(["run", &spec.to_string_lossy(), host, backend.name(), "1", "2000"])
-        .stdin(Stdio::null())
-        .output()?;
+    let output = Command::new("unshare").arg("-n").arg(program).args(words).stdin(Stdio::null()).output()?;
     if output.status.success() {
         return Ok(());
     }
