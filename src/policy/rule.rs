@@ -240,14 +240,13 @@ impl Service {
         self.protocol.speaks_of(family)
     }
 
-    /// Its conditions. ICMP speaks of IPv4 alone, ICMPv6 of IPv6 alone.
+    /// Its conditions. ICMP and IGMP speak of IPv4 alone, ICMPv6 of IPv6 alone.
     #[must_use]
     pub fn matches(&self) -> Vec<Match> {
         let mut matches = Vec::with_capacity(3);
-        if self.protocol == Protocol::ICMP {
-            matches.push(Match::Family(Family::V4));
-        } else if self.protocol == Protocol::ICMPV6 {
-            matches.push(Match::Family(Family::V6));
+        let families: Vec<Family> = Family::BOTH.into_iter().filter(|family| self.speaks_of(*family)).collect();
+        if let [only] = families.as_slice() {
+            matches.push(Match::Family(*only));
         }
         matches.push(Match::Protocol(self.protocol));
         matches.extend(self.source_ports.clone().map(Match::SourcePorts));

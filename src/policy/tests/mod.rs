@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::net::{AddressSet, Mac, Ranges};
+use crate::net::{AddressSet, Mac, Protocol, Ranges};
 
 /// A clause as a line: conditions, verdict, log level.
 fn line(clause: &Clause) -> String {
@@ -189,4 +189,17 @@ fn a_clause_knows_which_families_it_speaks_of() {
     assert!(!arp.speaks_of(Family::V4) && !arp.speaks_of(Family::V6));
     let all = Clause::new(Vec::new(), Verdict::Drop);
     assert!(all.speaks_of(Family::V4) && all.speaks_of(Family::V6));
+}
+
+#[test]
+fn a_protocol_of_one_family_is_looked_for_in_that_family_alone() {
+    let families = |protocol| {
+        let service = Service { protocol, source_ports: None, dest_ports: None, icmp: None, tcp_flags: None };
+        let conditions = service.matches();
+        Family::BOTH.into_iter().filter(|family| conditions.contains(&Match::Family(*family))).collect::<Vec<_>>()
+    };
+    assert_eq!(families(Protocol::TCP), []);
+    assert_eq!(families(Protocol::ICMP), [Family::V4]);
+    assert_eq!(families(Protocol::IGMP), [Family::V4], "an IPv6 packet may carry the number 2 too");
+    assert_eq!(families(Protocol::ICMPV6), [Family::V6]);
 }
