@@ -1,7 +1,7 @@
 //! The fields of a packet that conditions look at, and the values that stand in for all of one field.
 //!
 //! Every condition looks at one field. Its set of values begins and ends somewhere; between two such places no
-//! condition in reach changes its answer, so the smallest value from each place on stands for all up to the next one.
+//! condition in reach changes its answer, so one value from each place on stands for all up to the next one.
 
 use std::net::IpAddr;
 
@@ -117,23 +117,30 @@ pub(super) fn least<T: Number>(sets: &[&Ranges<T>], from: T) -> Option<T> {
     }
 }
 
-/// Values of `base` that stand for all of it, as far as `conditions` can tell them apart; those of `first` that are in
-/// it come first.
-fn numbers<T: Number>(base: &[&Ranges<T>], conditions: &[&Ranges<T>], first: impl IntoIterator<Item = T>) -> Vec<T> {
+/// Values of `base` that stand for all of it, as far as `conditions` can tell them apart; ascending.
+fn numbers<T: Number>(base: &[&Ranges<T>], conditions: &[&Ranges<T>]) -> Vec<T> {
     let Some(smallest) = least(base, T::MIN) else { return Vec::new() };
-    if smallest.next().and_then(|after| least(base, after)).is_none() {
-        return vec![smallest];
-    }
-    let mut values: Vec<T> = first.into_iter().filter(|value| base.iter().all(|set| set.contains(*value))).collect();
     let mut edges = vec![smallest];
+    if smallest.next().and_then(|after| least(base, after)).is_none() {
+        return edges;
+    }
     for (start, end) in conditions.iter().flat_map(|set| set.iter()) {
         edges.extend(least(base, start));
         edges.extend(end.next().and_then(|after| least(base, after)));
     }
     edges.sort_unstable();
     edges.dedup();
-    values.extend(edges);
-    values
+    edges
+}
+
+fn is_in<T: Number>(base: &[&Ranges<T>], value: T) -> bool {
+    base.iter().all(|set| set.contains(value))
+}
+
+/// The next number, where it is in the same group: the first address of a network is nobody's.
+fn inner<T: Number>(base: &[&Ranges<T>], edges: &[T]) -> Vec<T> {
+    let next = |edge: &T| edge.next().filter(|next| edges.binary_search(next).is_err() && is_in(base, *next));
+    edges.iter().map(|edge| next(edge).unwrap_or(*edge)).collect()
 }
 
 /// A set as numbers of one family.
@@ -181,8 +188,9 @@ pub(super) fn addresses<'c, T: AddressNumber>(
         }
     };
     let sets: Vec<_> = conditions.iter().filter_map(set).collect();
-    let first = first.iter().filter_map(|address| T::number(*address));
-    numbers(base, &sets, first).into_iter().map(|number| Value::Address(number.address())).collect()
+    let first = first.iter().filter_map(|address| T::number(*address)).filter(|number| is_in(base, *number));
+    let all = first.chain(inner(base, &numbers(base, &sets)));
+    all.map(|number| Value::Address(number.address())).collect()
 }
 
 /// Ports that stand for all of `base`.
@@ -191,7 +199,8 @@ pub(super) fn ports<'c>(base: &[&Ranges<u16>], conditions: &[&'c Match], first: 
         if let Match::SourcePorts(set) | Match::DestPorts(set) = condition { Some(set) } else { None }
     };
     let sets: Vec<_> = conditions.iter().filter_map(set).collect();
-    numbers(base, &sets, [first]).into_iter().map(Value::Port).collect()
+    let first = Some(first).filter(|port| is_in(base, *port));
+    first.into_iter().chain(numbers(base, &sets)).map(Value::Port).collect()
 }
 
 /// ICMP types and codes: each that a condition names, with a code beside the named ones, and a type beside the named

@@ -358,13 +358,14 @@ fn ones(bits: &Bits) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Every packet that the method builds in a space (evenly chosen, if there are more than `limit`) and its verdict.
+/// Every packet that the method builds in a space (evenly chosen, if there are more than `limit`), its verdict, and
+/// the stage that stops it.
 #[cfg(test)]
 pub(super) fn verdicts(
     space: &Space<'_>,
     judges: &[Arc<Judge<'_>>],
     limit: usize,
-    mut found: impl FnMut(&Packet, Verdict),
+    mut found: impl FnMut(&Packet, Verdict, Option<&'static str>),
 ) {
     let reach = Reach::new(space, judges);
     let sizes: Vec<usize> = reach.dimensions.iter().map(|(_, values)| values.len()).collect();
@@ -376,6 +377,7 @@ pub(super) fn verdicts(
         for ((_, values), index) in reach.dimensions.iter().zip(&choice) {
             and(&mut matched, &values.get(*index).map(|(_, bits)| bits.clone()).unwrap_or_default());
         }
-        found(&reach.packet(space, &choice), reach.verdict(&matched).0);
+        let (verdict, stage) = reach.verdict(&matched);
+        found(&reach.packet(space, &choice), verdict, stage.map(Stage::name));
     }
 }
