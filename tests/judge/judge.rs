@@ -79,6 +79,7 @@ enum Exception {
 pub struct Model<'a> {
     network: &'a Network<'a>,
     backend: Backend,
+    bridged: bool,
     judges: HashMap<(HookName, *const fwc::policy::Hook, Option<u8>), Judge<'a>>,
     /// What connection tracking knows.
     pub tracker: Tracker,
@@ -86,8 +87,10 @@ pub struct Model<'a> {
 
 impl<'a> Model<'a> {
     /// A model that has seen no packet.
-    pub fn new(network: &'a Network<'a>, backend: Backend) -> Self {
-        Self { network, backend, judges: HashMap::new(), tracker: Tracker::default() }
+    ///
+    /// `bridged`: whether connection tracking sees bridged frames.
+    pub fn new(network: &'a Network<'a>, backend: Backend, bridged: bool) -> Self {
+        Self { network, backend, bridged, judges: HashMap::new(), tracker: Tracker::default() }
     }
 
     /// What becomes of the next probe.
@@ -117,18 +120,14 @@ impl<'a> Model<'a> {
         if !stack::looks_into(&probe.frame.tags) {
             return false;
         }
-        let End::Guest(guest, nic) = self.end(probe.from) else { return by_stack || self.backend != Backend::NftHost };
-        match self.backend {
-            // ebtables stops a false MAC address before.
-            Backend::IptablesLegacy | Backend::IptablesNft => {
-                let stages = &guest.hook_out.stages;
-                let filters = !stages.contains(&Stage::OtherFrames) && stages.contains(&Stage::MacFilter);
-                let filtered = self.network.host.enabled && guest.enabled && nic.firewall && filters;
-                !filtered || nic.mac.is_none_or(|mac| mac == probe.frame.source)
-            }
-            Backend::NftHost => by_stack,
-            Backend::Nft => true,
-        }
+        let seen = by_stack || self.bridged;
+        let End::Guest(guest, nic) = self.end(probe.from) else { return seen };
+        // ebtables stops a false MAC address before.
+        let stages = &guest.hook_out.stages;
+        let filters = !stages.contains(&Stage::OtherFrames) && stages.contains(&Stage::MacFilter);
+        let filtered = self.network.host.enabled && guest.enabled && nic.firewall && filters;
+        let ebtables = self.backend.target() == TargetName::Iptables && filtered;
+        seen && (!ebtables || nic.mac.is_none_or(|mac| mac == probe.frame.source))
     }
 
     fn is_guests(&self, place: Place) -> bool {
@@ -145,7 +144,7 @@ impl<'a> Model<'a> {
             Station::Guest(guest, nic) => End::Guest(guest, nic),
             Station::Unknown => {
                 let segment = &self.network.segments[self.network.ports[port].segment];
-                End::Unknown(segment.bridge.then_some(&segment.device))
+                End::Unknown(segment.bridge.as_deref())
             }
         }
     }
@@ -155,13 +154,16 @@ impl<'a> Model<'a> {
         let frame = &probe.frame;
         let Place::Port(from) = probe.from else {
             let wire::Body::Ip(ip) = &frame.body else { return Vec::new() };
+            if self.network.is_own(ip.dest) {
+                return vec![(Place::Host, Carriage::Routed)];
+            }
             return self.network.route(ip.dest).map(|port| (Place::Port(port), Carriage::Routed)).into_iter().collect();
         };
         let number = self.network.ports[from].segment;
         let segment = &self.network.segments[number];
         let others = || {
             let ports = self.network.ports.iter().enumerate();
-            ports.filter(move |(at, port)| segment.bridge && port.segment == number && *at != from)
+            ports.filter(move |(at, port)| segment.bridge.is_some() && port.segment == number && *at != from)
         };
         let bridged = |at: usize| (Place::Port(at), Carriage::Bridged);
         if frame.dest == segment.mac {
@@ -171,7 +173,9 @@ impl<'a> Model<'a> {
             let here = self.by_stack(frame, from).filter(|(place, _)| *place == Place::Host);
             return others().map(|(at, _)| bridged(at)).chain(here).collect();
         }
-        if segment.bridge && self.network.ports.iter().any(|port| port.segment == number && port.mac == frame.dest) {
+        if segment.bridge.is_some()
+            && self.network.ports.iter().any(|port| port.segment == number && port.mac == frame.dest)
+        {
             return others().filter(|(_, port)| port.mac == frame.dest).map(|(at, _)| bridged(at)).take(1).collect();
         }
         others().map(|(at, _)| bridged(at)).collect()
@@ -196,6 +200,10 @@ impl<'a> Model<'a> {
         let by_stack = probe.from == Place::Host || carriage == Carriage::Routed;
         if let (Place::Port(port), true) = (place, by_stack) {
             packet.out_interface = Some(self.segment_device(port).to_owned());
+        }
+        if (probe.from, place) == (Place::Host, Place::Host) {
+            packet.in_interface = Some("lo".to_owned());
+            packet.out_interface = Some("lo".to_owned());
         }
         let mut decisions = Vec::new();
         for crossing in self.network.host.way(self.end(probe.from), self.end(place), carriage) {
@@ -275,7 +283,12 @@ impl<'a> Model<'a> {
         let ([arrival], Place::Port(from)) = (arrivals, probe.from) else { return None };
         let (ip, true) = (packet.ip()?, probe.frame.tags.is_empty()) else { return None };
         let own = self.network.route(ip.source) == Some(from) && probe.frame.source == self.network.ports[from].mac;
-        if !own || ip.state == State::Invalid || (arrival.arrives && arrival.place == Place::Host) {
+        // Linux answers no frame that was sent to all.
+        if !own
+            || probe.frame.dest.is_multicast()
+            || ip.state == State::Invalid
+            || (arrival.arrives && arrival.place == Place::Host)
+        {
             return None;
         }
         let Some((crossing, decision)) = arrival.decisions.last() else { return Some(Rejection::Silent) };

@@ -109,6 +109,21 @@ pub fn load(host: &HostPolicy, files: &BTreeMap<String, String>, backend: Backen
     sysctls(files)
 }
 
+/// Whether connection tracking sees bridged frames, once this is loaded.
+pub fn tracks_frames(files: &BTreeMap<String, String>, backend: Backend) -> io::Result<bool> {
+    match backend {
+        Backend::IptablesLegacy | Backend::IptablesNft => {
+            Ok(fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables")?.trim() == "1")
+        }
+        Backend::NftHost => Ok(false),
+        Backend::Nft => {
+            let text = file(files, "fwc.nft")?;
+            let bridge = text.find("\ntable bridge fwc {").map_or("", |at| &text[at..]);
+            Ok(bridge.contains("ct state "))
+        }
+    }
+}
+
 /// Loads a host's files once more, as on a running host.
 pub fn reload(host: &HostPolicy, files: &BTreeMap<String, String>, backend: Backend) -> io::Result<()> {
     match backend {

@@ -5,10 +5,12 @@
 //! (`judge`, `session`). Model and kernel must agree on every one.
 //!
 //! Each run is a process of its own in a namespace of its own: the test starts this very program as
-//! `judge run SPEC HOST BACKEND SEED COUNT` under `unshare -n`. By hand it is run just so; and
-//! `judge reload BACKEND FLAVOUR COUNT` for reloads under traffic (`reload`).
+//! `judge run SPEC HOST BACKEND SEED COUNT` under `unshare -n`. By hand it is run just so; `judge spec SEED` prints a
+//! random spec, and `judge reload BACKEND FLAVOUR COUNT` is for reloads under traffic (`reload`).
 
 #![expect(
+    clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::print_stderr,
@@ -16,6 +18,7 @@
     reason = "a test fails by panicking, and a program says what it does"
 )]
 
+mod cases;
 mod judge;
 mod load;
 mod probes;
@@ -23,6 +26,7 @@ mod random;
 mod reload;
 mod run;
 mod session;
+mod specs;
 mod stack;
 mod topology;
 mod trace;
@@ -31,11 +35,11 @@ mod wire;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use fwc::diagnostic::SourceMap;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 
 use load::Backend;
 use reload::Flavour;
@@ -45,7 +49,8 @@ fn main() -> ExitCode {
     let said = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["run", spec, host, backend, seed, count] => run_one(Path::new(spec), host, backend, seed, count),
         ["reload", backend, flavour, count] => reload_one(backend, flavour, count),
-        _ => return libtest_mimic::run(&Arguments::from_args(), trials()).exit_code(),
+        ["spec", seed] => Ok(specs::random_spec(seed.parse().unwrap_or_default())),
+        _ => return libtest_mimic::run(&Arguments::from_args(), cases::trials()).exit_code(),
     };
     match said {
         Ok(text) => {
@@ -107,9 +112,10 @@ fn run_one(spec: &Path, host: &str, backend: &str, seed: &str, count: &str) -> R
     let start = Instant::now();
     let network = topology::build(policy).map_err(problem)?;
     load::load(policy, &files, backend).map_err(problem)?;
+    let bridged = load::tracks_frames(&files, backend).map_err(problem)?;
     let built = start.elapsed();
     let mut sockets = wire::Host::new().map_err(problem)?;
-    let report = session::run(&network, &mut sockets, backend, seed, count).map_err(problem)?;
+    let report = session::run(&network, &mut sockets, (backend, bridged), seed, count).map_err(problem)?;
     let text = format!(
         "{host} {}: {} probes, {} comparisons, {} arrivals, {} rejections told, {} disagreements; built in {built:.2?}, all in {:.2?}\n",
         backend.name(),
@@ -129,58 +135,4 @@ fn run_one(spec: &Path, host: &str, backend: &str, seed: &str, count: &str) -> R
         said += &format!("{wrong}{met}\n");
     }
     Err(said + &text)
-}
-
-/// Every host of every example behind every backend that its files are for.
-fn trials() -> Vec<Trial> {
-    let mut trials = Vec::new();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let mut specs: Vec<PathBuf> =
-        fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
-    specs.sort();
-    for spec in specs {
-        let example = spec.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let hosts =
-            sources(&spec).and_then(|sources| load::fleet(&sources)).map(|fleet| fleet.hosts).unwrap_or_default();
-        for host in hosts {
-            for backend in Backend::ALL {
-                if backend == Backend::Nft || !host.targets.contains(&backend.target()) {
-                    continue;
-                }
-                let name = host.name.clone();
-                let title = format!("{example}::{name}::{}", backend.name());
-                let words = ["run".to_owned(), spec.to_string_lossy().into_owned(), name, backend.name().to_owned()];
-                let words = [&words[..], &["1".to_owned(), "2000".to_owned()]].concat();
-                trials.push(Trial::test(title, move || in_namespace(&words)));
-            }
-        }
-    }
-    for (backend, flavour) in RELOADS {
-        let words = ["reload", backend.name(), flavour.name(), "100"].map(str::to_owned);
-        let title = format!("reload::{}::{}", backend.name(), flavour.name());
-        trials.push(Trial::test(title, move || in_namespace(&words)));
-    }
-    trials
-}
-
-/// What is reloaded under traffic.
-const RELOADS: [(Backend, Flavour); 8] = [
-    (Backend::IptablesLegacy, Flavour::Own),
-    (Backend::IptablesLegacy, Flavour::Ipset),
-    (Backend::IptablesLegacy, Flavour::Shared),
-    (Backend::IptablesNft, Flavour::Own),
-    (Backend::IptablesNft, Flavour::Ipset),
-    (Backend::IptablesNft, Flavour::Shared),
-    (Backend::NftHost, Flavour::Own),
-    (Backend::NftHost, Flavour::Networks),
-];
-
-/// This program with these words, in a namespace of its own.
-fn in_namespace(words: &[String]) -> Result<(), Failed> {
-    let program = std::env::current_exe()?;
-    let output = Command::new("unshare").arg("-n").arg(program).args(words).stdin(Stdio::null()).output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)).into())
 }

@@ -54,11 +54,11 @@ struct Seens {
 pub fn run(
     network: &Network<'_>,
     sockets: &mut wire::Host,
-    backend: Backend,
+    (backend, bridged): (Backend, bool),
     seed: u64,
     count: usize,
 ) -> io::Result<Report> {
-    let mut model = Model::new(network, backend);
+    let mut model = Model::new(network, backend, bridged);
     let mut generator = Generator::new(network, seed, |path| judged(network, backend, path));
     let mut random = Random::new(!seed);
     let mut queue: VecDeque<Probe> = VecDeque::new();
@@ -216,7 +216,7 @@ fn compare(network: &Network<'_>, number: u32, sent: &Sent<'_>, seen: &Seens, re
     for (place, bytes) in seen.arrived.get(&number).into_iter().flatten() {
         let segment = |place: Place| match place {
             Place::Host => None,
-            Place::Port(port) => Some(network.ports[port].segment).filter(|at| network.segments[*at].bridge),
+            Place::Port(port) => Some(network.ports[port].segment).filter(|at| network.segments[*at].bridge.is_some()),
         };
         let bridged = segment(*place).is_some() && segment(*place) == segment(sent.probe.from);
         if bridged

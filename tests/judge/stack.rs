@@ -33,11 +33,10 @@ pub fn is_local(network: &Network<'_>, segment: usize, dest: IpAddr) -> bool {
             dest.is_broadcast() || dest == Ipv4Addr::new(224, 0, 0, 1) || broadcasts.any(|address| address == dest)
         }
         IpAddr::V6(dest) => {
-            let solicited = network.segments[segment].addresses.iter().any(|own| match own.addr() {
+            let solicited = network.segments[segment].own().any(|own| match own {
                 IpAddr::V4(_) => false,
                 IpAddr::V6(own) => solicited_node(own) == dest,
             });
-            // All nodes, all routers: a host that forwards is one.
             solicited || matches!(dest.segments(), [0xff02, 0, 0, 0, 0, 0, 0, 1 | 2])
         }
     }

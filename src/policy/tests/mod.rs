@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::net::{AddressSet, Mac, Protocol, Ranges};
+use crate::net::{AddressSet, Family, Mac, Protocol, Ranges};
 
 /// A clause as a line: conditions, verdict, log level.
 fn line(clause: &Clause) -> String {
@@ -38,7 +38,7 @@ fn line(clause: &Clause) -> String {
 }
 
 fn text(set: &AddressSet) -> String {
-    let networks = crate::net::Family::BOTH.into_iter().flat_map(|family| set.networks(family));
+    let networks = Family::BOTH.into_iter().flat_map(|family| set.networks(family));
     networks.map(|network| network.to_string()).collect::<Vec<_>>().join(",")
 }
 

@@ -182,7 +182,7 @@ pub fn address(network: &Network<'_>, place: Place, family: Family, random: &mut
     }
     let (high, low) = (random.below(200) as u8, 1 + random.below(250) as u8);
     // The host's routes tell the two apart; ports that are on neither's way may have either's.
-    let beside = !network.segments[station.segment].bridge && station.tap.device != "uplink0";
+    let beside = network.segments[station.segment].bridge.is_none() && station.tap.device != "uplink0";
     match (family, beside) {
         (Family::V4, false) => Ipv4Addr::new(203, 0, high, low).into(),
         (Family::V4, true) => Ipv4Addr::new(44, 0, high, low).into(),

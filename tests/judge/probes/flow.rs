@@ -54,7 +54,7 @@ fn send(network: &Network<'_>, from: Place, to: Place, ip: Ip) -> Probe {
         }
         (Place::Port(from), Place::Port(to)) => {
             let (from, to) = (&network.ports[from], &network.ports[to]);
-            let together = from.segment == to.segment && network.segments[from.segment].bridge;
+            let together = from.segment == to.segment && network.segments[from.segment].bridge.is_some();
             (from.mac, if together { to.mac } else { network.segments[from.segment].mac })
         }
     };

@@ -63,7 +63,9 @@ impl<'a> Generator<'a> {
             let probe = self.draft();
             // What the host's sockets send needs a route; groups and links are no places with one.
             let Body::Ip(ip) = &probe.frame.body else { return probe };
-            if probe.from != Place::Host || stack::sends(self.network, ip.dest) {
+            // Both directions of a flow to oneself are one to connection tracking.
+            let mirrored = ip.source == ip.dest && ip.payload.ports().is_none_or(|ports| ports.source == ports.dest);
+            if !mirrored && (probe.from != Place::Host || stack::sends(self.network, ip.dest)) {
                 return probe;
             }
         }
@@ -105,7 +107,7 @@ fn paths(network: &Network<'_>) -> Vec<Path> {
         found.push(Path { from: here, to: Place::Host, routed: true });
         found.push(Path { from: Place::Host, to: here, routed: true });
         for (to, receiver) in network.ports.iter().enumerate().filter(|(to, _)| *to != from) {
-            let together = receiver.segment == sender.segment && network.segments[sender.segment].bridge;
+            let together = receiver.segment == sender.segment && network.segments[sender.segment].bridge.is_some();
             let to = Place::Port(to);
             found.push(Path { from: here, to, routed: !together });
         }

@@ -74,7 +74,7 @@ pub fn build(host: &HostPolicy) -> io::Result<Network<'_>> {
 /// Devices, up.
 fn links(network: &Network<'_>) -> String {
     let mut lines = String::from("link set lo up\n");
-    for segment in network.segments.iter().filter(|segment| segment.bridge) {
+    for segment in network.segments.iter().filter(|segment| segment.bridge.is_some()) {
         let _ = writeln!(
             lines,
             "link add {} address {} type bridge stp_state 0 forward_delay 0 mcast_snooping 0 ageing_time 4000000",
@@ -85,7 +85,7 @@ fn links(network: &Network<'_>) -> String {
     for (number, port) in network.ports.iter().enumerate() {
         let segment = &network.segments[port.segment];
         let device = &port.tap.device;
-        let (address, master) = if segment.bridge {
+        let (address, master) = if segment.bridge.is_some() {
             (format!("02:cc:00:00:{:02x}:{:02x}", number / 256, number % 256), format!("master {}", segment.device))
         } else {
             (segment.mac.to_string(), String::new())
@@ -97,7 +97,7 @@ fn links(network: &Network<'_>) -> String {
 
 /// Each bridge learns where its stations are, once and for all.
 fn teach(network: &Network<'_>) -> io::Result<()> {
-    let bridged = || network.ports.iter().filter(|port| network.segments[port.segment].bridge);
+    let bridged = || network.ports.iter().filter(|port| network.segments[port.segment].bridge.is_some());
     for port in bridged() {
         let frame = [&[0xff; 6][..], &port.mac.0, &[0x88, 0xb5], &[0; 46]].concat();
         port.tap.send(&frame)?;

@@ -36,8 +36,8 @@ pub struct Segment {
     pub device: String,
     /// The host's address on it.
     pub mac: Mac,
-    /// Whether it is a bridge.
-    pub bridge: bool,
+    /// The bridge's name as the spec has it, without the tag; none where it is no bridge.
+    pub bridge: Option<String>,
     /// The host's IP addresses on it.
     pub addresses: Vec<ipnet::IpNet>,
 }
@@ -78,9 +78,10 @@ impl<'a> Network<'a> {
         })
     }
 
-    /// Whether it is the host's own address.
+    /// Whether it is the host's own address. A host that forwards is a router of each of its networks: any router's
+    /// address there (RFC 4291) is its own.
     pub fn is_own(&self, address: IpAddr) -> bool {
-        self.own().any(|own| own == address)
+        self.segments.iter().flat_map(|segment| segment.own()).any(|own| own == address)
     }
 
     /// The host's own addresses.
@@ -91,6 +92,17 @@ impl<'a> Network<'a> {
     /// The host's first address of a family.
     pub fn own_of(&self, family: Family) -> Option<IpAddr> {
         self.own().find(|address| Family::of(*address) == family)
+    }
+}
+
+impl Segment {
+    /// The host's addresses here, any router's included.
+    pub fn own(&self) -> impl Iterator<Item = IpAddr> {
+        let anycast = self.addresses.iter().filter_map(|own| match own {
+            ipnet::IpNet::V4(_) => None,
+            ipnet::IpNet::V6(own) => (own.prefix_len() < 127).then(|| IpAddr::V6(own.network())),
+        });
+        self.addresses.iter().map(ipnet::IpNet::addr).chain(anycast)
     }
 }
 

@@ -52,7 +52,8 @@ pub fn plan(host: &HostPolicy) -> Plan<'_> {
     for (guest, nic) in host.guests.iter().flat_map(|guest| guest.nics.iter().map(move |nic| (guest, nic))) {
         let device = segment_of(nic);
         let segment = segments.iter().position(|segment| segment.device == device).unwrap_or_else(|| {
-            segments.push(Segment { device, mac: host_mac(segments.len()), bridge: true, addresses: Vec::new() });
+            let bridge = Some(nic.bridge.clone().unwrap_or_else(|| device.clone()));
+            segments.push(Segment { device, mac: host_mac(segments.len()), bridge, addresses: Vec::new() });
             segments.len() - 1
         });
         ports.push(guest_port(guest, nic, segment, ports.len()));
@@ -74,7 +75,7 @@ pub fn plan(host: &HostPolicy) -> Plan<'_> {
             };
         }
     } else {
-        segments.push(Segment { device: UPLINK.into(), mac: host_mac(0), bridge: false, addresses: Vec::new() });
+        segments.push(Segment { device: UPLINK.into(), mac: host_mac(0), bridge: None, addresses: Vec::new() });
         ports.push(unknown(UPLINK.to_owned(), 0, 0));
     }
     segments[0].addresses = host.addresses.iter().map(|address| address.0).collect();
@@ -88,7 +89,7 @@ pub fn plan(host: &HostPolicy) -> Plan<'_> {
         if !segments.iter().any(|segment| segment.device == name) {
             let number = segments.len();
             ports.push(unknown(name.clone(), number, 100 + number));
-            segments.push(Segment { device: name, mac: host_mac(number), bridge: false, addresses: Vec::new() });
+            segments.push(Segment { device: name, mac: host_mac(number), bridge: None, addresses: Vec::new() });
         }
     }
     Plan { segments, ports }

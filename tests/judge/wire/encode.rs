@@ -109,6 +109,11 @@ fn segment(ip: &Ip, number: u32) -> Vec<u8> {
         }
         Payload::Sctp(ports) => encode_sctp(*ports, &end),
         Payload::Dccp(ports) => checked(encode_dccp(*ports, &end), 6),
+        Payload::Other(51) if ip.family() == Family::V6 => {
+            // A header that receivers look behind: it says how long it is, and that an experiment follows.
+            let behind = Ip { payload: Payload::Other(253), ..ip.clone() };
+            [&[253, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1], &segment(&behind, number)[..]].concat()
+        }
         Payload::Other(_) => {
             // Before it rejects, the kernel adds up what it knows nothing of: with the pseudo header in IPv6, without in IPv4.
             let mut bytes = [&[0; 8], &end[..]].concat();

@@ -1,0 +1,126 @@
+//! Which hosts are judged: those of every example, and those of random specs; behind every backend that they want.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use fwc::diagnostic::SourceMap;
+use libtest_mimic::{Failed, Trial};
+
+use crate::load::{self, Backend};
+use crate::reload::Flavour;
+use crate::specs::{random_spec, shrink};
+
+/// Probes for each host and backend.
+const PROBES: &str = "2000";
+/// Random specs.
+const RANDOM: u64 = 50;
+/// How long a failure may be cut down.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Every case that the running kernel can judge; `fwc.nft` whole needs a stock one.
+pub fn trials() -> Vec<Trial> {
+    examples().into_iter().chain(random()).chain(reloads()).collect()
+}
+
+fn backends(host: &fwc::policy::HostPolicy) -> impl Iterator<Item = Backend> {
+    Backend::ALL.into_iter().filter(|backend| *backend != Backend::Nft && host.targets.contains(&backend.target()))
+}
+
+fn examples() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut specs: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+    specs.sort();
+    for spec in specs {
+        let example = spec.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let fleet = crate::sources(&spec).and_then(|sources| load::fleet(&sources));
+        for host in fleet.map(|fleet| fleet.hosts).unwrap_or_default() {
+            for backend in backends(&host) {
+                let (spec, name) = (spec.clone(), host.name.clone());
+                let title = format!("{example}::{name}::{}", backend.name());
+                trials.push(Trial::test(title, move || {
+                    let output = judged(&spec, &name, backend, 1)?;
+                    if output.status.success() { Ok(()) } else { Err(said(&output).into()) }
+                }));
+            }
+        }
+    }
+    trials
+}
+
+fn random() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for seed in 0..RANDOM {
+        let text = random_spec(seed);
+        let mut sources = SourceMap::default();
+        sources.add("fwc.yaml", text.as_str());
+        for host in load::fleet(&sources).map(|fleet| fleet.hosts).unwrap_or_default() {
+            for backend in backends(&host) {
+                let (text, name) = (text.clone(), host.name.clone());
+                let title = format!("random-{seed:02}::{}", backend.name());
+                trials.push(Trial::test(title, move || random_one(&text, &name, backend, seed)));
+            }
+        }
+    }
+    trials
+}
+
+/// Judges a random spec; where model and kernel disagree, what is said is of the smallest spec on which they do.
+fn random_one(text: &str, host: &str, backend: Backend, seed: u64) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("fwc.yaml");
+    let judge = |text: &str| -> io::Result<Output> {
+        fs::write(&path, text)?;
+        judged(&path, host, backend, seed)
+    };
+    if judge(text)?.status.success() {
+        return Ok(());
+    }
+    let start = Instant::now();
+    let small = shrink(text, |text| {
+        start.elapsed() < PATIENCE && judge(text).is_ok_and(|output| said(&output).contains("\nprobe "))
+    });
+    Err(format!("\n{small}\n{}", said(&judge(&small)?)).into())
+}
+
+/// What is reloaded under traffic.
+const RELOADS: [(Backend, Flavour); 8] = [
+    (Backend::IptablesLegacy, Flavour::Own),
+    (Backend::IptablesLegacy, Flavour::Ipset),
+    (Backend::IptablesLegacy, Flavour::Shared),
+    (Backend::IptablesNft, Flavour::Own),
+    (Backend::IptablesNft, Flavour::Ipset),
+    (Backend::IptablesNft, Flavour::Shared),
+    (Backend::NftHost, Flavour::Own),
+    (Backend::NftHost, Flavour::Networks),
+];
+
+fn reloads() -> Vec<Trial> {
+    let trial = |(backend, flavour): (Backend, Flavour)| {
+        let title = format!("reload::{}::{}", backend.name(), flavour.name());
+        Trial::test(title, move || {
+            let output = in_namespace(&["reload", backend.name(), flavour.name(), "100"])?;
+            if output.status.success() { Ok(()) } else { Err(said(&output).into()) }
+        })
+    };
+    RELOADS.into_iter().map(trial).collect()
+}
+
+/// Runs this program on one host.
+fn judged(spec: &Path, host: &str, backend: Backend, seed: u64) -> io::Result<Output> {
+    in_namespace(&["run", &spec.to_string_lossy(), host, backend.name(), &seed.to_string(), PROBES])
+}
+
+/// Runs this program with these words, in a namespace of its own.
+fn in_namespace(words: &[&str]) -> io::Result<Output> {
+    let program = std::env::current_exe()?;
+    Command::new("unshare").arg("-n").arg(program).args(words).stdin(Stdio::null()).output()
+}
+
+fn said(output: &Output) -> String {
+    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
