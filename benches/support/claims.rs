@@ -32,7 +32,7 @@ fn one(kind: usize, guest: usize, other: usize) -> String {
             group % 20,
             20_000 + group * 100
         ),
-        6 => format!("from: outside, to: vm/{id}, macro: Ping, expect: accept"),
+        6 => format!("from: outside, source: 203.0.113.0/24, to: vm/{id}, macro: Ping, expect: accept"),
         7 => format!("from: vm/{id}, to: outside, dest: 9.9.9.9, proto: udp, dport: 53, expect: accept"),
         8 => format!(
             "from: outside, source: \"2001:db8:aaaa:{guest:x}::/64\", to: \"vm/{id}:net1\", proto: tcp, dport: 2200-2299, expect: drop"
