@@ -9,8 +9,9 @@ use std::net::IpAddr;
 
 use fwc::analysis::{self, Decision, IpPacket, Judge, Packet, Rejection};
 use fwc::net::Protocol;
-use fwc::policy::{Carriage, Crossing, End, HookName, Match, Stage, State, TargetName, Verdict};
+use fwc::policy::{Carriage, Crossing, End, HookName, Log, Match, Stage, State, TargetName, Verdict};
 
+use crate::line::Line;
 use crate::load::Backend;
 use crate::stack;
 use crate::topology::{Network, Station};
@@ -46,6 +47,8 @@ pub struct Arrival<'a> {
     pub by_stack: bool,
     /// What each hook decides, up to the first that does not accept.
     pub decisions: Vec<(Crossing<'a>, Decision<'a>)>,
+    /// The log lines that it leaves on its way there.
+    pub lines: Vec<Line>,
 }
 
 /// What the model says of a probe.
@@ -205,21 +208,34 @@ impl<'a> Model<'a> {
             packet.in_interface = Some("lo".to_owned());
             packet.out_interface = Some("lo".to_owned());
         }
-        let mut decisions = Vec::new();
+        let (mut decisions, mut lines) = (Vec::new(), Vec::new());
         for crossing in self.network.host.way(self.end(probe.from), self.end(place), carriage) {
             if !self.backend.has(crossing.hook.name) {
                 continue;
             }
             let mut decision = self.decide(&crossing, &packet);
+            // The exception of log lines: ebtables, which judges frames other than IP in iptables' place, writes none.
+            if self.backend.target() == TargetName::Iptables && packet.ip().is_none() {
+                decision.log = Log::None;
+            }
             match self.exception(&crossing, &packet, probe, (place, by_stack)) {
                 Some(Exception::UnlistedAddress | Exception::BetweenStrangers) => continue,
                 Some(Exception::TaggedArp) => decision.verdict = Verdict::Drop,
-                Some(Exception::ServiceTag) if decision.verdict == Verdict::Accept => {
+                // ebtables has the first word about what guests send, and the last about what they get.
+                Some(Exception::ServiceTag)
+                    if decision.verdict == Verdict::Accept || crossing.hook.name == HookName::GuestIn =>
+                {
                     let inner = Packet { body: self.body(&probe.frame, &[]), ..packet.clone() };
-                    decision = self.decide(&crossing, &inner);
+                    let looked_into = self.decide(&crossing, &inner);
+                    lines.extend(Line::of(&crossing, &looked_into));
+                    decision.log = Log::None;
+                    if decision.verdict == Verdict::Accept {
+                        decision.verdict = looked_into.verdict;
+                    }
                 }
                 Some(Exception::ServiceTag | Exception::SilentTowardsGuest) | None => {}
             }
+            lines.extend(Line::of(&crossing, &decision));
             let verdict = decision.verdict;
             decisions.push((crossing, decision));
             if verdict != Verdict::Accept {
@@ -227,7 +243,7 @@ impl<'a> Model<'a> {
             }
         }
         let arrives = decisions.last().is_none_or(|(_, decision)| decision.verdict == Verdict::Accept);
-        Arrival { place, arrives, by_stack, decisions }
+        Arrival { place, arrives, by_stack, decisions, lines }
     }
 
     fn decide(&mut self, crossing: &Crossing<'a>, packet: &Packet) -> Decision<'a> {

@@ -20,6 +20,7 @@
 
 mod cases;
 mod judge;
+mod line;
 mod load;
 mod probes;
 mod random;
@@ -114,15 +115,17 @@ fn run_one(spec: &Path, host: &str, backend: &str, seed: &str, count: &str) -> R
     load::load(policy, &files, backend).map_err(problem)?;
     let bridged = load::tracks_frames(&files, backend).map_err(problem)?;
     let built = start.elapsed();
-    let mut sockets = wire::Host::new().map_err(problem)?;
-    let report = session::run(&network, &mut sockets, (backend, bridged), seed, count).map_err(problem)?;
+    let log = wire::Log::new().map_err(problem)?;
+    let mut ears = session::Ears { sockets: wire::Host::new().map_err(problem)?, log };
+    let report = session::run(&network, &mut ears, (backend, bridged), seed, count).map_err(problem)?;
     let text = format!(
-        "{host} {}: {} probes, {} comparisons, {} arrivals, {} rejections told, {} disagreements; built in {built:.2?}, all in {:.2?}\n",
+        "{host} {}: {} probes, {} comparisons, {} arrivals, {} rejections told, {} log lines, {} disagreements; built in {built:.2?}, all in {:.2?}\n",
         backend.name(),
         report.sent,
         report.compared,
         report.arrived,
         report.told,
+        report.logged,
         report.wrong.len(),
         start.elapsed(),
     );

@@ -4,10 +4,12 @@
 //! probe's number, and from bytes the number back. Everything here is plain data; ports are in `port`.
 
 mod encode;
+mod log;
 mod port;
 mod sum;
 
 pub use encode::{Seen, icmp_of, number, read, read_packet};
+pub use log::Log;
 pub use port::{Host, Tap};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -18,8 +18,8 @@ use fwc::net::Family;
 
 use super::{Ip, encode};
 
-/// Longer than any frame here.
-const LARGEST: usize = 2048;
+/// Longer than any frame or message here.
+const LARGEST: usize = 8192;
 
 /// A station's end of a port.
 pub struct Tap {
@@ -47,7 +47,7 @@ impl Tap {
     }
 }
 
-fn drain(mut receive: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<Vec<Vec<u8>>> {
+pub(super) fn drain(mut receive: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<Vec<Vec<u8>>> {
     let mut found = Vec::new();
     let mut buffer = [0; LARGEST];
     loop {

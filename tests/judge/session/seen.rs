@@ -1,0 +1,102 @@
+//! What was seen after a batch of probes, by the probes' numbers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::IpAddr;
+
+use fwc::analysis::Rejection;
+use fwc::net::Family;
+
+use super::{Ears, Sent};
+use crate::judge::{Place, Probe};
+use crate::topology::Network;
+use crate::wire::{self, Body, Payload, Ports, Seen};
+
+/// All of a batch.
+#[derive(Default)]
+pub struct Seens {
+    /// Where it arrived, and as what.
+    pub arrived: HashMap<u32, Vec<(Place, Vec<u8>)>>,
+    /// Who was told that it was rejected.
+    pub told: HashMap<u32, Vec<(Place, Rejection)>>,
+    /// The prefixes of its log lines.
+    pub logged: HashMap<u32, Vec<String>>,
+}
+
+/// Reads all ports and sockets, and the log.
+pub fn collect(network: &Network<'_>, ears: &Ears, sent: &[Sent<'_>], base: u32) -> io::Result<Seens> {
+    let mut seen = Seens::default();
+    let resets: BTreeMap<(IpAddr, IpAddr, u16, u16), u32> =
+        (base..).zip(sent).filter_map(|(number, sent)| Some((reset_of(&sent.probe)?, number))).collect();
+    let payload = |number: u32| match number.checked_sub(base).and_then(|at| sent.get(at as usize))?.probe.frame.body {
+        Body::Ip(ref ip) => Some(&ip.payload),
+        Body::Arp(_) | Body::Other(_) => None,
+    };
+    let is_error = |number| matches!(payload(number), Some(Payload::Error { .. }));
+    let is_request = |number| matches!(payload(number), Some(Payload::Icmp { kind: 8 | 128, .. }));
+    // Words of a protocol that ends in them carry no number; they arrive as they were sent.
+    let plain: HashMap<&[u8], u32> = (base..).zip(sent).map(|(number, sent)| (sent.bytes.as_slice(), number)).collect();
+    let mut take = |place: Place, what: Seen, bytes: Vec<u8>| match what {
+        Seen::Number { number, icmp_error } if icmp_error && !is_error(number) => {
+            seen.told.entry(number).or_default().push((place, rejection(&bytes)));
+        }
+        // The host answers a ping with what it was sent.
+        Seen::Number { number, .. } if is_request(number) && echoed(place, &bytes) => {}
+        Seen::Number { number, .. } => seen.arrived.entry(number).or_default().push((place, bytes)),
+        Seen::Reset { source, dest, ports } => {
+            if let Some(number) = resets.get(&(source, dest, ports.source, ports.dest)) {
+                seen.told.entry(*number).or_default().push((place, Rejection::TcpReset));
+            }
+        }
+        Seen::Noise => {
+            if let Some(number) = plain.get(bytes.as_slice()) {
+                seen.arrived.entry(*number).or_default().push((place, bytes));
+            }
+        }
+    };
+    for (at, port) in network.ports.iter().enumerate() {
+        for frame in port.tap.drain()? {
+            take(Place::Port(at), wire::read(&frame), frame);
+        }
+    }
+    for (family, protocol, packet) in ears.sockets.drain()? {
+        let what = match family {
+            Family::V4 => wire::read_packet(&packet),
+            // Without its header: only an ICMPv6 message can be an error.
+            Family::V6 => wire::number(&packet, protocol == 58 && packet.first().is_some_and(|kind| *kind < 128)),
+        };
+        take(Place::Host, what, packet);
+    }
+    for line in ears.log.drain()? {
+        if let Seen::Number { number, .. } = wire::number(&line.packet, false) {
+            seen.logged.entry(number).or_default().push(line.prefix);
+        }
+    }
+    Ok(seen)
+}
+
+/// Whether it is an echo reply. The host gets IPv4 with its header, and ICMPv6 without.
+fn echoed(place: Place, bytes: &[u8]) -> bool {
+    match place {
+        Place::Port(_) => matches!(wire::icmp_of(bytes), Some((1, 0, _) | (58, 129, _))),
+        Place::Host => bytes.first() == Some(&129) || (bytes.first() == Some(&0x45) && bytes.get(20) == Some(&0)),
+    }
+}
+
+/// What an ICMP error that quotes a probe tells its sender.
+fn rejection(frame: &[u8]) -> Rejection {
+    match wire::icmp_of(frame) {
+        Some((1, 3, 3)) | Some((58, 1, 4)) => Rejection::PortUnreachable,
+        Some((1, 3, 10)) | Some((58, 1, 1)) => Rejection::Prohibited,
+        // Nothing of fwc's.
+        Some(_) | None => Rejection::Silent,
+    }
+}
+
+/// From, to and ports of the reset that would answer a TCP probe.
+fn reset_of(probe: &Probe) -> Option<(IpAddr, IpAddr, u16, u16)> {
+    let Body::Ip(ip) = &probe.frame.body else { return None };
+    let Payload::Tcp(tcp) = &ip.payload else { return None };
+    let Ports { source, dest } = tcp.ports;
+    Some((ip.dest, ip.source, dest, source))
+}
