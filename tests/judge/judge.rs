@@ -294,14 +294,19 @@ impl<'a> Model<'a> {
     }
 
     /// What the sender should be told, where it can be seen: one place to arrive, a sender that is where the host
-    /// sends what is for it.
+    /// sends what is for it, or the host itself.
     fn told(&self, probe: &Probe, packet: &Packet, arrivals: &[Arrival<'_>]) -> Option<Rejection> {
-        let ([arrival], Place::Port(from)) = (arrivals, probe.from) else { return None };
+        let [arrival] = arrivals else { return None };
         let (ip, true) = (packet.ip()?, probe.frame.tags.is_empty()) else { return None };
-        let own = self.network.route(ip.source) == Some(from) && probe.frame.source == self.network.ports[from].mac;
+        let own = match probe.from {
+            Place::Host => self.network.own().any(|own| own == ip.source) && arrival.place != Place::Host,
+            Place::Port(from) => {
+                self.network.route(ip.source) == Some(from) && probe.frame.source == self.network.ports[from].mac
+            }
+        };
         // Linux answers no frame that was sent to all.
         if !own
-            || probe.frame.dest.is_multicast()
+            || (probe.from != Place::Host && probe.frame.dest.is_multicast())
             || ip.state == State::Invalid
             || (arrival.arrives && arrival.place == Place::Host)
         {

@@ -43,11 +43,16 @@ impl Line {
         Some(Self { guest, level: level.number(), policy, verdict })
     }
 
-    /// Whether a prefix says so. Guests share chains for what the host's options say of all of them: those have no number.
+    /// Whether a prefix says so. Guests share chains for what the host's options say of all of them: those have no
+    /// number. A line for the kernel log has its level before it, and through iptables no room for numbers.
     pub fn fits(&self, prefix: &str) -> bool {
         let Self { guest, level, policy, verdict } = self;
-        let begins = |guest: u32| prefix.starts_with(&format!(":{guest}:{level}:"));
+        let numbered = |text: &str| [*guest, 0].iter().any(|guest| text.starts_with(&format!(":{guest}:{level}:")));
+        let begins = match prefix.strip_prefix(&format!("<{level}>fwc ")) {
+            Some(said) => !said.starts_with(':') || numbered(said),
+            None => numbered(prefix),
+        };
         let ends = |words: &str| prefix.ends_with(&format!(": {words}{verdict}: "));
-        (begins(*guest) || begins(0)) && if *policy { ends("policy ") } else { ends("") }
+        begins && if *policy { ends("policy ") } else { ends("") }
     }
 }

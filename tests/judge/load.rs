@@ -97,6 +97,28 @@ pub fn files(fleet: &Fleet, host: &str) -> Result<BTreeMap<String, String>, Stri
     Ok(files)
 }
 
+/// The files with every line for the kernel log sent to netlink instead, its level before its prefix: no namespace but
+/// the first writes to the kernel log. Who hears a line is not what is judged, but which lines there are.
+pub fn audible(files: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let heard = |text: String| text.lines().map(|line| audible_line(line) + "\n").collect();
+    files.into_iter().map(|(name, text)| (name, heard(text))).collect()
+}
+
+fn audible_line(line: &str) -> String {
+    const LEVELS: [&str; 8] = ["emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"];
+    let iptables = line.split_once(" -j LOG --log-level ").and_then(|(tests, log)| {
+        let (level, prefix) = log.split_once(" --log-prefix \"")?;
+        Some(format!("{tests} -j NFLOG --nflog-group 0 --nflog-prefix \"<{level}>{prefix}"))
+    });
+    let nft = || {
+        let (tests, log) = line.split_once("log prefix \"")?;
+        let (prefix, level) = log.split_once("\" level ")?;
+        let level = LEVELS.iter().position(|name| *name == level)?;
+        Some(format!("{tests}log prefix \"<{level}>{prefix}\" group 0"))
+    };
+    iptables.or_else(nft).unwrap_or_else(|| line.to_owned())
+}
+
 /// Loads a host's files into this network namespace, where nothing was loaded before.
 pub fn load(host: &HostPolicy, files: &BTreeMap<String, String>, backend: Backend) -> io::Result<()> {
     for key in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {

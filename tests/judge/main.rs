@@ -108,7 +108,7 @@ fn run_one(spec: &Path, host: &str, backend: &str, seed: &str, count: &str) -> R
     let count = count.parse().map_err(|error| format!("{count}: {error}\n"))?;
     let fleet = load::retargeted(load::fleet(&sources(spec)?)?, host, backend.target());
     let policy = fleet.hosts.iter().find(|policy| policy.name == host).ok_or("no such host\n")?;
-    let files = load::files(&fleet, host)?;
+    let files = load::audible(load::files(&fleet, host)?);
     let problem = |error: std::io::Error| format!("{host} {}: {error}\n", backend.name());
     let start = Instant::now();
     let network = topology::build(policy).map_err(problem)?;

@@ -82,11 +82,11 @@ impl<'a> Traffic<'a> {
                 self.count(Place::Port(at), read(&frame));
             }
         }
-        for (family, _, packet) in self.host.drain()? {
-            let seen = match family {
-                Family::V4 => read_packet(&packet),
+        for (source, _, packet) in self.host.drain()? {
+            let seen = match source {
+                IpAddr::V4(_) => read_packet(&packet),
                 // The header is cut off there.
-                Family::V6 => number(&packet, false),
+                IpAddr::V6(_) => number(&packet, false),
             };
             self.count(Place::Host, seen);
         }

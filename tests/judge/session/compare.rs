@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use fwc::analysis::Rejection;
-use fwc::policy::Platform;
 
 use super::Sent;
 use super::seen::Seens;
@@ -72,7 +71,7 @@ pub fn compare(network: &Network<'_>, number: u32, sent: &Sent<'_>, seen: &Seens
             found.push(format!("the sender should be told {wanted:?}, and was {told:?}"));
         }
     }
-    found.extend(compare_log(network, number, sent, seen, report));
+    found.extend(compare_log(number, sent, seen, report));
     if !found.is_empty() {
         report.wrong.push(describe(network, number, sent, &found));
         report.blamed.push(sent.probe.clone());
@@ -80,18 +79,8 @@ pub fn compare(network: &Network<'_>, number: u32, sent: &Sent<'_>, seen: &Seens
 }
 
 /// The log lines of a probe that has one way: a line for each hook that logs.
-///
-/// The kernel's own log is not to be had in a namespace, so only hosts that log to a listener are compared.
-fn compare_log(
-    network: &Network<'_>,
-    number: u32,
-    sent: &Sent<'_>,
-    seen: &Seens,
-    report: &mut Report,
-) -> Option<String> {
-    let ([arrival], Platform::Proxmox) = (sent.expectation.arrivals.as_slice(), network.host.platform) else {
-        return None;
-    };
+fn compare_log(number: u32, sent: &Sent<'_>, seen: &Seens, report: &mut Report) -> Option<String> {
+    let [arrival] = sent.expectation.arrivals.as_slice() else { return None };
     let lines = seen.logged.get(&number).map(Vec::as_slice).unwrap_or_default();
     report.logged += lines.len();
     let good = lines.len() == arrival.lines.len() && lines.iter().zip(&arrival.lines).all(|(got, line)| line.fits(got));

@@ -5,7 +5,6 @@ use std::io;
 use std::net::IpAddr;
 
 use fwc::analysis::Rejection;
-use fwc::net::Family;
 
 use super::{Ears, Sent};
 use crate::judge::{Place, Probe};
@@ -23,10 +22,13 @@ pub struct Seens {
     pub logged: HashMap<u32, Vec<String>>,
 }
 
+/// A reset's source, destination, and their ports.
+type Key = (IpAddr, IpAddr, u16, u16);
+
 /// Reads all ports and sockets, and the log.
 pub fn collect(network: &Network<'_>, ears: &Ears, sent: &[Sent<'_>], base: u32) -> io::Result<Seens> {
     let mut seen = Seens::default();
-    let resets: BTreeMap<(IpAddr, IpAddr, u16, u16), u32> =
+    let resets: BTreeMap<Key, u32> =
         (base..).zip(sent).filter_map(|(number, sent)| Some((reset_of(&sent.probe)?, number))).collect();
     let payload = |number: u32| match number.checked_sub(base).and_then(|at| sent.get(at as usize))?.probe.frame.body {
         Body::Ip(ref ip) => Some(&ip.payload),
@@ -38,7 +40,7 @@ pub fn collect(network: &Network<'_>, ears: &Ears, sent: &[Sent<'_>], base: u32)
     let plain: HashMap<&[u8], u32> = (base..).zip(sent).map(|(number, sent)| (sent.bytes.as_slice(), number)).collect();
     let mut take = |place: Place, what: Seen, bytes: Vec<u8>| match what {
         Seen::Number { number, icmp_error } if icmp_error && !is_error(number) => {
-            seen.told.entry(number).or_default().push((place, rejection(&bytes)));
+            seen.told.entry(number).or_default().push((place, rejection(place, &bytes)));
         }
         // The host answers a ping with what it was sent.
         Seen::Number { number, .. } if is_request(number) && echoed(place, &bytes) => {}
@@ -59,11 +61,23 @@ pub fn collect(network: &Network<'_>, ears: &Ears, sent: &[Sent<'_>], base: u32)
             take(Place::Port(at), wire::read(&frame), frame);
         }
     }
-    for (family, protocol, packet) in ears.sockets.drain()? {
-        let what = match family {
-            Family::V4 => wire::read_packet(&packet),
-            // Without its header: only an ICMPv6 message can be an error.
-            Family::V6 => wire::number(&packet, protocol == 58 && packet.first().is_some_and(|kind| *kind < 128)),
+    for (source, protocol, packet) in ears.sockets.drain()? {
+        let what = match (source, protocol) {
+            (IpAddr::V4(_), _) => wire::read_packet(&packet),
+            // Without its header.
+            (IpAddr::V6(_), 6) if wire::reset(&packet).is_some() => {
+                // Nor does it say to which of the host's addresses.
+                let fits = |(from, _, a, b): &&Key| {
+                    *from == source && wire::reset(&packet) == Some(Ports { source: *a, dest: *b })
+                };
+                match resets.keys().find(fits) {
+                    Some((_, dest, a, b)) => Seen::Reset { source, dest: *dest, ports: Ports { source: *a, dest: *b } },
+                    None => Seen::Noise,
+                }
+            }
+            (IpAddr::V6(_), _) => {
+                wire::number(&packet, protocol == 58 && packet.first().is_some_and(|kind| *kind < 128))
+            }
         };
         take(Place::Host, what, packet);
     }
@@ -84,8 +98,13 @@ fn echoed(place: Place, bytes: &[u8]) -> bool {
 }
 
 /// What an ICMP error that quotes a probe tells its sender.
-fn rejection(frame: &[u8]) -> Rejection {
-    match wire::icmp_of(frame) {
+fn rejection(place: Place, bytes: &[u8]) -> Rejection {
+    let icmp = match (place, bytes) {
+        (Place::Port(_), frame) => wire::icmp_of(frame),
+        (Place::Host, [0x45, ..]) => bytes.get(20..22).map(|icmp| (1, icmp[0], icmp[1])),
+        (Place::Host, _) => bytes.get(..2).map(|icmp| (58, icmp[0], icmp[1])),
+    };
+    match icmp {
         Some((1, 3, 3)) | Some((58, 1, 4)) => Rejection::PortUnreachable,
         Some((1, 3, 10)) | Some((58, 1, 1)) => Rejection::Prohibited,
         // Nothing of fwc's.
@@ -94,7 +113,7 @@ fn rejection(frame: &[u8]) -> Rejection {
 }
 
 /// From, to and ports of the reset that would answer a TCP probe.
-fn reset_of(probe: &Probe) -> Option<(IpAddr, IpAddr, u16, u16)> {
+fn reset_of(probe: &Probe) -> Option<Key> {
     let Body::Ip(ip) = &probe.frame.body else { return None };
     let Payload::Tcp(tcp) = &ip.payload else { return None };
     let Ports { source, dest } = tcp.ports;

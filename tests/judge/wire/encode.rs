@@ -197,12 +197,19 @@ pub fn read_packet(bytes: &[u8]) -> Seen {
     match protocol {
         1 if source.is_ipv4() => number(bytes, matches!(first, 3 | 4 | 5 | 11 | 12)),
         58 if source.is_ipv6() => number(bytes, first < 128),
-        6 if segment.get(13).is_some_and(|flags| flags & 4 != 0) && number(bytes, false) == Seen::Noise => {
-            let port = |at: usize| u16::from_be_bytes([segment[at], segment[at + 1]]);
-            Seen::Reset { source, dest, ports: Ports { source: port(0), dest: port(2) } }
-        }
+        6 => match reset(segment) {
+            Some(ports) => Seen::Reset { source, dest, ports },
+            None => number(bytes, false),
+        },
         _ => number(bytes, false),
     }
+}
+
+/// The ports of a TCP segment that is a reset, and no probe.
+pub fn reset(segment: &[u8]) -> Option<Ports> {
+    let [a, b, c, d, .., flags] = *segment.get(..14)? else { return None };
+    let (source, dest) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+    (flags & 4 != 0 && number(segment, false) == Seen::Noise).then_some(Ports { source, dest })
 }
 
 fn split(bytes: &[u8]) -> Option<(IpAddr, IpAddr, u8, &[u8])> {

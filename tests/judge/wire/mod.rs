@@ -8,7 +8,7 @@ mod log;
 mod port;
 mod sum;
 
-pub use encode::{Seen, icmp_of, number, read, read_packet};
+pub use encode::{Seen, icmp_of, number, read, read_packet, reset};
 pub use log::Log;
 pub use port::{Host, Tap};
 

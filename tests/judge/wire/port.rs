@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 
@@ -75,7 +75,11 @@ impl Host {
             sockopt::set_socket_broadcast(&socket, true)?;
             send.insert(family, socket);
         }
-        Ok(Self { send, receive: BTreeMap::new() })
+        let mut host = Self { send, receive: BTreeMap::new() };
+        // Its own packets may be rejected.
+        host.listen(Family::V4, 1)?;
+        host.listen(Family::V6, 58)?;
+        Ok(host)
     }
 
     /// Receives packets of a protocol from now on.
@@ -101,16 +105,29 @@ impl Host {
         sent.map(|_| ()).map_err(io::Error::from)
     }
 
-    /// All that has arrived: family, protocol, and the packet (IPv6: without its header).
-    pub fn drain(&self) -> io::Result<Vec<(Family, u8, Vec<u8>)>> {
+    /// All that has arrived: source, protocol, and the packet (IPv6: without its header).
+    pub fn drain(&self) -> io::Result<Vec<(IpAddr, u8, Vec<u8>)>> {
         let mut found = Vec::new();
         for ((family, protocol), socket) in &self.receive {
+            let mut sources = Vec::new();
             let packets = drain(|buffer| {
-                rustix::net::recv(socket, buffer, RecvFlags::empty()).map(|(length, _)| length).map_err(io::Error::from)
+                let (length, _, source) = rustix::net::recvfrom(socket, buffer, RecvFlags::empty())?;
+                sources.push(source);
+                Ok(length)
             })?;
-            found.extend(packets.into_iter().map(|packet| (*family, *protocol, packet)));
+            for (packet, source) in packets.into_iter().zip(sources) {
+                let source = source.map(SocketAddr::try_from).and_then(Result::ok).map(|source| source.ip());
+                found.push((source.unwrap_or(nobody(*family)), *protocol, packet));
+            }
         }
         Ok(found)
+    }
+}
+
+fn nobody(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+        Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
     }
 }
 
