@@ -3,6 +3,7 @@
 //! In: the two ends of a packet's way on a host, and how the host carries it. Out: the hooks that are on, in the
 //! order in which they are passed. A packet passes when every one of them accepts it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{GuestPolicy, Hook, HostPolicy, Nic, VnetPolicy, ZoneRef};
@@ -53,7 +54,22 @@ impl<'a> End<'a> {
     }
 }
 
+/// No interface has a longer name, in bytes.
+const LONGEST_NAME: usize = 15;
+
 impl HostPolicy {
+    /// The interfaces that are a bridge of the spec, itself first: a host makes one beside it for every tag of a NIC on it
+    /// (`vmbr0v100`) where the bridge itself knows nothing of VLANs. What has the name of a vnet is that vnet alone.
+    #[must_use]
+    pub fn bridges(&self, bridge: &str) -> Vec<String> {
+        let nics = self.guests.iter().flat_map(|guest| &guest.nics);
+        let on_bridge = nics.filter(|nic| nic.bridge.as_deref() == Some(bridge));
+        let tags: BTreeSet<u16> = on_bridge.filter_map(|nic| nic.tag).collect();
+        let is_free = |name: &String| name.len() <= LONGEST_NAME && self.vnets.iter().all(|vnet| vnet.name != *name);
+        let beside = tags.iter().map(|tag| format!("{bridge}v{tag}")).filter(is_free);
+        std::iter::once(bridge.to_owned()).chain(beside).collect()
+    }
+
     /// The hooks that a packet from one end to another passes here, in order.
     ///
     /// A host that does not filter has none; a guest or NIC whose firewall is off, and a port that the spec does not

@@ -12,7 +12,7 @@
 //! judge what goes to another address that a guest took (an IP filter keeps it from answering there; a
 //! warning says so), nor the host's own broadcasts and multicasts.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::diagnostic::{Code, Diagnostics};
 use crate::net::{AddressSet, Family};
@@ -276,7 +276,7 @@ impl<'a> Lowering<'a> {
     fn bridged(&mut self, parts: &Parts<'_>) -> Name {
         let mut rules = Vec::new();
         for (bridge, chain) in &parts.vnets {
-            for bridge in self.bridges(bridge, parts) {
+            for bridge in self.bridges(bridge) {
                 rules.extend(self.ask(&[Test::In(bridge)], Name::clone(chain)));
             }
         }
@@ -286,15 +286,9 @@ impl<'a> Lowering<'a> {
         self.chains.share("bridged", rules)
     }
 
-    /// A vnet's bridge, and those that a host makes beside it for the tags of its NICs (`vmbr0v100`) where
-    /// the bridge itself knows nothing of VLANs.
-    fn bridges(&mut self, bridge: &str, parts: &Parts<'_>) -> Vec<Name> {
-        let on_bridge = parts.nics.iter().filter(|(nic, _)| nic.bridge.as_deref() == Some(bridge));
-        let tags: BTreeSet<u16> = on_bridge.filter_map(|(nic, _)| nic.tag).collect();
-        let names = std::iter::once(bridge.to_owned()).chain(tags.iter().map(|tag| format!("{bridge}v{tag}")));
-        // No interface has a longer name.
-        let names = names.enumerate().filter(|(at, name)| *at == 0 || name.len() <= 15).map(|(_, name)| name);
-        let names: Vec<String> = names.collect();
+    /// The interfaces of a vnet's bridge.
+    fn bridges(&mut self, bridge: &str) -> Vec<Name> {
+        let names = self.host.bridges(bridge);
         names.into_iter().filter_map(|name| self.interface(&name, self.host.span)).collect()
     }
 

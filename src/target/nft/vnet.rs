@@ -36,6 +36,8 @@ pub(super) struct Vnets<'a> {
     used: Vec<&'a Arc<VnetPolicy>>,
     /// Interfaces, and the place of their vnet among the used.
     ports: Vec<(String, usize)>,
+    /// Bridges, and the place of their vnet among all.
+    bridges: Vec<(String, usize)>,
 }
 
 impl<'a> Vnets<'a> {
@@ -50,7 +52,10 @@ impl<'a> Vnets<'a> {
         let port = |nic: &Nic| Some((nic.device.clone(), *places.get(nic.bridge.as_deref()?)?));
         let mut ports: Vec<(String, usize)> = nics().filter_map(port).collect();
         ports.sort();
-        Self { all, used, ports }
+        let of =
+            |(vnet, at): (&&Arc<VnetPolicy>, usize)| host.bridges(&vnet.name).into_iter().map(move |name| (name, at));
+        let bridges = all.iter().zip(0..).flat_map(of).collect();
+        Self { all, used, ports, bridges }
     }
 
     /// Whether no guest is on one.
@@ -79,8 +84,8 @@ impl<'a> Vnets<'a> {
         let mut forward = Body::default();
         forward.push(Vec::new(), Action::Mark { clear: 0, set: BRIDGED });
         if !chains.is_empty() {
-            let bridges = chains.iter().map(|(name, chain)| ((*name).to_owned(), Arc::clone(chain))).collect();
-            let map = builder.map("vnet-forward", bridges);
+            let to = |(bridge, at): &(String, usize)| Some((bridge.clone(), of(self.all.get(*at)?)));
+            let map = builder.map("vnet-forward", self.bridges.iter().filter_map(to).collect());
             forward.push(Vec::new(), Action::DispatchBridge(Side::Source, map));
         }
         forward.push(Vec::new(), Action::Accept);
