@@ -7,9 +7,11 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use fwc::diagnostic::SourceMap;
+use fwc::policy::HostPolicy;
 use libtest_mimic::{Failed, Trial};
 
 use crate::load::{self, Backend};
+use crate::machine;
 use crate::reload::Flavour;
 use crate::specs::{random_spec, shrink};
 
@@ -17,15 +19,17 @@ use crate::specs::{random_spec, shrink};
 const PROBES: &str = "2000";
 /// Random specs.
 const RANDOM: u64 = 50;
-/// How long a failure may be cut down.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a failure may be cut down, in seconds.
+pub const PATIENCE: u64 = 60;
 
-/// Every case that the running kernel can judge; `fwc.nft` whole needs a stock one.
+/// Every case. The first boots a stock kernel; the others that need it come last, so that none waits meanwhile.
 pub fn trials() -> Vec<Trial> {
-    examples().into_iter().chain(random()).chain(reloads()).collect()
+    let mut machine = machine::trials().into_iter();
+    let boot = machine.next();
+    boot.into_iter().chain(examples()).chain(random()).chain(reloads()).chain(machine).collect()
 }
 
-fn backends(host: &fwc::policy::HostPolicy) -> impl Iterator<Item = Backend> {
+fn backends(host: &HostPolicy) -> impl Iterator<Item = Backend> {
     Backend::ALL.into_iter().filter(|backend| *backend != Backend::Nft && host.targets.contains(&backend.target()))
 }
 
@@ -54,37 +58,53 @@ fn examples() -> Vec<Trial> {
 
 fn random() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for seed in 0..RANDOM {
-        let text = random_spec(seed);
-        let mut sources = SourceMap::default();
-        sources.add("fwc.yaml", text.as_str());
-        for host in load::fleet(&sources).map(|fleet| fleet.hosts).unwrap_or_default() {
+    for (seed, hosts) in random_hosts() {
+        for host in hosts {
             for backend in backends(&host) {
-                let (text, name) = (text.clone(), host.name.clone());
+                let name = host.name.clone();
                 let title = format!("random-{seed:02}::{}", backend.name());
-                trials.push(Trial::test(title, move || random_one(&text, &name, backend, seed)));
+                trials
+                    .push(Trial::test(title, move || random_one(seed, &name, backend, PATIENCE).map_err(Failed::from)));
             }
         }
     }
     trials
 }
 
-/// Judges a random spec; where model and kernel disagree, what is said is of the smallest spec on which they do.
-fn random_one(text: &str, host: &str, backend: Backend, seed: u64) -> Result<(), Failed> {
+/// The random specs by their seeds, with their hosts.
+pub fn random_hosts() -> impl Iterator<Item = (u64, Vec<HostPolicy>)> {
+    (0..RANDOM).map(|seed| {
+        let mut sources = SourceMap::default();
+        sources.add("fwc.yaml", random_spec(seed));
+        (seed, load::fleet(&sources).map(|fleet| fleet.hosts).unwrap_or_default())
+    })
+}
+
+/// Judges a random spec; where model and kernel disagree, what is said is of the smallest spec on which they do and
+/// that is found in so many seconds.
+pub fn random_one(seed: u64, host: &str, backend: Backend, patience: u64) -> Result<(), String> {
+    random_judged(seed, host, backend, patience).unwrap_or_else(|error| Err(error.to_string()))
+}
+
+fn random_judged(seed: u64, host: &str, backend: Backend, patience: u64) -> io::Result<Result<(), String>> {
+    let text = random_spec(seed);
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("fwc.yaml");
     let judge = |text: &str| -> io::Result<Output> {
         fs::write(&path, text)?;
         judged(&path, host, backend, seed)
     };
-    if judge(text)?.status.success() {
-        return Ok(());
+    let disagrees = |output: &Output| said(output).contains("\nprobe ");
+    let output = judge(&text)?;
+    if output.status.success() {
+        return Ok(Ok(()));
     }
-    let start = Instant::now();
-    let small = shrink(text, |text| {
-        start.elapsed() < PATIENCE && judge(text).is_ok_and(|output| said(&output).contains("\nprobe "))
-    });
-    Err(format!("\n{small}\n{}", said(&judge(&small)?)).into())
+    if patience == 0 || !disagrees(&output) {
+        return Ok(Err(format!("\n`judge spec {seed}` prints the spec\n{}", said(&output))));
+    }
+    let end = Instant::now() + Duration::from_secs(patience);
+    let small = shrink(&text, |text| Instant::now() < end && judge(text).is_ok_and(|output| disagrees(&output)));
+    Ok(Err(format!("\n{small}\n{}", said(&judge(&small)?))))
 }
 
 /// What is reloaded under traffic.

@@ -111,11 +111,19 @@ impl<'a> Model<'a> {
             && self.is_tracked(probe, arrivals.iter().any(|arrival| arrival.by_stack))
         {
             self.tracker.seen(ip);
-            if arrivals.iter().any(|arrival| arrival.arrives) {
+            if arrivals.iter().any(|arrival| arrival.arrives || self.is_stopped_late(arrival)) {
                 self.tracker.passed(ip);
             }
         }
         Expectation { packet, arrivals, told }
+    }
+
+    /// Whether what stops a packet comes after the host's own connection tracking has taken it in: to nft, what
+    /// the host sends or routes is its own until the bridge that it leaves by.
+    fn is_stopped_late(&self, arrival: &Arrival<'_>) -> bool {
+        let last = arrival.decisions.last().map(|(crossing, _)| crossing.hook.name);
+        let bridge = matches!(last, Some(HookName::GuestIn | HookName::VnetForward));
+        self.backend == Backend::Nft && arrival.by_stack && arrival.place != Place::Host && bridge
     }
 
     /// Whether connection tracking sees a probe at all.

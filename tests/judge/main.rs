@@ -6,7 +6,8 @@
 //!
 //! Each run is a process of its own in a namespace of its own: the test starts this very program as
 //! `judge run SPEC HOST BACKEND SEED COUNT` under `unshare -n`. By hand it is run just so; `judge spec SEED` prints a
-//! random spec, and `judge reload BACKEND FLAVOUR COUNT` is for reloads under traffic (`reload`).
+//! random spec, `judge random SEED HOST BACKEND SECONDS` judges one and cuts it down so long where that fails, and
+//! `judge reload BACKEND FLAVOUR COUNT` is for reloads under traffic (`reload`).
 
 #![expect(
     clippy::expect_used,
@@ -19,13 +20,21 @@
 )]
 
 mod cases;
+#[path = "../common/mod.rs"]
+#[expect(dead_code, reason = "every test target takes its own part")]
+mod common;
+#[path = "../kernel/hosts.rs"]
+mod hosts;
 mod judge;
 mod line;
 mod load;
+mod machine;
 mod probes;
 mod random;
 mod reload;
 mod run;
+#[path = "../kernel/script/mod.rs"]
+mod script;
 mod session;
 mod specs;
 mod stack;
@@ -49,6 +58,11 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let said = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["run", spec, host, backend, seed, count] => run_one(Path::new(spec), host, backend, seed, count),
+        ["random", seed, host, backend, patience] => backend_of(backend).and_then(|backend| {
+            let seed = seed.parse().map_err(|error| format!("{seed}: {error}\n"))?;
+            let patience = patience.parse().map_err(|error| format!("{patience}: {error}\n"))?;
+            cases::random_one(seed, host, backend, patience).map(|()| String::new())
+        }),
         ["reload", backend, flavour, count] => reload_one(backend, flavour, count),
         ["spec", seed] => Ok(specs::random_spec(seed.parse().unwrap_or_default())),
         _ => return libtest_mimic::run(&Arguments::from_args(), cases::trials()).exit_code(),

@@ -1,8 +1,8 @@
 //! The kernel as judge: every file of every example loads, twice, and reads back as it was meant.
 //!
 //! Needs root and the programs that `scripts/test` installs; where one is missing the tests fail.
-//! Loads happen in network namespaces of their own; the bridge table of nftables, for which the running kernel may lack
-//! statements, is loaded whole in an emulated machine (`qemu`), one boot for all examples.
+//! Loads happen in network namespaces of their own. The bridge table of nftables, for which the running kernel may lack
+//! statements, is loaded whole on a stock kernel, in the one boot that the target `judge` makes.
 
 #![expect(
     clippy::expect_used,
@@ -17,11 +17,11 @@
 mod common;
 #[path = "../../benches/support/gaps.rs"]
 mod gaps;
+mod hosts;
 mod loads;
 mod namespace;
-mod paths;
-mod qemu;
 mod script;
+mod spellings;
 mod tables;
 
 use std::fs;

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long the whole boot may take, jobs included.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_secs(900);
 
 /// Folders and files of the kernel's modules that packet filters, bridges and virtual ports need.
 const MODULES: &[&str] = &[
@@ -25,8 +25,11 @@ const MODULES: &[&str] = &[
     "net/llc",
     "net/8021q",
     "drivers/net/veth.ko",
+    "drivers/net/tun.ko",
     "drivers/net/dummy.ko",
     "lib/libcrc32c.ko",
+    // What the helper of Amanda searches with.
+    "lib/ts_kmp.ko",
 ];
 
 /// Programs from this machine, with the libraries they load.
@@ -42,6 +45,7 @@ const PRELOAD: &[&str] = &[
     "nft_meta_bridge",
     "nft_reject_bridge",
     "veth",
+    "tun",
     "8021q",
 ];
 
@@ -54,14 +58,25 @@ mount -t devtmpfs dev /dev
 mkdir -p /run /tmp
 busybox stty -F /dev/ttyS1 raw
 for module in @PRELOAD@; do modprobe $module || echo "no module $module"; done
-for job in /jobs/*; do
-    name=${job#/jobs/}
-    cd $job
-    if [ -e private ]; then unshare -n sh ./run; else sh ./run; fi >/tmp/output 2>&1
+run() {
+    name=${1#/jobs/}
+    cd $1
+    if [ -e private ]; then unshare -n sh ./run; else sh ./run; fi >/tmp/output-$2 2>&1
     status=$?
     echo "$name ended after $(cut -d ' ' -f 1 /proc/uptime) s"
-    { echo "@@ begin $name"; cat /tmp/output; echo; echo "@@ end $name $status"; } >/dev/ttyS1
-done
+    until mkdir /tmp/writing 2>/dev/null; do usleep 10000; done
+    { echo "@@ begin $name"; cat /tmp/output-$2; echo; echo "@@ end $name $status"; } >/dev/ttyS1
+    rmdir /tmp/writing
+}
+for job in /jobs/*; do [ -e $job/private ] || run $job 0; done
+worker() {
+    for job in /jobs/*; do
+        if [ -e $job/private ] && mkdir $job/taken 2>/dev/null; then run $job $1; fi
+    done
+}
+worker 1 &
+worker 2
+wait
 echo "@@ done" >/dev/ttyS1
 poweroff -f
 "#;
@@ -87,12 +102,18 @@ pub struct Outcome {
     pub output: String,
 }
 
-/// Boots once, runs every job in the order of their names, powers off.
-pub fn boot(jobs: &[Job]) -> BTreeMap<String, Outcome> {
+/// Boots once, runs every job, powers off.
+///
+/// Those of the whole machine come first, one by one; then those in namespaces, two at a time, in the order of their names.
+///
+/// `program` is one more of this machine's programs for jobs to run, where it is here.
+pub fn boot(jobs: &[Job], program: &Path) -> BTreeMap<String, Outcome> {
     let kernel = Kernel::fetch();
     let folder = tempfile::tempdir().expect("a folder");
     let initramfs = folder.path().join("initramfs");
-    assemble(&kernel, jobs, &folder.path().join("root"), &initramfs);
+    let root = folder.path().join("root");
+    copy_program(program, &root);
+    assemble(&kernel, jobs, &root, &initramfs);
     let results = folder.path().join("results");
     let console = folder.path().join("console");
     run_machine(&kernel, &initramfs, &console, &results);
@@ -243,7 +264,9 @@ fn assemble(kernel: &Kernel, jobs: &[Job], root: &Path, initramfs: &Path) {
             write(&folder.join("private"), b"", 0o644);
         }
         for (name, content) in &job.files {
-            write(&folder.join(name), content, 0o755);
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            write(&path, content, 0o755);
         }
     }
     let pack = "find . -print0 | cpio --null --create --format=newc --quiet";

@@ -3,10 +3,11 @@
 //! In: a host with two bridges, of which one is a vnet that lets nothing pass. Out: who hears an answer from whom.
 //! A guest's ping is accepted by all other hooks, so a missing answer is the vnet's doing.
 
+use std::collections::BTreeMap;
 use std::fs;
 
-use super::common;
 use super::qemu::{Job, Outcome};
+use crate::common;
 
 const SPEC: &str = "version: 1
 datacenter: { options: { policy_in: drop, policy_forward: drop } }
@@ -91,7 +92,7 @@ set +e
 "#;
 
 /// All ways, with bridged frames shown to `inet` and without.
-pub fn job() -> Job {
+pub fn jobs() -> Vec<Job> {
     let folder = tempfile::tempdir().expect("a folder");
     let spec = folder.path().join("fwc.yaml");
     fs::write(&spec, SPEC).expect("the spec");
@@ -110,13 +111,14 @@ pub fn job() -> Job {
         script += &(0..WAYS.len()).map(|at| format!("cat {at}\n")).collect::<String>();
     }
     script += "kill $plain $vnet $port\n";
-    Job { name: "paths".into(), private: true, script, files: vec![("fwc.nft".into(), built.stdout)] }
+    vec![Job { name: "paths".into(), private: true, script, files: vec![("fwc.nft".into(), built.stdout)] }]
 }
 
 /// What is not as it should be.
-pub fn check(outcome: &Outcome) -> Option<String> {
+pub fn check(outcomes: &BTreeMap<String, Outcome>) -> Vec<String> {
+    let outcome = &outcomes["paths"];
     let once: String = WAYS.iter().map(|(from, to, answer)| format!("{from} {to} {answer}\n")).collect();
     let meant = once.repeat(2);
     let difference = common::difference(&meant, &outcome.output);
-    (outcome.output != meant).then(|| format!("paths:\n{difference}"))
+    (outcome.output != meant).then_some(difference).into_iter().collect()
 }
