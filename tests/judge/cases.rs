@@ -63,8 +63,9 @@ fn random() -> Vec<Trial> {
             for backend in backends(&host) {
                 let name = host.name.clone();
                 let title = format!("random-{seed:02}::{}", backend.name());
-                trials
-                    .push(Trial::test(title, move || random_one(seed, &name, backend, PATIENCE).map_err(Failed::from)));
+                trials.push(Trial::test(title, move || {
+                    random_one(seed, &name, backend, PATIENCE).map(drop).map_err(Failed::from)
+                }));
             }
         }
     }
@@ -80,13 +81,13 @@ pub fn random_hosts() -> impl Iterator<Item = (u64, Vec<HostPolicy>)> {
     })
 }
 
-/// Judges a random spec; where model and kernel disagree, what is said is of the smallest spec on which they do and
+/// Judges a random spec, and says what was compared; where model and kernel disagree, what is said is of the smallest spec on which they do and
 /// that is found in so many seconds.
-pub fn random_one(seed: u64, host: &str, backend: Backend, patience: u64) -> Result<(), String> {
+pub fn random_one(seed: u64, host: &str, backend: Backend, patience: u64) -> Result<String, String> {
     random_judged(seed, host, backend, patience).unwrap_or_else(|error| Err(error.to_string()))
 }
 
-fn random_judged(seed: u64, host: &str, backend: Backend, patience: u64) -> io::Result<Result<(), String>> {
+fn random_judged(seed: u64, host: &str, backend: Backend, patience: u64) -> io::Result<Result<String, String>> {
     let text = random_spec(seed);
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("fwc.yaml");
@@ -97,7 +98,7 @@ fn random_judged(seed: u64, host: &str, backend: Backend, patience: u64) -> io::
     let disagrees = |output: &Output| said(output).contains("\nprobe ");
     let output = judge(&text)?;
     if output.status.success() {
-        return Ok(Ok(()));
+        return Ok(Ok(said(&output)));
     }
     if patience == 0 || !disagrees(&output) {
         return Ok(Err(format!("\n`judge spec {seed}` prints the spec\n{}", said(&output))));

@@ -61,7 +61,7 @@ fn main() -> ExitCode {
         ["random", seed, host, backend, patience] => backend_of(backend).and_then(|backend| {
             let seed = seed.parse().map_err(|error| format!("{seed}: {error}\n"))?;
             let patience = patience.parse().map_err(|error| format!("{patience}: {error}\n"))?;
-            cases::random_one(seed, host, backend, patience).map(|()| String::new())
+            cases::random_one(seed, host, backend, patience)
         }),
         ["reload", backend, flavour, count] => reload_one(backend, flavour, count),
         ["spec", seed] => Ok(specs::random_spec(seed.parse().unwrap_or_default())),
@@ -132,7 +132,7 @@ fn run_one(spec: &Path, host: &str, backend: &str, seed: &str, count: &str) -> R
     let log = wire::Log::new().map_err(problem)?;
     let mut ears = session::Ears { sockets: wire::Host::new().map_err(problem)?, log };
     let report = session::run(&network, &mut ears, (backend, bridged), seed, count).map_err(problem)?;
-    let text = format!(
+    let mut text = format!(
         "{host} {}: {} probes, {} comparisons, {} arrivals, {} rejections told, {} log lines, {} disagreements; built in {built:.2?}, all in {:.2?}\n",
         backend.name(),
         report.sent,
@@ -143,6 +143,9 @@ fn run_one(spec: &Path, host: &str, backend: &str, seed: &str, count: &str) -> R
         report.wrong.len(),
         start.elapsed(),
     );
+    for (way, [stopped, arrived]) in &report.ways {
+        text += &format!("  {way}: {stopped} stopped, {arrived} arrived\n");
+    }
     if report.wrong.is_empty() {
         return Ok(text);
     }

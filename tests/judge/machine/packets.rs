@@ -78,3 +78,33 @@ pub fn check(outcomes: &BTreeMap<String, Outcome>, kind: &str) -> Vec<String> {
     let wrong = mine.into_iter().filter(|(_, outcome)| outcome.status != 0);
     wrong.map(|(name, outcome)| format!("{name}: {}", outcome.output)).collect()
 }
+
+/// Every way that a packet can take through a host; on each some must arrive and some must not.
+const WAYS: [&str; 11] = [
+    "guest to guest bridged",
+    "guest to guest routed",
+    "guest to host",
+    "guest to unknown bridged",
+    "guest to unknown routed",
+    "host to guest",
+    "host to unknown",
+    "unknown to guest bridged",
+    "unknown to guest routed",
+    "unknown to host",
+    "unknown to unknown routed",
+];
+
+/// What no job had packets for.
+pub fn check_ways(outcomes: &BTreeMap<String, Outcome>) -> Vec<String> {
+    let lines = || outcomes.values().flat_map(|outcome| outcome.output.lines()).map(str::trim);
+    let some = |way: &str, what: &str| {
+        lines().filter_map(|line| line.strip_prefix(way)?.strip_prefix(": ")).any(|counts| {
+            let mut counts =
+                counts.split(", ").filter_map(|count| count.strip_suffix(what)?.trim().parse::<u32>().ok());
+            counts.any(|count| count > 0)
+        })
+    };
+    let missing =
+        |way: &&str| [" stopped", " arrived"].map(|what| (!some(way, what)).then(|| format!("{way}: none{what}")));
+    WAYS.iter().flat_map(missing).flatten().collect()
+}
