@@ -15,7 +15,7 @@ const LOOPBACK: &str = "lo";
 
 /// Whether a condition of a hook of this direction holds for a packet. A condition on a field that the packet has not
 /// does not hold.
-pub(super) fn holds(condition: &Match, packet: &Packet, direction: Direction) -> bool {
+pub fn holds(condition: &Match, packet: &Packet, direction: Direction) -> bool {
     let ip = packet.ip();
     match condition {
         Match::Frame(kind) => *kind == frame_kind(&packet.body),

@@ -11,6 +11,7 @@ mod packet;
 mod route;
 mod trace;
 
+pub use condition::holds;
 pub use judge::{Decision, Judge, judge};
 pub use packet::{ArpPacket, Body, IpPacket, Packet, Payload, Rejection};
 pub use route::{Leg, NoRoute, Place, route};

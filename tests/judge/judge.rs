@@ -4,11 +4,12 @@
 //! let a probe arrive, the decisions of the hooks on the way there. The expectation knows the README's exceptions by
 //! name ([`Exception`]) and no others.
 
+mod sight;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use fwc::analysis::{self, Decision, IpPacket, Judge, Packet, Rejection};
-use fwc::net::Protocol;
+use fwc::analysis::{self, Decision, Judge, Packet, Rejection};
 use fwc::policy::{Carriage, Crossing, End, HookName, Log, Match, Stage, State, TargetName, Verdict};
 
 use crate::line::Line;
@@ -16,7 +17,7 @@ use crate::load::Backend;
 use crate::stack;
 use crate::topology::{Network, Station};
 use crate::track::Tracker;
-use crate::wire::{self, Frame, Payload, Tag};
+use crate::wire::{self, Frame};
 
 /// Where a probe comes from or goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,10 +99,7 @@ impl<'a> Model<'a> {
 
     /// What becomes of the next probe.
     pub fn expect(&mut self, probe: &Probe) -> Expectation<'a> {
-        let mut packet = self.packet(probe);
-        if let Place::Port(port) = probe.from {
-            packet.in_interface = Some(self.segment_device(port).to_owned());
-        }
+        let packet = self.packet(probe);
         let mut arrivals = Vec::new();
         for (place, carriage) in self.reachable(probe) {
             arrivals.push(self.arrival(probe, &packet, place, carriage));
@@ -111,7 +109,11 @@ impl<'a> Model<'a> {
             && self.is_tracked(probe, arrivals.iter().any(|arrival| arrival.by_stack))
         {
             self.tracker.seen(ip);
-            if arrivals.iter().any(|arrival| arrival.arrives || self.is_stopped_late(arrival)) {
+            // What a bridge hands to its host as well as to its ports is known from then on.
+            let flooded = self.is_bridged(probe) && probe.frame.dest.is_multicast();
+            let handed = self.backend.target() == TargetName::Iptables && self.bridged && flooded;
+            let arrives = |arrival: &Arrival<'_>| arrival.arrives && (arrival.by_stack || self.bridged);
+            if handed || arrivals.iter().any(|arrival| arrives(arrival) || self.is_stopped_late(arrival)) {
                 self.tracker.passed(ip);
             }
         }
@@ -131,7 +133,7 @@ impl<'a> Model<'a> {
         if !stack::looks_into(&probe.frame.tags) {
             return false;
         }
-        let seen = by_stack || self.bridged;
+        let seen = by_stack || (self.bridged && self.is_bridged(probe)) || self.is_looked_at(probe);
         let End::Guest(guest, nic) = self.end(probe.from) else { return seen };
         // ebtables stops a false MAC address before.
         let stages = &guest.hook_out.stages;
@@ -139,6 +141,19 @@ impl<'a> Model<'a> {
         let filtered = self.network.host.enabled && guest.enabled && nic.firewall && filters;
         let ebtables = self.backend.target() == TargetName::Iptables && filtered;
         seen && (!ebtables || nic.mac.is_none_or(|mac| mac == probe.frame.source))
+    }
+
+    fn is_bridged(&self, probe: &Probe) -> bool {
+        matches!(probe.from, Place::Port(port) if self.network.segments[self.network.ports[port].segment].bridge.is_some())
+    }
+
+    /// Whether the host's IP stack looks at a probe, be it only to find that it has nowhere to go.
+    fn is_looked_at(&self, probe: &Probe) -> bool {
+        let (Place::Port(port), wire::Body::Ip(ip)) = (probe.from, &probe.frame.body) else { return false };
+        let dest = probe.frame.dest;
+        let here = dest.is_multicast() || dest == self.network.segments[self.network.ports[port].segment].mac;
+        // Of IPv4 the sources are looked at with the route, which is after connection tracking.
+        here && probe.frame.tags.is_empty() && (ip.source.is_ipv4() || stack::takes(ip))
     }
 
     fn is_guests(&self, place: Place) -> bool {
@@ -161,12 +176,14 @@ impl<'a> Model<'a> {
     }
 
     /// Every place where the bridges and the host's routes let a frame arrive, and how.
-    fn reachable(&self, probe: &Probe) -> Vec<(Place, Carriage)> {
+    pub fn reachable(&self, probe: &Probe) -> Vec<(Place, Carriage)> {
         let frame = &probe.frame;
         let Place::Port(from) = probe.from else {
             let wire::Body::Ip(ip) = &frame.body else { return Vec::new() };
             if self.network.is_own(ip.dest) {
-                return vec![(Place::Host, Carriage::Routed)];
+                // What comes back by the loopback interface had its route checked, in IPv4, when it was sent.
+                let taken = ip.source.is_ipv4() || stack::takes(ip);
+                return taken.then_some((Place::Host, Carriage::Routed)).into_iter().collect();
             }
             return self.network.route(ip.dest).map(|port| (Place::Port(port), Carriage::Routed)).into_iter().collect();
         };
@@ -207,15 +224,8 @@ impl<'a> Model<'a> {
     }
 
     fn arrival(&mut self, probe: &Probe, packet: &Packet, place: Place, carriage: Carriage) -> Arrival<'a> {
-        let mut packet = packet.clone();
         let by_stack = probe.from == Place::Host || carriage == Carriage::Routed;
-        if let (Place::Port(port), true) = (place, by_stack) {
-            packet.out_interface = Some(self.segment_device(port).to_owned());
-        }
-        if (probe.from, place) == (Place::Host, Place::Host) {
-            packet.in_interface = Some("lo".to_owned());
-            packet.out_interface = Some("lo".to_owned());
-        }
+        let packet = self.on_its_way(probe, packet, place, carriage);
         let (mut decisions, mut lines) = (Vec::new(), Vec::new());
         for crossing in self.network.host.way(self.end(probe.from), self.end(place), carriage) {
             if !self.backend.has(crossing.hook.name) {
@@ -229,6 +239,10 @@ impl<'a> Model<'a> {
             match self.exception(&crossing, &packet, probe, (place, by_stack)) {
                 Some(Exception::UnlistedAddress | Exception::BetweenStrangers) => continue,
                 Some(Exception::TaggedArp) => decision.verdict = Verdict::Drop,
+                Some(Exception::ServiceTag) if self.is_between_strangers(&crossing, probe, place) => {
+                    let inner = Packet { body: self.body(&probe.frame, &[]), ..packet.clone() };
+                    decision = self.decide(&crossing, &inner);
+                }
                 // ebtables has the first word about what guests send, and the last about what they get.
                 Some(Exception::ServiceTag)
                     if decision.verdict == Verdict::Accept || crossing.hook.name == HookName::GuestIn =>
@@ -287,8 +301,8 @@ impl<'a> Model<'a> {
                 let filtered = clauses.any(|clause| clause.matches.iter().any(looks));
                 filtered.then_some(Exception::TaggedArp)
             }
-            (TargetName::Iptables, HookName::VnetForward)
-                if to.is_none() && !self.is_guests(probe.from) && !is_seen_by_iptables(&probe.frame) =>
+            (TargetName::Iptables, _)
+                if self.is_between_strangers(crossing, probe, place) && !is_seen_by_iptables(&probe.frame) =>
             {
                 Some(Exception::BetweenStrangers)
             }
@@ -301,23 +315,15 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What the sender should be told, where it can be seen: one place to arrive, a sender that is where the host
-    /// sends what is for it, or the host itself.
+    /// Whether a vnet judges what neither of its guests sends nor gets: ebtables has no say.
+    fn is_between_strangers(&self, crossing: &Crossing<'_>, probe: &Probe, place: Place) -> bool {
+        crossing.hook.name == HookName::VnetForward && !self.is_guests(place) && !self.is_guests(probe.from)
+    }
+
+    /// What the sender should be told, where it can be seen: one place to arrive, a sender that can be told.
     fn told(&self, probe: &Probe, packet: &Packet, arrivals: &[Arrival<'_>]) -> Option<Rejection> {
         let [arrival] = arrivals else { return None };
-        let (ip, true) = (packet.ip()?, probe.frame.tags.is_empty()) else { return None };
-        let own = match probe.from {
-            Place::Host => self.network.own().any(|own| own == ip.source) && arrival.place != Place::Host,
-            Place::Port(from) => {
-                self.network.route(ip.source) == Some(from) && probe.frame.source == self.network.ports[from].mac
-            }
-        };
-        // Linux answers no frame that was sent to all.
-        if !own
-            || (probe.from != Place::Host && probe.frame.dest.is_multicast())
-            || ip.state == State::Invalid
-            || (arrival.arrives && arrival.place == Place::Host)
-        {
+        if !self.can_be_told(probe, packet) || (arrival.arrives && arrival.place == Place::Host) {
             return None;
         }
         let Some((crossing, decision)) = arrival.decisions.last() else { return Some(Rejection::Silent) };
@@ -333,45 +339,16 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The probe as a hook sees it.
-    fn packet(&self, probe: &Probe) -> Packet {
-        let mut packet = Packet::new(self.body(&probe.frame, &probe.frame.tags));
-        if probe.from != Place::Host {
-            packet.source_mac = Some(probe.frame.source);
-        }
-        packet
-    }
-
-    /// What a frame carries behind these tags.
-    fn body(&self, frame: &Frame, tags: &[Tag]) -> analysis::Body {
-        if !stack::looks_into(tags) {
-            return analysis::Body::Stacked;
-        }
-        let ip = match &frame.body {
-            wire::Body::Other(ethertype) => return analysis::Body::Other(*ethertype),
-            wire::Body::Arp(arp) => {
-                return analysis::Body::Arp(analysis::ArpPacket {
-                    sender_mac: Some(arp.sender_mac),
-                    sender: arp.sender,
-                    target: arp.target,
-                });
-            }
-            wire::Body::Ip(ip) => ip,
+    /// Whether a sender is the host, or where the host sends what is for it, and asks in a way that Linux answers: it
+    /// answers no frame that was sent to all.
+    pub fn can_be_told(&self, probe: &Probe, packet: &Packet) -> bool {
+        let Some(ip) = packet.ip().filter(|ip| ip.state != State::Invalid) else { return false };
+        let Place::Port(from) = probe.from else {
+            return self.network.own().any(|own| own == ip.source) && !self.network.is_own(ip.dest);
         };
-        let payload = match (&ip.payload, ip.payload.ports()) {
-            (Payload::Tcp(tcp), _) => {
-                let (source, dest) = (tcp.ports.source, tcp.ports.dest);
-                analysis::Payload::Tcp { source, dest, flags: tcp.flags }
-            }
-            (_, Some(ports)) => analysis::Payload::Ports { source: ports.source, dest: ports.dest },
-            (Payload::Icmp { kind, code, .. } | Payload::Error { kind, code, .. }, None) => {
-                analysis::Payload::Icmp { kind: *kind, code: *code }
-            }
-            (Payload::Neighbour { kind, .. }, None) => analysis::Payload::Icmp { kind: *kind, code: 0 },
-            (_, None) => analysis::Payload::Other,
-        };
-        let (protocol, state) = (Protocol(ip.protocol()), self.tracker.state(ip));
-        analysis::Body::Ip(IpPacket { source: ip.source, dest: ip.dest, protocol, payload, state })
+        let one = !probe.frame.dest.is_multicast() && !self.network.host.broadcast.contains(ip.source);
+        let own = self.network.route(ip.source) == Some(from) && probe.frame.source == self.network.ports[from].mac;
+        own && one && probe.frame.tags.is_empty()
     }
 }
 

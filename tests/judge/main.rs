@@ -54,6 +54,9 @@ use libtest_mimic::Arguments;
 use load::Backend;
 use reload::Flavour;
 
+/// Disagreements that a run by hand, or a test, shows and ends with.
+const SHOWN: usize = 5;
+
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let said = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
@@ -129,9 +132,8 @@ fn run_one(spec: &Path, host: &str, backend: &str, seed: &str, count: &str) -> R
     load::load(policy, &files, backend).map_err(problem)?;
     let bridged = load::tracks_frames(&files, backend).map_err(problem)?;
     let built = start.elapsed();
-    let log = wire::Log::new().map_err(problem)?;
-    let mut ears = session::Ears { sockets: wire::Host::new().map_err(problem)?, log };
-    let report = session::run(&network, &mut ears, (backend, bridged), seed, count).map_err(problem)?;
+    let mut ears = session::Ears::new().map_err(problem)?;
+    let report = session::run(&network, &mut ears, (backend, bridged), seed, (count, SHOWN)).map_err(problem)?;
     let mut text = format!(
         "{host} {}: {} probes, {} comparisons, {} arrivals, {} rejections told, {} log lines, {} disagreements; built in {built:.2?}, all in {:.2?}\n",
         backend.name(),
@@ -150,7 +152,7 @@ fn run_one(spec: &Path, host: &str, backend: &str, seed: &str, count: &str) -> R
         return Ok(text);
     }
     let mut said = String::new();
-    for (wrong, probe) in report.wrong.iter().zip(&report.blamed).take(5) {
+    for (wrong, probe) in report.wrong.iter().zip(&report.blamed) {
         let met = trace::again(&network, backend, probe).unwrap_or_else(|error| format!("  {error}\n"));
         said += &format!("{wrong}{met}\n");
     }

@@ -68,7 +68,7 @@ pub fn forwards(ip: &Ip, back: bool) -> bool {
             !(dest.is_multicast() || dest.is_broadcast() || dest.is_loopback() || dest.octets()[0] == 0)
         }
         IpAddr::V6(dest) => {
-            !(dest.is_multicast() || dest.is_loopback() || dest.is_unspecified() || dest.is_unicast_link_local())
+            !(dest.is_multicast() || dest.is_loopback() || dest.is_unicast_link_local())
                 && dest.to_ipv4_mapped().is_none()
         }
     };
@@ -79,8 +79,11 @@ pub fn forwards(ip: &Ip, back: bool) -> bool {
     dest && source && takes(ip) && ip.ttl > 1
 }
 
-/// Whether the host has a route by which its sockets reach an address.
+/// Whether the host has a route by which its sockets reach an address; its own are reached by the loopback interface.
 pub fn sends(network: &Network<'_>, dest: IpAddr) -> bool {
+    if network.own().any(|own| own == dest) {
+        return true;
+    }
     let ordinary = match dest {
         IpAddr::V4(dest) => !dest.is_loopback() && dest.octets()[0] != 0,
         IpAddr::V6(dest) => {

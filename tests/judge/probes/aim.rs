@@ -2,24 +2,52 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use fwc::net::{AddressSet, Family, Mac, PortSet, Ranges, TcpFlags};
+use fwc::net::{AddressSet, Family, Mac, PortSet, TcpFlags};
 use fwc::policy::{Clause, FrameKind, Match, State};
 
 use super::draft::{Draft, Kind, solicited};
+use super::lens::Change;
 use crate::judge::Place;
 use crate::random::Random;
 use crate::wire::{BROADCAST, Tag};
 
 impl Draft<'_> {
-    /// Gives every field that the clause speaks of a value that fits; one of them, sometimes, a value just outside.
-    pub fn aim(&mut self, clause: &Clause, random: &mut Random) {
+    /// Gives every field that the clause speaks of a value that fits; but the one that is not to be asked for, a value
+    /// just outside. From turn to turn the values differ.
+    pub fn aim(&mut self, clause: &Clause, change: Change, turn: usize, random: &mut Random) {
+        let miss = match change {
+            Change::Without => None,
+            Change::Wider(condition) => Some(condition),
+        };
+        self.side = turn;
+        if clause.matches.iter().any(is_of_ip) {
+            self.kind = Kind::Ip;
+        }
         let families: Vec<Family> = Family::BOTH.into_iter().filter(|family| clause.speaks_of(*family)).collect();
         if !families.is_empty() {
             self.family = *random.pick(&families);
         }
-        // Half of the probes hit; the others miss by one condition.
-        let count = clause.matches.len();
-        let miss = if count > 0 && random.once_in(2) { Some(random.below(count)) } else { None };
+        // The family alone may be what they miss by.
+        match (families.as_slice(), miss) {
+            ([only], Some(_)) if random.once_in(4) => {
+                self.fit_all(clause, None, random);
+                self.family = if *only == Family::V4 { Family::V6 } else { Family::V4 };
+            }
+            _ => self.fit_all(clause, miss, random),
+        }
+    }
+
+    /// Gives every field that the clause speaks of a value that fits, in the family that the draft has if that may be.
+    pub fn hit(&mut self, clause: &Clause, random: &mut Random) {
+        let other = Family::BOTH.into_iter().find(|family| clause.speaks_of(*family));
+        if let Some(other) = other.filter(|_| !clause.speaks_of(self.family)) {
+            self.family = other;
+        }
+        self.side = random.below(64);
+        self.fit_all(clause, None, random);
+    }
+
+    fn fit_all(&mut self, clause: &Clause, miss: Option<usize>, random: &mut Random) {
         for (at, condition) in clause.matches.iter().enumerate() {
             self.fit(condition, miss == Some(at), random);
         }
@@ -59,8 +87,8 @@ impl Draft<'_> {
             Match::Protocol(protocol) => {
                 self.protocol = if miss { *random.pick(&[6, 17, 1, 58, 47, 50, 132, 136]) } else { protocol.0 };
             }
-            Match::SourcePorts(set) => self.ports.source = port(set, miss, random).unwrap_or(self.ports.source),
-            Match::DestPorts(set) => self.ports.dest = port(set, miss, random).unwrap_or(self.ports.dest),
+            Match::SourcePorts(set) => self.ports.source = self.port(set, miss, random).unwrap_or(self.ports.source),
+            Match::DestPorts(set) => self.ports.dest = self.port(set, miss, random).unwrap_or(self.ports.dest),
             Match::Icmp(icmp) => {
                 self.protocol = if icmp.family == Family::V4 { 1 } else { 58 };
                 self.family = icmp.family;
@@ -72,11 +100,18 @@ impl Draft<'_> {
                 };
             }
             Match::TcpFlags(wanted) => self.flags_in(*wanted, miss, random),
+            // In the middle of a connection that began before anybody looked.
+            Match::TcpFlagsNot(_) if !miss && random.once_in(3) => (self.protocol, self.flags) = (6, TcpFlags::ACK),
             Match::TcpFlagsNot(unwanted) => self.flags_in(*unwanted, !miss, random),
             // The path decides the interfaces.
             Match::InInterface(_) | Match::OutInterface(_) | Match::Loopback => {}
             Match::SourceMacNot(_) => {
                 if !miss {
+                    match random.below(4) {
+                        0 => self.kind = Kind::Arp,
+                        1 => self.kind = Kind::Other(0x88b5),
+                        _ => {}
+                    }
                     self.spoof_mac(random);
                 }
             }
@@ -107,7 +142,7 @@ impl Draft<'_> {
     }
 
     fn source_in(&mut self, set: &AddressSet, miss: bool, random: &mut Random) {
-        if let Some(address) = member(set, self.family, miss, random) {
+        if let Some(address) = self.member(set, miss, random) {
             self.set_source(address);
         }
     }
@@ -121,7 +156,7 @@ impl Draft<'_> {
                 addresses.find(|own| set.contains(*own) && Family::of(*own) == self.family)
             }
         };
-        let address = own.filter(|_| !miss && random.once_in(2)).or_else(|| member(set, self.family, miss, random));
+        let address = own.filter(|_| !miss && random.once_in(2)).or_else(|| self.member(set, miss, random));
         if let Some(address) = address {
             self.set_dest(address);
         }
@@ -144,12 +179,14 @@ impl Draft<'_> {
         } else {
             neighbours[random.below(neighbours.len())].mac
         };
-        // In ARP either of the two addresses may be false.
-        if self.kind == Kind::Arp && random.once_in(2) {
-            self.sender_mac = Some(self.source_mac);
-            if let Place::Port(port) = self.path.from {
-                self.source_mac = self.network.ports[port].mac;
-            }
+        // In ARP either of the two addresses may be false, or both.
+        let Place::Port(port) = self.path.from else { return };
+        let own = self.network.ports[port].mac;
+        match random.below(3) {
+            _ if self.kind != Kind::Arp => {}
+            0 => self.sender_mac = Some(std::mem::replace(&mut self.source_mac, own)),
+            1 => self.sender_mac = Some(own),
+            _ => {}
         }
     }
 
@@ -201,6 +238,29 @@ impl Draft<'_> {
             _ => {}
         }
     }
+
+    fn port(&self, set: &PortSet, miss: bool, random: &mut Random) -> Option<u16> {
+        let ranges = set.as_slice().iter().map(|(first, last)| (u128::from(*first), u128::from(*last)));
+        u16::try_from(number(ranges.collect(), (miss, self.side), 0xffff, random)?).ok()
+    }
+
+    /// An address of the family that is in the set, or just outside; none where the set has none.
+    fn member(&self, set: &AddressSet, miss: bool, random: &mut Random) -> Option<IpAddr> {
+        fn wide<T: Copy + Into<u128>>(ranges: &[(T, T)]) -> Vec<(u128, u128)> {
+            ranges.iter().map(|(first, last)| ((*first).into(), (*last).into())).collect()
+        }
+        let side = (miss, self.side);
+        match self.family {
+            Family::V4 => {
+                let found = number(wide(set.v4().as_slice()), side, u32::MAX.into(), random)?;
+                Some(IpAddr::V4(Ipv4Addr::from(u32::try_from(found).ok()?)))
+            }
+            Family::V6 => {
+                let found = number(wide(set.v6().as_slice()), side, u128::MAX, random)?;
+                Some(IpAddr::V6(Ipv6Addr::from(found)))
+            }
+        }
+    }
 }
 
 fn stacked(random: &mut Random) -> Vec<Tag> {
@@ -213,44 +273,46 @@ fn stacked(random: &mut Random) -> Vec<Tag> {
     }
 }
 
-fn port(set: &PortSet, miss: bool, random: &mut Random) -> Option<u16> {
-    number(set.as_slice().iter().map(|(first, last)| (u128::from(*first), u128::from(*last))), miss, 0xffff, random)
-        .and_then(|port| u16::try_from(port).ok())
+/// Whether no other frame can meet the condition.
+fn is_of_ip(condition: &Match) -> bool {
+    match condition {
+        Match::Family(_)
+        | Match::State(_)
+        | Match::Source(_)
+        | Match::SourceNot(_)
+        | Match::Dest(_)
+        | Match::Protocol(_)
+        | Match::SourcePorts(_)
+        | Match::DestPorts(_)
+        | Match::Icmp(_)
+        | Match::TcpFlags(_)
+        | Match::TcpFlagsNot(_) => true,
+        Match::Frame(kind) => *kind == FrameKind::Ip,
+        Match::EtherTypeNot(_)
+        | Match::InInterface(_)
+        | Match::OutInterface(_)
+        | Match::Loopback
+        | Match::SourceMacNot(_)
+        | Match::ArpSender(_) => false,
+    }
 }
 
-/// An address of a family that is in the set, or just outside; none where the set has none.
-fn member(set: &AddressSet, family: Family, miss: bool, random: &mut Random) -> Option<IpAddr> {
-    fn wide<T: Copy + Into<u128>>(ranges: &[(T, T)]) -> Vec<(u128, u128)> {
-        ranges.iter().map(|(first, last)| ((*first).into(), (*last).into())).collect()
-    }
-    let v4 = |ranges: &Ranges<u32>, random: &mut Random| {
-        let found = number(wide(ranges.as_slice()).into_iter(), miss, u32::MAX.into(), random)?;
-        Some(IpAddr::V4(Ipv4Addr::from(u32::try_from(found).ok()?)))
-    };
-    match family {
-        Family::V4 => v4(set.v4(), random),
-        Family::V6 => number(wide(set.v6().as_slice()).into_iter(), miss, u128::MAX, random)
-            .map(|found| IpAddr::V6(Ipv6Addr::from(found))),
-    }
-}
-
-/// An end of a range or a number within, or the neighbour of an end that is in no range.
-fn number(ranges: impl Iterator<Item = (u128, u128)>, miss: bool, max: u128, random: &mut Random) -> Option<u128> {
-    let ranges: Vec<(u128, u128)> = ranges.collect();
+/// One end of a range after the other, or a number within; or the neighbour of an end that is in no range.
+fn number(ranges: Vec<(u128, u128)>, (miss, turn): (bool, usize), max: u128, random: &mut Random) -> Option<u128> {
     if ranges.is_empty() {
         return None;
     }
-    let (first, last) = *random.pick(&ranges);
     if miss {
         let inside = |number: &u128| ranges.iter().any(|(first, last)| (first..=last).contains(&number));
-        let below = first.checked_sub(1).filter(|number| !inside(number));
-        let above = last.checked_add(1).filter(|number| *number <= max && !inside(number));
-        let outside: Vec<u128> = below.into_iter().chain(above).collect();
-        return (!outside.is_empty()).then(|| *random.pick(&outside));
+        let below = ranges.iter().filter_map(|(first, _)| first.checked_sub(1));
+        let above = ranges.iter().filter_map(|(_, last)| last.checked_add(1).filter(|number| *number <= max));
+        let outside: Vec<u128> = below.chain(above).filter(|number| !inside(number)).collect();
+        return outside.get(turn % outside.len().max(1)).copied();
     }
-    Some(match random.below(4) {
-        0 => first,
-        1 | 2 => last,
-        _ => random.between(first, last),
-    })
+    if random.once_in(3) {
+        let (first, last) = *random.pick(&ranges);
+        return Some(random.between(first, last));
+    }
+    let (first, last) = ranges[turn / 2 % ranges.len()];
+    Some(if turn % 2 == 0 { last } else { first })
 }

@@ -39,32 +39,37 @@ pub struct Draft<'a> {
     pub sender_mac: Option<Mac>,
     pub dest_mac: Option<Mac>,
     pub tags: Vec<Tag>,
+    /// Which side of a range it leaves where it is to miss it.
+    pub side: usize,
 }
 
 impl<'a> Draft<'a> {
-    /// An ordinary first packet of a TCP connection along a path.
+    /// An ordinary first packet along a path, more often than not of a TCP connection.
     pub fn new(network: &'a Network<'a>, path: Path, number: u32, random: &mut Random) -> Self {
         let source_mac = match path.from {
             Place::Host => network.segments[0].mac,
             Place::Port(port) => network.ports[port].mac,
         };
+        let family = *random.pick(&Family::BOTH);
+        let (ping, request) = if family == Family::V4 { (1, 8) } else { (58, 128) };
         Self {
             network,
             path,
             number,
             kind: Kind::Ip,
-            family: *random.pick(&Family::BOTH),
+            family,
             source: Family::BOTH.map(|family| address(network, path.from, family, random)),
             dest: Family::BOTH.map(|family| address(network, path.to, family, random)),
-            protocol: 6,
+            protocol: *random.pick(&[6, 6, 6, 17, ping, 47]),
             // No two probes of a run are one flow by chance.
             ports: Ports { source: 1024 + (number % 60000) as u16, dest: 1 + random.below(0xffff) as u16 },
-            icmp: (8, 0),
+            icmp: (request, 0),
             flags: 2,
             source_mac,
             sender_mac: None,
             dest_mac: None,
             tags: Vec::new(),
+            side: 0,
         }
     }
 

@@ -6,6 +6,7 @@ use fwc::net::TcpFlags as F;
 
 use crate::judge::{Place, Probe};
 use crate::random::Random;
+use crate::stack;
 use crate::topology::{Network, Station};
 use crate::wire::{Body, Frame, Ip, Payload, Ports, Tcp};
 
@@ -41,6 +42,8 @@ pub fn follow(network: &Network<'_>, probe: &Probe, at: Place, random: &mut Rand
         }
         list.push(spoofed);
     }
+    let sent = |probe: &Probe| matches!(&probe.frame.body, Body::Ip(ip) if stack::sends(network, ip.dest));
+    list.retain(|probe| probe.from != Place::Host || sent(probe));
     list
 }
 

@@ -35,13 +35,21 @@ pub struct Ears {
     pub log: wire::Log,
 }
 
-/// Sends `count` probes and what follows from them.
+impl Ears {
+    /// Those of the namespace that this process is in.
+    pub fn new() -> io::Result<Self> {
+        let log = wire::Log::new()?;
+        Ok(Self { sockets: wire::Host::new()?, log })
+    }
+}
+
+/// Sends `count` probes and what follows from them, or fewer: so many disagreements are `enough`.
 pub fn run(
     network: &Network<'_>,
     ears: &mut Ears,
     (backend, bridged): (Backend, bool),
     seed: u64,
-    count: usize,
+    (count, enough): (usize, usize),
 ) -> io::Result<Report> {
     let mut model = Model::new(network, backend, bridged);
     let mut generator = Generator::new(network, seed, |path| judged(network, backend, path));
@@ -50,8 +58,8 @@ pub fn run(
     let mut report = Report::default();
     let mut sent: Vec<Sent<'_>> = Vec::new();
     let mut base = 1_u32;
-    while report.sent < count {
-        let probe = queue.pop_front().unwrap_or_else(|| generator.probe());
+    while report.sent < count && report.wrong.len() < enough {
+        let probe = queue.pop_front().unwrap_or_else(|| generator.probe(&model));
         let expectation = model.expect(&probe);
         if queue.is_empty() && random.once_in(3) {
             // Of a flooded packet one place may refuse with a reset what another takes.

@@ -86,7 +86,7 @@ pub enum Payload {
 }
 
 /// Source and destination port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ports {
     /// Source.
     pub source: u16,
