@@ -12,6 +12,7 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::load::{self, Backend};
 use crate::machine;
+use crate::mutations;
 use crate::reload::Flavour;
 use crate::specs::{random_spec, shrink};
 
@@ -26,7 +27,13 @@ pub const PATIENCE: u64 = 60;
 pub fn trials() -> Vec<Trial> {
     let mut machine = machine::trials().into_iter();
     let boot = machine.next();
-    boot.into_iter().chain(examples()).chain(random()).chain(reloads()).chain(machine).collect()
+    boot.into_iter()
+        .chain(examples())
+        .chain(random())
+        .chain(reloads())
+        .chain(mutations::trials())
+        .chain(machine)
+        .collect()
 }
 
 fn backends(host: &HostPolicy) -> impl Iterator<Item = Backend> {

@@ -6,7 +6,8 @@
 //!
 //! Each run is a process of its own in a namespace of its own: the test starts this very program as
 //! `judge run SPEC HOST BACKEND SEED COUNT` under `unshare -n`. By hand it is run just so; `judge spec SEED` prints a
-//! random spec, `judge random SEED HOST BACKEND SECONDS` judges one and cuts it down so long where that fails, and
+//! random spec, `judge random SEED HOST BACKEND SECONDS` judges one and cuts it down so long where that fails,
+//! `judge mutant NAME BACKEND` breaks what fwc writes first (`mutations`), and
 //! `judge reload BACKEND FLAVOUR COUNT` is for reloads under traffic (`reload`).
 
 #![expect(
@@ -29,6 +30,7 @@ mod judge;
 mod line;
 mod load;
 mod machine;
+mod mutations;
 mod probes;
 mod random;
 mod reload;
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
             cases::random_one(seed, host, backend, patience)
         }),
         ["reload", backend, flavour, count] => reload_one(backend, flavour, count),
+        ["mutant", name, backend] => backend_of(backend).and_then(|backend| mutations::run(name, backend)),
         ["spec", seed] => Ok(specs::random_spec(seed.parse().unwrap_or_default())),
         _ => return libtest_mimic::run(&Arguments::from_args(), cases::trials()).exit_code(),
     };

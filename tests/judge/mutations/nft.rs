@@ -1,0 +1,170 @@
+//! Mutations of `fwc.nft`: of the host's table, which the running kernel loads, and of the guests', which needs a stock
+//! one.
+
+use super::edit::File::Nft;
+use super::edit::{before, instead, without};
+use super::{Mutation, broken, on};
+
+/// Of the table `inet fwc`, by stage.
+pub const HOST: &[Mutation] = &[
+    broken("loopback", "the host may not speak to itself", &[without(Nft, "inet input", "loopback")]),
+    broken("loopback", "the host may not speak to itself, going out", &[without(Nft, "inet output", "loopback")]),
+    broken("conntrack", "invalid passes to the host", &[without(Nft, "inet input", "ct state invalid drop")]),
+    broken("conntrack", "invalid is routed", &[without(Nft, "inet forward", "ct state invalid drop")]),
+    broken("conntrack", "answers stop before the host", &[without(Nft, "inet input", "established")]),
+    broken("conntrack", "answers of the host stop", &[without(Nft, "inet output", "established")]),
+    broken("conntrack", "routed answers stop", &[without(Nft, "inet forward", "established")]),
+    broken("conntrack", "errors about flows stop", &[instead(Nft, "inet forward", "related", ",related", "")]),
+    broken("ndp", "the host is not asked for", &[without(Nft, "inet input", "icmpv6 type 135")]),
+    broken("blacklist", "blacklisted IPv4 passes", &[without(Nft, "inet input", "198.51.100.0/24")]),
+    broken("blacklist", "blacklisted IPv6 passes", &[without(Nft, "inet input", "2001:db8:bad::/48")]),
+    broken("nosmurfs", "smurfs pass", &[without(Nft, "inet input", "nosmurfs")]),
+    broken("tcpflags", "source port 0 passes", &[without(Nft, "inet input", "tcp sport 0 ")]),
+    broken("igmp", "no IGMP", &[without(Nft, "inet input", "igmp")]),
+    broken("rules", "own rule before the guardrail", &[before(Nft, "inet input", "3380-3400", "3389")]),
+    broken("rules", "the group is not asked", &[without(Nft, "inet input", "jump group-web-in")]),
+    broken(
+        "rules",
+        "the group's source is lost",
+        &[instead(Nft, "inet group-web-in", "ip6", "ip6 saddr 2001:db8:99::/48 ", "")],
+    ),
+    broken("rules", "one port more", &[instead(Nft, "inet input", "3380-3400", "3400", "3401")]),
+    broken(
+        "rules",
+        "a rule of IPv4 speaks of IPv6",
+        &[instead(Nft, "inet input", "dport 500 ", "ip saddr 203.0.113.0/24", "")],
+    ),
+    broken(
+        "rules",
+        "the destination is lost",
+        &[instead(Nft, "inet output", "dport 123 ", "ip daddr 203.0.113.0/24 ", "")],
+    ),
+    broken("rules", "nothing is routed", &[without(Nft, "inet forward", "tcp dport 25 ")]),
+    broken(
+        "rules",
+        "a rule without its log line",
+        &[instead(Nft, "inet input", "dport 8081 ", "goto log-host-in-info-accept", "accept")],
+    ),
+    broken("management", "one port less", &[without(Nft, "inet ports-c3a05ae4", "3128")]),
+    broken(
+        "management",
+        "all the world",
+        &[instead(Nft, "inet input", "management", "ip saddr @addresses-v4-0cfeacd5 ", "")],
+    ),
+    broken("management", "none for the host itself", &[without(Nft, "inet output", "management")]),
+    broken("corosync", "no neighbours", &[without(Nft, "inet input", "corosync")]),
+    broken("corosync", "any neighbours", &[instead(Nft, "inet input", "corosync", "ip saddr 10.0.0.12/31 ", "")]),
+    broken("corosync", "the host says nothing", &[without(Nft, "inet output", "corosync")]),
+    broken("noise", "UPnP is answered", &[without(Nft, "inet input", "1900")]),
+    broken("noise", "late answers of DNS are answered", &[without(Nft, "inet input", "udp sport 53 ")]),
+    broken(
+        "noise",
+        "Microsoft is not answered",
+        &[instead(Nft, "inet input", "@ports-4d60860c", "goto reject-packet", "drop")],
+    ),
+    broken(
+        "noise",
+        "whois over IPv6 is not answered",
+        &[instead(Nft, "inet input", "dport 43 ", "goto reject-packet", "drop")],
+    ),
+    broken(
+        "policy",
+        "the host takes all",
+        &[instead(Nft, "inet input", "policy\"", "goto log-host-in-info-policy-reject", "accept")],
+    ),
+    broken(
+        "policy",
+        "the host drops what it should reject",
+        &[instead(Nft, "inet input", "policy\"", "goto log-host-in-info-policy-reject", "drop")],
+    ),
+    broken("policy", "the host says all", &[instead(Nft, "inet output", "policy\"", "goto reject-packet", "accept")]),
+    broken("policy", "all is routed", &[instead(Nft, "inet forward", "policy\"", "drop", "accept")]),
+    broken(
+        "policy",
+        "another reset",
+        &[instead(Nft, "inet reject-packet", "tcp reset", "tcp reset", "icmpx type port-unreachable")],
+    ),
+    broken(
+        "policy",
+        "another error",
+        &[instead(Nft, "inet reject-packet", "icmpx", "port-unreachable", "host-unreachable")],
+    ),
+    broken("policy", "rejected pings are told so", &[without(Nft, "inet reject-packet", "l4proto 1 ")]),
+    broken("policy", "the policy without its log line", &[without(Nft, "inet log-host-in-info-policy-reject", "log ")]),
+];
+
+/// Of the table `bridge fwc`, by stage.
+pub const GUESTS: &[Mutation] = &[
+    broken("stacked-vlan", "802.1ad passes", &[without(Nft, "bridge guests-out-before", "stacked-vlan")]),
+    broken("stacked-vlan", "802.1ad passes to guests", &[without(Nft, "bridge guests-in-before", "stacked-vlan")]),
+    broken("macfilter", "any MAC address may send", &[without(Nft, "bridge guests-out-before", "ether saddr !=")]),
+    broken("macfilter", "any MAC address may stand in ARP", &[without(Nft, "bridge guests-out-before", "saddr ether")]),
+    broken("ipfilter", "any source passes", &[without(Nft, "bridge ipfilter-guest-out", "@frame-ip drop")]),
+    broken("ipfilter", "any sender passes in ARP", &[without(Nft, "bridge ipfilter-guest-out", "arp drop")]),
+    broken("ipfilter", "no DHCP before there is an address", &[without(Nft, "bridge ipfilter-guest-out", "sport 68 ")]),
+    broken("ipfilter", "no duplicate address detection", &[without(Nft, "bridge ipfilter-guest-out", "type 135 ")]),
+    broken("ipfilter", "no ARP probes", &[without(Nft, "bridge ipfilter-guest-out", "ip 0.0.0.0")]),
+    broken("arp", "guests get no ARP", &[without(Nft, "bridge guests-in-before", "comment \"arp\"")]),
+    broken(
+        "conntrack",
+        "invalid passes to guests",
+        &[without(Nft, "bridge guests-in-before", "ct state invalid drop")],
+    ),
+    broken("conntrack", "answers stop before guests", &[without(Nft, "bridge guests-in-before", "established")]),
+    broken("conntrack", "answers stop behind guests", &[without(Nft, "bridge guests-out-before", "established")]),
+    broken(
+        "conntrack",
+        "known flows pass before the source filters",
+        &[before(Nft, "bridge guests-out-before", "established", "macfilter")],
+    ),
+    broken("blacklist", "blacklisted sources pass", &[without(Nft, "bridge guests-in-before", "198.51.100.0/24")]),
+    broken("nosmurfs", "smurfs pass", &[without(Nft, "bridge guests-in-before", "nosmurfs")]),
+    broken("tcpflags", "source port 0 passes", &[without(Nft, "bridge guests-in-before", "tcp sport 0 ")]),
+    on("two", broken("tcpflags", "no flags at all pass", &[without(Nft, "bridge guests-in-before", "== 0x0 ")])),
+    broken("dhcp", "no answers of DHCP", &[without(Nft, "bridge guests-in-before", "udp dport 68 ")]),
+    broken("dhcp", "no questions of DHCPv6", &[without(Nft, "bridge guests-out-before", "udp dport 547 ")]),
+    broken("ndp", "guests are not asked for", &[without(Nft, "bridge guests-in-before", "type 135 ")]),
+    broken("ndp", "guests do not ask", &[without(Nft, "bridge guests-out-before", "type 135 ")]),
+    broken("radv", "guests are routers", &[without(Nft, "bridge guests-out-before", "radv")]),
+    broken("rules", "own rule before the guardrail", &[before(Nft, "bridge guest-100-in", "3380-3400", "guardrails")]),
+    broken("rules", "no guardrail", &[without(Nft, "bridge guest-101-in", "guardrails")]),
+    broken("rules", "the group is not asked", &[without(Nft, "bridge guest-100-in", "group-web-in")]),
+    broken("rules", "one port more", &[instead(Nft, "bridge guest-100-in", "5000-5010", "5010", "5011")]),
+    broken(
+        "rules",
+        "a rule of IPv4 speaks of IPv6",
+        &[instead(Nft, "bridge guest-100-in", "5000-5010", "ip saddr 10.0.1.0/24 ", "")],
+    ),
+    broken("rules", "half of a port list", &[without(Nft, "bridge ports-5e7e5c8e", "25,")]),
+    broken(
+        "rules",
+        "rejected is dropped",
+        &[instead(Nft, "bridge guest-101-out", "dport 161 ", "goto reject-packet", "drop")],
+    ),
+    broken("rules", "the vnet forwards all", &[without(Nft, "bridge vnet-prod", "6000-6009")]),
+    on("two", broken("noise", "no errors about fragments", &[without(Nft, "bridge guests-in-after", "icmp type 3 ")])),
+    broken("noise", "UPnP is answered", &[without(Nft, "bridge guests-out-after.2", "1900")]),
+    broken(
+        "policy",
+        "a guest takes all",
+        &[instead(Nft, "bridge guests-in-after", "policy\"", "goto log-guest-in-info-policy-reject", "accept")],
+    ),
+    broken(
+        "policy",
+        "a guest says all",
+        &[instead(Nft, "bridge guests-out-after.2", "policy\"", "goto reject-packet", "accept")],
+    ),
+    broken(
+        "policy",
+        "another reset",
+        &[instead(Nft, "bridge reject-packet", "tcp reset", "tcp reset", "icmpx type port-unreachable")],
+    ),
+    broken(
+        "policy",
+        "the policy without its log line",
+        &[without(Nft, "bridge log-guest-in-info-policy-reject-100", "log ")],
+    ),
+    broken("", "nobody asks a guest's rules", &[without(Nft, "bridge guest-in", "tap100i0")]),
+    broken("", "nobody asks what a guest sends", &[without(Nft, "bridge guest-out", "tap101i0")]),
+    broken("", "nobody asks the vnet", &[without(Nft, "bridge forward", "ibrname")]),
+];
