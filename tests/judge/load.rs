@@ -124,6 +124,7 @@ pub fn load(host: &HostPolicy, files: &BTreeMap<String, String>, backend: Backen
     for key in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
         set_sysctl(&format!("net.bridge.{key}"), "0")?;
     }
+    remember()?;
     for _ in 0..2 {
         reload(host, files, backend)?;
     }
@@ -207,6 +208,17 @@ fn sysctls(files: &BTreeMap<String, String>) -> io::Result<()> {
     for (key, value) in lines.filter_map(|line| line.split_once('=')) {
         if key.starts_with("net.bridge.") {
             set_sysctl(key.trim(), value.trim())?;
+        }
+    }
+    Ok(())
+}
+
+/// Has connection tracking forget nothing while probes are sent, however slow the machine: the model forgets nothing.
+fn remember() -> io::Result<()> {
+    for entry in fs::read_dir("/proc/sys/net/netfilter")? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().contains("_timeout") {
+            fs::write(entry.path(), "3600")?;
         }
     }
     Ok(())

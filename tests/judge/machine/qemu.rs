@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long the whole boot may take, jobs included.
-const LIMIT: Duration = Duration::from_secs(900);
+/// How long the whole boot may take, jobs included; a few minutes where nothing else runs.
+const LIMIT: Duration = Duration::from_secs(1800);
 
 /// Folders and files of the kernel's modules that packet filters, bridges and virtual ports need.
 const MODULES: &[&str] = &[
