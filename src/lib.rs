@@ -3,8 +3,10 @@
 pub mod analysis;
 pub mod cli;
 pub mod diagnostic;
+pub mod import;
 pub mod net;
 pub mod policy;
 pub mod resolve;
 pub mod spec;
+pub mod state;
 pub mod target;

@@ -19,7 +19,9 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("resolve", &["spec", "policy", "net", "diagnostic"]),
     ("target", &["policy", "net", "diagnostic"]),
     ("analysis", &["policy", "net", "diagnostic"]),
-    ("cli", &["analysis", "target", "resolve", "spec", "policy", "net", "diagnostic"]),
+    ("state", &["net", "diagnostic"]),
+    ("import", &["state", "target", "resolve", "spec", "policy", "net", "diagnostic"]),
+    ("cli", &["import", "analysis", "target", "state", "resolve", "spec", "policy", "net", "diagnostic"]),
 ];
 
 /// Floors that read files, run programs and print.

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{build, check, completions, man, show, test, trace};
+use super::{build, check, completions, import, man, show, test, trace};
 
 /// Compile one YAML description of a datacenter's firewall into what each machine loads.
 ///
@@ -33,6 +33,8 @@ pub enum Command {
     Trace(Box<trace::Arguments>),
     /// Decide the spec's own tests: what becomes of every packet that they speak of
     Test(test::Arguments),
+    /// Turn a copy of Proxmox VE's /etc/pve into a spec, and list what needs a look
+    Import(import::Arguments),
     /// Print the JSON Schema of the spec language
     ///
     /// Editors with a YAML language server complete and check a spec with it:

@@ -11,6 +11,7 @@ mod console;
 pub mod disk;
 mod exit;
 mod failure;
+mod import;
 mod man;
 mod pipeline;
 mod place;
@@ -57,6 +58,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Show(arguments) => show::run(arguments),
         Command::Trace(arguments) => trace::run(arguments),
         Command::Test(arguments) => test::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man(arguments) => man::run(arguments),

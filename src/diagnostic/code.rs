@@ -199,6 +199,15 @@ codes! {
     OpensFirewall => "sysctl::opens-firewall",
     /// An option and a sysctl key that set the same, differently.
     SetTwice => "sysctl::set-twice",
+    // import
+    /// A part of `/etc/pve` that the spec words otherwise, or that other outputs than `pve` enforce otherwise.
+    ImportChanged => "import::changed",
+    /// A part of `/etc/pve` that Proxmox VE ignores.
+    ImportIgnored => "import::ignored",
+    /// A part of `/etc/pve` that Proxmox VE enforces and a spec cannot say.
+    ImportNotCarried => "import::not-carried",
+    /// What a spec needs and `/etc/pve` does not say.
+    ImportUnknown => "import::unknown",
     // cli: files
     /// A file of the spec cannot be read: it is missing, not permitted, or no regular file.
     CannotRead => "cli::cannot-read",

@@ -19,7 +19,7 @@ pub struct Span {
 }
 
 /// A value and the place in the source where it was written.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Located<T> {
     /// The value.
     pub value: T,

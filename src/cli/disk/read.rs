@@ -15,7 +15,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics, SourceMap, Span, did_you_
 use crate::target::Templates;
 
 /// Bytes that one file may have.
-const LIMIT: u64 = 64 << 20;
+pub(super) const LIMIT: u64 = 64 << 20;
 
 /// Reads the spec that the command line names: a file, a folder, `-` for standard input, or by
 /// default `fwc.yaml` or the folder `fwc/`.

@@ -130,6 +130,22 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Whether a list is what Proxmox VE's own set `management` holds: the author's entries and `local_network`.
+    pub(super) fn is_management(&self, terms: &[AddressTerm]) -> bool {
+        let set = Reference::Ipset(ZoneRef::Datacenter, "management".to_owned());
+        let alias = Reference::Alias(ZoneRef::Datacenter, "local_network".to_owned());
+        // Where `cluster.fw` does not define it, Proxmox VE guesses.
+        let is_defined = |term: &AddressTerm| {
+            term.reference == Reference::LocalNetwork && self.local_network.as_ref() == Some(&term.set)
+        };
+        let is_set = |term: &AddressTerm| term.reference == set;
+        let is_local = |term: &AddressTerm| term.reference == alias || is_defined(term);
+        match terms {
+            [one, other] => (is_set(one) && is_local(other)) || (is_set(other) && is_local(one)),
+            _ => false,
+        }
+    }
+
     /// Whether every node's `local_network` is known, and all of it in the set.
     fn holds_local_networks(&self, set: &AddressSet) -> bool {
         let hosts = self.fleet.hosts.iter().filter(|host| host.targets.contains(&TargetName::Pve));

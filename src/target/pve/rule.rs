@@ -177,6 +177,9 @@ impl Context<'_, '_> {
         if let ([term], None) = (side.terms.as_slice(), cut) {
             return self.names.term(term, scope);
         }
+        if cut.is_none() && self.names.is_management(&side.terms) {
+            return "+dc/management".to_owned();
+        }
         if is_plain(side) {
             let mut texts: Vec<String> = Vec::with_capacity(side.terms.len());
             let families = Family::BOTH.into_iter().filter(|family| only.is_none_or(|only| only == *family));
