@@ -14,6 +14,8 @@
 mod generator;
 #[path = "support/measure.rs"]
 mod measure;
+#[path = "support/peak.rs"]
+mod peak;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,17 +68,7 @@ fn collect(tree: &Path, copy: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
 /// Peak resident memory of one build, in MiB.
 fn peak(spec: &Path, out: &Path) -> f64 {
     let _ = fs::remove_dir_all(out);
-    let mut child = command(spec, out).spawn().expect("fwc runs");
-    let status = format!("/proc/{}/status", child.id());
-    let mut kilobytes = 0_u64;
-    // The figure only grows; what is read last before the end misses at most what a millisecond adds.
-    while child.try_wait().expect("fwc's state").is_none() {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let seen = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
-        kilobytes = kilobytes.max(seen.unwrap_or(0));
-        std::thread::sleep(Duration::from_micros(500));
-    }
-    kilobytes as f64 / 1024.0
+    peak::of(command(spec, out))
 }
 
 fn main() {

@@ -8,4 +8,7 @@ mod broken;
 mod common;
 mod corpus;
 mod own;
+mod random;
+#[path = "../judge/specs/mod.rs"]
+mod specs;
 mod verdicts;
