@@ -21,7 +21,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use measure::{Summary, head, row, runs};
+use measure::{Summary, head, row, runs, sizes};
 
 /// The rules of a guest: every kind of address, port and macro, comments included.
 fn rules(guest: usize) -> String {
@@ -104,8 +104,7 @@ fn main() {
     let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder");
     let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     head("fwc import");
-    let given = std::env::var("FWC_BENCH_GUESTS").unwrap_or_else(|_| "1000,5000".into());
-    for guests in given.split(',').filter_map(|text| text.trim().parse::<usize>().ok()) {
+    for guests in sizes("1000,5000") {
         let out = memory.path().join("fwc.yaml");
         let limit = |text: &'static str| if guests == 5000 { text } else { "" };
         for (what, place) in [("time, from memory", memory.path()), ("time, from disk", disk.path())] {

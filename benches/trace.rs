@@ -36,7 +36,7 @@ fn trace(spec: &Path, to: &str, format: &str) -> Duration {
 fn main() {
     let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder");
     head("fwc trace, guest to guest");
-    for guests in sizes() {
+    for guests in sizes("1000,10000") {
         let spec = memory.path().join(format!("{guests}.yaml"));
         fs::write(&spec, generator::spec(guests)).expect("the spec");
         let last = format!("vm/{}", 99 + guests);

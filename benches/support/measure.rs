@@ -48,7 +48,7 @@ pub fn runs(default: usize) -> usize {
 }
 
 /// Numbers of guests; `FWC_BENCH_GUESTS=100,1000` changes them.
-pub fn sizes() -> Vec<usize> {
-    let given = std::env::var("FWC_BENCH_GUESTS").unwrap_or_else(|_| "1000,10000".into());
+pub fn sizes(default: &str) -> Vec<usize> {
+    let given = std::env::var("FWC_BENCH_GUESTS").unwrap_or_else(|_| default.into());
     given.split(',').filter_map(|text| text.trim().parse().ok()).collect()
 }
