@@ -12,6 +12,7 @@ use super::qemu::{Job, Outcome};
 use crate::cases::{PATIENCE, RANDOM, random_hosts};
 use crate::common::{self, examples, tree};
 use crate::load::{self, Backend};
+use crate::mutations::names;
 use crate::reload::Flavour;
 use crate::sources;
 
@@ -50,6 +51,15 @@ pub fn random() -> Vec<Job> {
         }
     }
     jobs
+}
+
+/// The guests' table broken on purpose, which must be noticed; and whole.
+pub fn mutations() -> Vec<Job> {
+    let job = |(number, name): (usize, String)| {
+        let words = format!("mutant \"$(cat name)\" {}", Backend::Nft.name());
+        job(&format!("mutation-{number:02}"), &words, vec![("name".into(), name.into_bytes())])
+    };
+    names(Backend::Nft).into_iter().enumerate().map(job).collect()
 }
 
 /// The files of a spec, below `spec/`.
