@@ -1,7 +1,7 @@
 //! From a spec to fwc's real output, and its output into the kernel, as the README says it is done.
 //!
 //! In: the files of a spec, a host's name, a backend. Out: the policy of the host as the evaluator reads it, and the
-//! loaded tables. Promise: every table is loaded twice before the first packet.
+//! loaded tables. Promise: every table is loaded twice before the first packet, and the second time changes nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,6 +13,9 @@ use fwc::policy::{Fleet, HookName, HostPolicy, IptablesMode, TargetName};
 use fwc::target::{ALL, Selection, Templates};
 
 use crate::run::run;
+
+/// What [`load`] says of files that are not loaded twice as they are loaded once.
+pub const CHANGED: &str = "the second load changes what the first has made";
 
 /// What enforces a host's policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,13 +128,34 @@ pub fn load(host: &HostPolicy, files: &BTreeMap<String, String>, backend: Backen
         set_sysctl(&format!("net.bridge.{key}"), "0")?;
     }
     remember()?;
-    for _ in 0..2 {
-        reload(host, files, backend)?;
+    reload(host, files, backend)?;
+    let first = loaded(backend)?;
+    reload(host, files, backend)?;
+    if loaded(backend)? != first {
+        return Err(io::Error::other(CHANGED));
     }
     if backend.target() == TargetName::Iptables {
         set_sysctl("net.bridge.bridge-nf-filter-vlan-tagged", "1")?;
     }
     sysctls(files)
+}
+
+/// What the kernel lists of the tables that a backend loads, without counters.
+fn loaded(backend: Backend) -> io::Result<String> {
+    let kind = match backend {
+        Backend::IptablesLegacy => "legacy",
+        Backend::IptablesNft => "nft",
+        Backend::NftHost | Backend::Nft => return run("nft", &["-s", "list", "ruleset"], ""),
+    };
+    let mut text = String::new();
+    for program in [format!("iptables-{kind}-save"), format!("ip6tables-{kind}-save"), "ebtables-nft-save".to_owned()] {
+        for line in run(&program, &[], "")?.lines().filter(|line| !line.starts_with('#')) {
+            // Chains of the kernel's own end with what they have counted.
+            text += line.split(" [").next().unwrap_or_default();
+            text.push('\n');
+        }
+    }
+    Ok(text)
 }
 
 /// Whether connection tracking sees bridged frames, once this is loaded.

@@ -66,6 +66,7 @@ pub const MUTATIONS: &[Mutation] = &[
     broken("radv", "guests are routers", &[without(V6, "base-out", "icmpv6-type 134")]),
     broken("rules", "own rule before the guardrail, guest", &[before(Both, "vm100-in", "3380:3400", "3389")]),
     broken("rules", "own rule before the guardrail, host", &[before(Both, "INPUT", "3380:3400", "3389")]),
+    broken("rules", "a group before another", &[before(Both, "vm100-in", "group-shut-in", "group-web-in")]),
     broken("rules", "no guardrail", &[without(Both, "vm101-in", "3389")]),
     broken("rules", "the group is not asked, guest", &[without(Both, "vm100-in", "group-web-in")]),
     broken("rules", "the group is not asked, host", &[without(Both, "INPUT", "group-web-in")]),

@@ -3,7 +3,7 @@
 
 use super::edit::File::Nft;
 use super::edit::{before, instead, without};
-use super::{Mutation, broken, on};
+use super::{Mutation, broken, on, twice};
 
 /// Of the table `inet fwc`, by stage.
 pub const HOST: &[Mutation] = &[
@@ -91,6 +91,7 @@ pub const HOST: &[Mutation] = &[
     ),
     broken("policy", "rejected pings are told so", &[without(Nft, "inet reject-packet", "l4proto 1 ")]),
     broken("policy", "the policy without its log line", &[without(Nft, "inet log-host-in-info-policy-reject", "log ")]),
+    twice("a second load adds to the first", &[without(Nft, "", "delete table inet")]),
 ];
 
 /// Of the table `bridge fwc`, by stage.
@@ -127,6 +128,7 @@ pub const GUESTS: &[Mutation] = &[
     broken("ndp", "guests do not ask", &[without(Nft, "bridge guests-out-before", "type 135 ")]),
     broken("radv", "guests are routers", &[without(Nft, "bridge guests-out-before", "radv")]),
     broken("rules", "own rule before the guardrail", &[before(Nft, "bridge guest-100-in", "3380-3400", "guardrails")]),
+    broken("rules", "a group before another", &[before(Nft, "bridge guest-100-in", "group-shut-in", "group-web-in")]),
     broken("rules", "no guardrail", &[without(Nft, "bridge guest-101-in", "guardrails")]),
     broken("rules", "the group is not asked", &[without(Nft, "bridge guest-100-in", "group-web-in")]),
     broken("rules", "one port more", &[instead(Nft, "bridge guest-100-in", "5000-5010", "5010", "5011")]),
@@ -167,4 +169,5 @@ pub const GUESTS: &[Mutation] = &[
     broken("", "nobody asks a guest's rules", &[without(Nft, "bridge guest-in", "tap100i0")]),
     broken("", "nobody asks what a guest sends", &[without(Nft, "bridge guest-out", "tap101i0")]),
     broken("", "nobody asks the vnet", &[without(Nft, "bridge forward", "ibrname")]),
+    twice("a second load adds to the first", &[without(Nft, "", "delete table bridge")]),
 ];

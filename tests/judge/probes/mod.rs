@@ -25,7 +25,7 @@ use draft::Draft;
 use lens::{Change, Lens};
 
 /// Drafts for one probe.
-const TRIES: usize = 24;
+const TRIES: usize = 12;
 
 /// From where to where, and whether the host's IP stack carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
