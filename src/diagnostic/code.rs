@@ -129,6 +129,8 @@ codes! {
     TcpFlagsWithoutTcp => "resolve::tcp-flags-without-tcp",
     /// An ethertype that has no number.
     UnknownEtherType => "resolve::unknown-ether-type",
+    /// A limit on SYNs for which every source would be remembered long.
+    SlowLimit => "resolve::slow-limit",
     /// A security group that is defined nowhere.
     UnknownGroup => "resolve::unknown-group",
     /// A host that is defined nowhere, or named twice.

@@ -111,6 +111,19 @@ pub struct Synflood {
     pub burst: u32,
 }
 
+impl Synflood {
+    /// How many sources of a family are remembered at once. The hash table that nft makes room for at once has
+    /// four buckets for three of them, rounded up to a power of two: 8 MiB, where a million would cost 16.
+    pub const SOURCES: u32 = 786_432;
+
+    /// How long a silent source is remembered, in seconds: until its allowance is full again. Forgotten sooner, it
+    /// would have the whole burst back; later, a flood would find the memory full of others.
+    #[must_use]
+    pub fn seconds(self) -> u32 {
+        self.burst.div_ceil(self.rate.max(1)).saturating_add(1)
+    }
+}
+
 /// Options of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostOptions {

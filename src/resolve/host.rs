@@ -16,6 +16,7 @@ use crate::policy::{
 use crate::spec::model::{HostPart, Map, OptionValue, Text};
 use crate::spec::options::{self, OptionZone};
 
+use super::caution;
 use super::graph::{Edge, NodeId};
 use super::machines::{GuestPlan, HostPlan};
 use super::names::{LocalNetwork, NameKind, Scope, ScopePart};
@@ -81,7 +82,8 @@ pub(super) fn host(
     let iptables = iptables(&parts, out);
     let links = links(world, nodes, true);
     let options = option::host(&Chain::new(&links, OptionZone::Host), datacenter, out);
-    warn_of_connection_log(&options, platform, &targets, out);
+    caution::of_connection_log(&options, platform, &targets, out);
+    caution::of_slow_limit(&options, out);
     let scope = Scope::new(world.names(None, nodes), world.machines, LocalNetwork::Of(plan.first_network()));
     let find = |kind, name| scope.find(kind, ScopePart::Any, name).map(|(_, found)| Arc::clone(&found.set));
     let local_network = find(NameKind::Alias, "local_network").or_else(|| plan.first_network());
@@ -124,36 +126,6 @@ pub(super) fn host(
         sysctl_file: sysctl::file(&parts),
     };
     HostDraft { policy, judges_frames: datacenter.ebtables.value, blacklist }
-}
-
-/// Connections are logged by a daemon of Proxmox VE, which runs beside its own firewall alone.
-fn warn_of_connection_log(
-    options: &HostOptions,
-    platform: Platform,
-    targets: &BTreeSet<TargetName>,
-    out: &mut Diagnostics,
-) {
-    let (true, Some(origin)) = (options.log_nf_conntrack.value, &options.log_nf_conntrack.origin) else { return };
-    let wanted: Vec<String> = [TargetName::Iptables, TargetName::Nft]
-        .into_iter()
-        .filter(|target| targets.contains(target))
-        .map(|target| format!("`{}`", target.name()))
-        .collect();
-    if wanted.is_empty() && platform == Platform::Proxmox {
-        return;
-    }
-    let (why, help) = match platform {
-        Platform::Proxmox => (
-            format!("no connection is logged by the output of {}", wanted.join(" and ")),
-            "drop it where one of these is loaded, or name under `targets` what the host wants",
-        ),
-        Platform::Linux => ("nothing on `platform: linux` logs connections".to_owned(), "drop it"),
-    };
-    out.push(
-        Diagnostic::warning(Code::NotEnforced, origin.span, "Proxmox VE's own daemon alone heeds `log_nf_conntrack`")
-            .because(why)
-            .help(help),
-    );
 }
 
 /// A machine's own rule that stands for nothing there is an error; only what it inherits may be.

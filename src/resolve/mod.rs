@@ -5,6 +5,7 @@
 //! of a machine's rules without a record of it ([`crate::policy::Inherited::skipped`]).
 
 mod address;
+mod caution;
 mod claim;
 mod define;
 mod family;

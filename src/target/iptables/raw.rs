@@ -35,7 +35,7 @@ fn synflood(host: &HostPolicy) -> Option<Rule> {
         Test::NotLoopback,
         Test::Protocol(Protocol::TCP.0),
         Test::Flags { flags: bare, negated: false },
-        Test::Flood { rate: limit.rate, burst: limit.burst },
+        Test::Flood(limit),
     ];
     Some(Rule::new(tests, Jump::Drop))
 }

@@ -5,7 +5,7 @@
 use std::fmt::{self, Write};
 
 use crate::net::{Family, TcpFlags};
-use crate::policy::State;
+use crate::policy::{State, Synflood};
 
 use super::ruleset::{Chain, FrameTest, Jump, Rule, Side, Test};
 
@@ -83,12 +83,12 @@ fn own_module(test: &Test) -> Option<&'static str> {
         | Test::MacNot(_)
         | Test::Accepted
         | Test::Limit { .. }
-        | Test::Flood { .. } => None,
+        | Test::Flood(_) => None,
     }
 }
 
-/// How many sources a SYN limit remembers at once; as many as nft's set holds.
-const FLOOD_SOURCES: u32 = 65_535;
+/// The buckets that they are found by; the kernel's default would be 8,192, and long chains under a flood.
+const FLOOD_BUCKETS: u32 = Synflood::SOURCES / 3;
 
 const fn not(negated: bool) -> &'static str {
     if negated { " !" } else { "" }
@@ -144,7 +144,7 @@ fn test(f: &mut fmt::Formatter<'_>, test: &Test, family: Family) -> fmt::Result 
         Test::MacNot(mac) => write!(f, " -m mac ! --mac-source {mac}"),
         Test::Accepted => write!(f, " -m mark --mark {MARK}"),
         Test::Limit { rate, unit, burst } => write!(f, " -m limit --limit {rate}/{unit} --limit-burst {burst}"),
-        Test::Flood { rate, burst } => {
+        Test::Flood(limit @ Synflood { rate, burst }) => {
             let mask = match family {
                 Family::V4 => 32,
                 Family::V6 => 64,
@@ -155,10 +155,9 @@ fn test(f: &mut fmt::Formatter<'_>, test: &Test, family: Family) -> fmt::Result 
                 " -m hashlimit --hashlimit-above {rate}/second --hashlimit-burst {burst} --hashlimit-mode srcip"
             )?;
             write!(f, " --hashlimit-srcmask {mask} --hashlimit-name fwc-syn-{rate}-{burst}")?;
-            // A source is forgotten when its allowance is full again, and some seconds more; sooner, a short silence
-            // would give it the whole burst back.
-            let forgotten = u64::from(burst.div_ceil((*rate).max(1)).saturating_add(10)) * 1000;
-            write!(f, " --hashlimit-htable-max {FLOOD_SOURCES} --hashlimit-htable-expire {forgotten}")
+            let milliseconds = u64::from(limit.seconds()) * 1000;
+            write!(f, " --hashlimit-htable-size {FLOOD_BUCKETS} --hashlimit-htable-max {}", Synflood::SOURCES)?;
+            write!(f, " --hashlimit-htable-expire {milliseconds}")
         }
     }
 }

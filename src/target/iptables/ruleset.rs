@@ -12,7 +12,7 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::net::{IcmpType, Mac, TcpFlags};
-use crate::policy::States;
+use crate::policy::{States, Synflood};
 
 /// A chain's name.
 pub(super) type Name = Arc<str>;
@@ -64,7 +64,7 @@ pub(super) enum Test {
     /// Not more often than this.
     Limit { rate: u32, unit: &'static str, burst: u32 },
     /// More SYNs than this from one source.
-    Flood { rate: u32, burst: u32 },
+    Flood(Synflood),
     /// It came in by another interface than loopback.
     NotLoopback,
 }
@@ -98,7 +98,7 @@ impl Condition for Test {
             | Self::State(_)
             | Self::MacNot(_)
             | Self::Accepted
-            | Self::Flood { .. } => 5,
+            | Self::Flood(_) => 5,
             Self::Limit { .. } => 6,
         }
     }

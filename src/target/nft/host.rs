@@ -80,10 +80,8 @@ fn stages<'a>(builder: &mut Builder<'a>, hook: &'a Hook, mut body: Body) -> Body
 /// Drops bare SYNs above the limit, by source: an IPv4 address, or an IPv6 network of 64 bits.
 pub(super) fn synflood(builder: &mut Builder<'_>, limit: Synflood, before: &[Condition], body: &mut Body) {
     let bare = TcpFlags { mask: TcpFlags::FIN | TcpFlags::SYN | TcpFlags::RST | TcpFlags::ACK, set: TcpFlags::SYN };
-    // A source is forgotten when its allowance is full again, and some seconds more.
-    let seconds = limit.burst.div_ceil(limit.rate.max(1)).saturating_add(10);
     for (family, name) in [(Family::V4, "synflood-v4"), (Family::V6, "synflood-v6")] {
-        let set = meter(&mut builder.pool, name, family, seconds);
+        let set = meter(&mut builder.pool, name, family, limit.seconds());
         let mut conditions = before.to_vec();
         conditions.push(Condition::Family(family));
         conditions.push(Condition::TcpFlags(bare, false));

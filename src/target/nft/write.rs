@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::net::{Family, PortSet, Protocol, TcpFlags};
-use crate::policy::State;
+use crate::policy::{State, Synflood};
 
 use super::table::{
     Action, Answer, Chain, Condition, Elements, Helper, Item, LogLine, Operand, Rule, Set, Side, Table, TableFamily,
@@ -71,7 +71,8 @@ impl Text {
         let (kind, flags) = kind(&set.elements);
         self.write(format_args!("\tset {} {{\n\t\ttype {kind}\n", set.name));
         if let Elements::Meter(_, seconds) = &set.elements {
-            self.write(format_args!("\t\tsize 65535\n\t\tflags dynamic,timeout\n\t\ttimeout {seconds}s\n"));
+            self.write(format_args!("\t\tsize {}\n\t\tflags dynamic,timeout\n", Synflood::SOURCES));
+            self.write(format_args!("\t\ttimeout {seconds}s\n"));
         } else if let Some(flags) = flags {
             self.write(format_args!("\t\tflags {flags}\n"));
         }

@@ -213,6 +213,23 @@ fn rates_beyond_the_kernel_are_errors_and_its_limits_load() {
     }
 }
 
+/// Remembered no longer than its allowance takes to fill, and by the same numbers as in nft.
+#[test]
+fn a_flood_of_sources_has_room() {
+    let spec = |options: &str| {
+        format!(
+            "version: 1\nhosts: {{ pm1: {{ addresses: [10.0.0.1/24], targets: iptables, options: {{ \
+             protection_synflood: true{options} }} }} }}\n"
+        )
+    };
+    for (options, seconds) in [("", 6), (", protection_synflood_rate: 30, protection_synflood_burst: 100", 5)] {
+        for text in files(&spec(options)).values().filter(|text| text.contains("*raw")) {
+            let end = format!("--hashlimit-htable-max 786432 --hashlimit-htable-expire {seconds}000 -j DROP\n");
+            assert!(text.contains(&end), "{text}");
+        }
+    }
+}
+
 #[test]
 fn an_interface_name_cannot_break_out_of_its_line() {
     for name in ["eth+", "a b", "a\nb", "a\"", "-j", "!a", "", "a234567890123456", "a#"] {

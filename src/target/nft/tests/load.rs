@@ -235,6 +235,13 @@ fn priorities_stay_above_conntrack() {
 }
 
 #[test]
+fn a_flood_of_sources_has_room() {
+    let text = file(&HOST.replace("targets", "options: { protection_synflood: true }, targets"));
+    let set = "\t\ttype ipv6_addr\n\t\tsize 786432\n\t\tflags dynamic,timeout\n\t\ttimeout 6s\n";
+    assert!(text.contains(set), "{text}");
+}
+
+#[test]
 fn every_base_chain_decides_by_itself() {
     let text = file(&(guest("rules: []").replace("vmbr0", "prod") + "vnets: { prod: { rules: [] } }"));
     let bases: Vec<&str> = text.split("\tchain ").filter(|part| part.contains("type filter hook")).collect();
