@@ -57,6 +57,10 @@ codes! {
     /// YAML that fwc does not take: tags, merge keys, several documents in a file.
     YamlUnsupported => "spec::yaml-unsupported",
     // resolve: names and values
+    /// A rule to leave out whose id several inherited zones have.
+    AmbiguousRule => "resolve::ambiguous-rule",
+    /// A vnet that may be the bridge which a host makes beside another for a NIC's tag, or not.
+    AmbiguousVnet => "resolve::ambiguous-vnet",
     /// Text that should be an address, a network or a range and is none.
     BadAddress => "resolve::bad-address",
     /// Text that cannot be an interface's name here.

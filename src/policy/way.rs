@@ -59,14 +59,13 @@ const LONGEST_NAME: usize = 15;
 
 impl HostPolicy {
     /// The interfaces that are a bridge of the spec, itself first: a host makes one beside it for every tag of a NIC on it
-    /// (`vmbr0v100`) where the bridge itself knows nothing of VLANs. What has the name of a vnet is that vnet alone.
+    /// (`vmbr0v100`) where the bridge itself knows nothing of VLANs. No vnet has the name of one of those.
     #[must_use]
     pub fn bridges(&self, bridge: &str) -> Vec<String> {
         let nics = self.guests.iter().flat_map(|guest| &guest.nics);
         let on_bridge = nics.filter(|nic| nic.bridge.as_deref() == Some(bridge));
         let tags: BTreeSet<u16> = on_bridge.filter_map(|nic| nic.tag).collect();
-        let is_free = |name: &String| name.len() <= LONGEST_NAME && self.vnets.iter().all(|vnet| vnet.name != *name);
-        let beside = tags.iter().map(|tag| format!("{bridge}v{tag}")).filter(is_free);
+        let beside = tags.iter().map(|tag| format!("{bridge}v{tag}")).filter(|name| name.len() <= LONGEST_NAME);
         std::iter::once(bridge.to_owned()).chain(beside).collect()
     }
 

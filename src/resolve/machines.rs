@@ -13,7 +13,7 @@ use crate::spec::{Spec, model, options};
 
 use super::graph::{Edge, NodeId, ZoneGraph, guests_of};
 use super::names::Machines;
-use super::nics::{check_devices, warn_of_shared_addresses, warn_of_unused_ipfilters};
+use super::nics::{check_devices, check_tagged_bridges, warn_of_shared_addresses, warn_of_unused_ipfilters};
 use super::rule::nic_index;
 
 /// A host as the spec has it, with its addresses read.
@@ -169,6 +169,7 @@ pub(super) fn guests<'a>(
     }
     plans.sort_by_key(|plan| plan.id);
     check_devices(&plans, out);
+    check_tagged_bridges(spec, &plans, out);
     warn_of_shared_addresses(&plans, out);
     warn_of_unused_ipfilters(spec, &plans, out);
     plans

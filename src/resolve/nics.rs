@@ -34,6 +34,24 @@ pub(super) fn check_devices(plans: &[GuestPlan<'_>], out: &mut Diagnostics) {
     }
 }
 
+/// A bridge that knows VLANs keeps a tagged NIC; for one that does not, the host makes a bridge beside it, named for
+/// both. Where a vnet has that very name, no one can say which bridge, and so whose rules, the NIC is on.
+pub(super) fn check_tagged_bridges(spec: &Spec, plans: &[GuestPlan<'_>], out: &mut Diagnostics) {
+    let vnets: BTreeMap<&str, Span> = spec.vnets.iter().map(|(name, _)| (name.as_str(), name.span)).collect();
+    for (nic, plan) in plans.iter().flat_map(|plan| plan.nics.iter().map(move |(nic, _)| (nic, plan))) {
+        let Some((bridge, tag)) = nic.bridge.as_ref().zip(nic.tag) else { continue };
+        let name = format!("{bridge}v{tag}");
+        let Some(vnet) = vnets.get(name.as_str()) else { continue };
+        let message = format!("`{}:net{}` is on the bridge `{bridge}` or on the vnet `{name}`", plan.zone, nic.index);
+        out.push(
+            Diagnostic::error(Code::AmbiguousVnet, nic.span, message)
+                .because(format!("a host whose `{bridge}` knows no VLANs makes a bridge `{name}` for tag {tag}"))
+                .label(*vnet, "the vnet of that name")
+                .help(format!("say `bridge: {name}` without `tag` if the vnet is meant, or rename the vnet")),
+        );
+    }
+}
+
 /// What tells NICs of one bridge and tag apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Identity {
