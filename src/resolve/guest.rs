@@ -8,10 +8,9 @@ use std::sync::Arc;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, did_you_mean};
 use crate::net::{AddressSet, Ranges};
 use crate::policy::{
-    Entry, GuestOptions, GuestPolicy, Hook, HookName, HostPolicy, Inherited, Nic, RuleInterface, RuleList, Section,
+    GuestOptions, GuestPolicy, Hook, HookName, HostPolicy, Inherited, Nic, RuleInterface, RuleList, Section,
     SectionKind, SkipReason, Skipped, Stage, TargetName, ZoneRef,
 };
-use crate::spec::model::Text;
 use crate::spec::options::OptionZone;
 
 use super::graph::NodeId;
@@ -22,6 +21,7 @@ use super::names::{NameKind, Scope, ScopePart};
 use super::option::{self, Chain, Link};
 use super::rule::{Entries, ListKind, RuleReader};
 use super::section::{HostSections, ReadSection, World};
+use super::without::leave_out;
 
 /// Sections with entries taken out, by the section and what was taken, so that machines go on sharing them.
 type Trimmed = BTreeMap<(*const Section, Vec<usize>), Arc<Section>>;
@@ -145,7 +145,7 @@ impl<'a> GuestBuilder<'a> {
         list.extend(self.own_rules(plan, scope, out));
         for node in nodes {
             if let Some(read) = self.sections.get(*node, SectionKind::Rules) {
-                let leave_out = leave_out(plan, &read.section);
+                let leave_out = leave_out(self.world, plan, &read.section);
                 let path = self.path(plan, at, *node);
                 list.push(self.inherit(read, path, plan, &leave_out));
             }
@@ -294,47 +294,4 @@ fn sources(nic: &Nic, set: Option<&AddressSet>) -> AddressSet {
     let all = own.fold(set.cloned().unwrap_or_default(), |all, address| all.union(&address));
     let eui = nic.mac.map(|mac| AddressSet::address(IpAddr::V6(mac.link_local() as Ipv6Addr))).unwrap_or_default();
     all.difference(&link_local).union(&eui)
-}
-
-/// The places of a section's entries that a guest leaves out.
-fn leave_out(plan: &GuestPlan<'_>, section: &Section) -> BTreeSet<usize> {
-    let without = &plan.spec.without;
-    if without.is_empty() {
-        return BTreeSet::new();
-    }
-    let listed = |identity: &str| without.iter().any(|id| id.value == identity);
-    let entries = section.entries.iter().enumerate();
-    entries.filter(|(_, entry)| listed(&entry.origin().identity)).map(|(at, _)| at).collect()
-}
-
-/// Says what of guests' `without` no host has to leave out.
-pub(super) fn check_without(plans: &[GuestPlan<'_>], hosts: &[HostPolicy], out: &mut Diagnostics) {
-    for plan in plans.iter().filter(|plan| !plan.spec.without.is_empty()) {
-        let policies = hosts.iter().filter_map(|host| host.guests.iter().find(|guest| guest.id == plan.id));
-        let sections: Vec<&Inherited> = policies.flat_map(|guest| &guest.rules.sections).collect();
-        let left_out: BTreeSet<&str> = sections
-            .iter()
-            .flat_map(|inherited| &inherited.skipped)
-            .filter(|skipped| skipped.reason == SkipReason::Without)
-            .map(|skipped| skipped.origin.identity.as_str())
-            .collect();
-        for id in plan.spec.without.iter().filter(|id| !left_out.contains(id.as_str())) {
-            out.push(nothing_to_leave_out(plan, id, &sections));
-        }
-    }
-}
-
-fn nothing_to_leave_out(plan: &GuestPlan<'_>, id: &Text, sections: &[&Inherited]) -> Diagnostic {
-    let of = |kind| sections.iter().filter(move |inherited| inherited.section.kind == kind);
-    let origins = |kind| of(kind).flat_map(|inherited| &inherited.section.entries).map(Entry::origin);
-    if let Some(guardrail) = origins(SectionKind::Guardrails).find(|origin| origin.identity == id.value) {
-        let message = format!("`{}` is a guardrail and cannot be left out", id.value);
-        return Diagnostic::error(Code::GuardrailLocked, id.span, message)
-            .label(guardrail.span, "the guardrail")
-            .help("drop it from `without`, or move the rule from the guardrails to `rules`");
-    }
-    let known = origins(SectionKind::Rules).map(|origin| origin.identity.as_str());
-    let help = did_you_mean(&id.value, "inherited rules", known);
-    let message = format!("`{}` inherits no rule with the id `{}`", plan.zone, id.value);
-    Diagnostic::error(Code::UnknownRule, id.span, message).help(help)
 }

@@ -21,6 +21,7 @@ mod rule;
 mod section;
 mod service;
 mod sysctl;
+mod without;
 
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ fn resolve_with(spec: &Spec, graph: &ZoneGraph, out: &mut Diagnostics) -> Fleet 
     let tests = ClaimReader::new(&world, &hosts, &guests).read(out);
     let build = |(at, plan)| host_with_guests(&world, &sections, &datacenter, &hosts, &guests, at, plan, out);
     let mut policies: Vec<HostPolicy> = hosts.iter().enumerate().map(build).collect();
-    guest::check_without(&guests, &policies, out);
+    without::check_without(&world, &guests, &policies, out);
     policies.sort_by(|a, b| a.name.cmp(&b.name));
     let groups =
         sections.groups().iter().filter_map(|(name, group)| Some((name.clone(), Arc::clone(group.group.as_ref()?))));
