@@ -135,6 +135,8 @@ codes! {
     UnknownEtherType => "resolve::unknown-ether-type",
     /// A limit on SYNs for which every source would be remembered long.
     SlowLimit => "resolve::slow-limit",
+    /// A reference to machines of which some have addresses that the spec does not know.
+    UnknownAddresses => "resolve::unknown-addresses",
     /// A security group that is defined nowhere.
     UnknownGroup => "resolve::unknown-group",
     /// A host that is defined nowhere, or named twice.

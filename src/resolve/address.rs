@@ -52,6 +52,16 @@ pub(super) fn term(text: &Text, scope: &Scope<'_>, out: &mut Diagnostics) -> Res
         }
         return Err(Unresolved);
     }
+    if let Reference::Zone(name) = &reference
+        && let Some(unknown) = scope.machines.unknown.get(name)
+    {
+        let message = format!("`{word}` leaves out addresses that the spec does not know");
+        out.push(
+            Diagnostic::warning(Code::UnknownAddresses, span, message)
+                .because(format!("not known: all addresses of {unknown}"))
+                .help("give these machines their addresses (`addresses` of a host, `ip` of a NIC)"),
+        );
+    }
     Ok(AddressTerm { reference, set, span })
 }
 

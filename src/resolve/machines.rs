@@ -269,10 +269,14 @@ pub(super) fn machines(spec: &Spec, graph: &ZoneGraph, hosts: &[HostPlan<'_>], g
     };
     let mut machines = Machines::default();
     let mut members: BTreeMap<NodeId, Vec<Arc<AddressSet>>> = BTreeMap::new();
+    let mut unknown: BTreeMap<NodeId, Vec<String>> = BTreeMap::new();
     for host in hosts {
         let set = Arc::new(union(&mut host.addresses.iter().copied()));
         for node in graph.linear(host.node) {
             members.entry(*node).or_default().push(Arc::clone(&set));
+            if set.is_empty() {
+                unknown.entry(*node).or_default().push(format!("`host/{}`", host.name.value));
+            }
         }
         machines.hosts.insert(host.name.value.clone(), set);
     }
@@ -282,8 +286,13 @@ pub(super) fn machines(spec: &Spec, graph: &ZoneGraph, hosts: &[HostPlan<'_>], g
             guest.placements.iter().flat_map(|placement| placement.ancestors.iter().copied()).collect();
         ancestors.sort_unstable();
         ancestors.dedup();
+        let nameless = |(nic, _): &(Nic, _)| nic.dhcp && nic.addresses.is_empty();
+        let is_unknown = set.is_empty() || guest.nics.iter().any(nameless);
         for node in ancestors {
             members.entry(node).or_default().push(Arc::clone(&set));
+            if is_unknown {
+                unknown.entry(node).or_default().push(format!("`{}`", guest.zone));
+            }
         }
         match guest.kind {
             GuestKind::Vm => machines.vms.insert(guest.id, set),
@@ -294,6 +303,19 @@ pub(super) fn machines(spec: &Spec, graph: &ZoneGraph, hosts: &[HostPlan<'_>], g
         let node = graph.node(&ZoneRef::Zone(name.value.clone()));
         let sets = node.and_then(|node| members.get(&node)).map_or(&[][..], Vec::as_slice);
         machines.zones.insert(name.value.clone(), Arc::new(AddressSet::union_of(sets.iter().map(AsRef::as_ref))));
+        if let Some(names) = node.and_then(|node| unknown.get(&node)) {
+            machines.unknown.insert(name.value.clone(), some_of(names));
+        }
     }
     machines
+}
+
+/// A few names, and how many more there are.
+fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }

@@ -80,6 +80,8 @@ pub(super) struct Machines {
     pub containers: BTreeMap<u32, Arc<AddressSet>>,
     /// By name: the union over the machines that inherit the zone; the set may be empty.
     pub zones: BTreeMap<String, Arc<AddressSet>>,
+    /// By name of the zone: those of its machines whose addresses are not all known, in words; zones without are left out.
+    pub unknown: BTreeMap<String, String>,
 }
 
 /// `local_network` where nobody defined it: it differs from host to host.
