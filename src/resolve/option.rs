@@ -272,6 +272,15 @@ pub(super) fn guest(chain: &Chain<'_>, out: &mut Diagnostics) -> GuestOptions {
 fn layer2(chain: &Chain<'_>, out: &mut Diagnostics) -> Setting<Option<Vec<EtherType>>> {
     chain.setting("layer2_protocols", None, out, |value, out| {
         let mut listed = Vec::new();
+        if let OptionValue::List(list) = value
+            && list.value.is_empty()
+        {
+            out.push(
+                Diagnostic::error(Code::EmptyMatch, list.span, "an empty list of protocols lets no frame pass")
+                    .help("name at least one, or leave `layer2_protocols` out to let all pass"),
+            );
+            return None;
+        }
         for text in items(value) {
             match parse_ethertype(&text.value) {
                 Ok(number) => listed.push(EtherType { name: text.value.clone(), number }),
