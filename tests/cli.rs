@@ -175,10 +175,10 @@ fn warnings_fail_a_check_only_where_they_are_denied() {
 #[test]
 fn templates_can_be_replaced_one_by_one() {
     let lab = Lab::new();
-    lab.put("good/sysctl/modules.conf.j2", "{% for module in modules %}{{ module.name }};{% endfor %}\n");
+    lab.put("good/sysctl/modules.conf.j2", "{% for module in modules %}\n  {{ module.name }}\n;\n{% endfor %}");
     assert_eq!(status(&lab.run(&["build", SPEC, "-o", "out", "--templates", "good"])), 0);
     let text = fs::read_to_string(lab.at("out/hosts/pm1/modules-load.d/fwc.conf")).unwrap();
-    assert!(text.contains("nf_conntrack;"), "{text}");
+    assert!(text.contains("  nf_conntrack\n;\n"), "{text}");
 
     lab.put("typo/sysctl/module.conf.j2", "");
     lab.put("syntax/sysctl/modules.conf.j2", "one\n{% for %}\n");
@@ -192,6 +192,46 @@ fn templates_can_be_replaced_one_by_one() {
         assert_eq!(status(&failed), 2);
         assert!(stderr(&failed).contains(expected), "{}", stderr(&failed));
         assert!(!lab.at("new").exists());
+    }
+}
+
+/// Part of a firewall is none: it would load like any other.
+#[test]
+fn a_template_cannot_leave_out_lines() {
+    let lab = Lab::new();
+    let spec = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart.yaml");
+    let nft = fs::read_to_string("templates/nft/fwc.nft.j2").unwrap();
+    let iptables = fs::read_to_string("templates/iptables/iptables.rules.j2").unwrap();
+    let pve = fs::read_to_string("templates/pve/host.fw.j2").unwrap();
+    let sysctl = fs::read_to_string("templates/sysctl/sysctl.conf.j2").unwrap();
+    let same = [
+        ("nft/fwc.nft.j2", nft.replace("\n# {{ line }}", "").replace("{{ table.body", "\n# more\n{{ table.body")),
+        ("sysctl/sysctl.conf.j2", sysctl.replace(" = ", "=")),
+        ("pve/host.fw.j2", pve.replace("{{ header }}", "")),
+    ];
+    for (name, text) in same {
+        lab.put(&format!("same/{name}"), &text);
+    }
+    let built = lab.run(&["build", spec, "-o", "out", "--templates", "same"]);
+    assert_eq!(status(&built), 0, "{}", stderr(&built));
+    for (name, text, expected) in [
+        ("nft/fwc.nft.j2", String::new(), "`table inet fwc {`"),
+        ("nft/fwc.nft.j2", nft.replace("{{ table.body -}}", ""), "`set "),
+        ("nft/fwc.nft.j2", nft.replace("for table in tables", "for table in tables | reverse"), "`table bridge fwc {`"),
+        ("iptables/iptables.rules.j2", iptables.replace("{{ table.rules }}", ""), "`-A "),
+        ("iptables/iptables.rules.j2", iptables.replace("{{ table.rules }}", "# {{ table.rules }}"), "`-A "),
+        ("pve/host.fw.j2", pve.replace("[OPTIONS]", ""), "`[OPTIONS]`"),
+        ("sysctl/sysctl.conf.j2", sysctl.replace("{{ setting.value }}", "0"), "`net."),
+    ] {
+        lab.put(&format!("less/{name}"), &text);
+        let failed = lab.run(&["build", spec, "-o", "new", "--templates", "less"]);
+        assert_eq!(status(&failed), 2, "{name}");
+        let said: Vec<&str> = stderr(&failed).split_whitespace().filter(|word| *word != "│").collect();
+        let said = said.join(" ");
+        assert!(said.contains(&format!("the template `{name}` leaves out a line")), "{said}");
+        assert!(said.contains(expected), "{expected}: {said}");
+        assert!(!lab.at("new").exists());
+        fs::remove_file(lab.at(&format!("less/{name}"))).unwrap();
     }
 }
 

@@ -49,14 +49,14 @@ impl Pipeline {
     /// Compiles what is selected for all targets. There are no files where there are errors.
     ///
     /// # Errors
-    /// Where a template does not render.
+    /// Where a template does not render, or leaves out lines.
     pub fn compile(&mut self, selection: &Selection, templates: &Templates) -> Result<Vec<OutputFile>, Failure> {
         let Some(fleet) = &self.fleet else { return Ok(Vec::new()) };
         let compiled: Vec<_> =
             target::ALL.par_iter().map(|target| target.compile(fleet, selection, templates)).collect();
         let mut files = Vec::new();
         for compiled in compiled {
-            let compiled = compiled.map_err(|error| Failure::new(format!("a template does not render: {error}")))?;
+            let compiled = compiled.map_err(|error| Failure::new(error.to_string()))?;
             self.diagnostics.append(compiled.diagnostics);
             files.extend(compiled.files);
         }

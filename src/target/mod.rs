@@ -130,7 +130,7 @@ pub trait Target: Sync {
     /// Lowers and renders all that is selected.
     ///
     /// # Errors
-    /// Where a template (a replaced one, that is) does not render.
+    /// Where a template (a replaced one, that is) does not render, or leaves out lines.
     fn compile(&self, fleet: &Fleet, selection: &Selection, templates: &Templates) -> Result<Compiled, TemplateError>;
 }
 

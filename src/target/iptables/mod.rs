@@ -26,6 +26,7 @@ use crate::diagnostic::Diagnostics;
 use crate::net::Family;
 use crate::policy::{Fleet, HostPolicy, Platform, TargetName};
 
+use super::template::{self, Placed};
 use super::{Compiled, OutputFile, OutputName, Selection, Target, TemplateError, Templates};
 use ruleset::Chain;
 
@@ -72,6 +73,16 @@ struct Page<'a> {
     host: &'a str,
     header: Vec<String>,
     tables: Vec<Table>,
+}
+
+impl Placed for Page<'_> {
+    fn lines(&self) -> Vec<String> {
+        let of = |table: &Table| {
+            let name = std::iter::once(format!("*{}", table.name));
+            name.chain(template::lines(&table.chains)).chain(template::lines(&table.rules)).collect::<Vec<_>>()
+        };
+        self.tables.iter().flat_map(of).collect()
+    }
 }
 
 /// One table: finished lines, each with its newline.
@@ -154,6 +165,12 @@ struct IpsetPage<'a> {
     host: &'a str,
     header: Vec<String>,
     sets: String,
+}
+
+impl Placed for IpsetPage<'_> {
+    fn lines(&self) -> Vec<String> {
+        template::lines(&self.sets).collect()
+    }
 }
 
 fn file(host: &HostPolicy, output: OutputName, content: String) -> OutputFile {

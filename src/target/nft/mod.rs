@@ -22,6 +22,7 @@ use serde::Serialize;
 use crate::diagnostic::Diagnostics;
 use crate::policy::{Fleet, HostPolicy, TargetName};
 
+use super::template::{self, Placed};
 use super::{Compiled, OutputFile, OutputName, Selection, Target, TemplateError, Templates};
 
 use builder::Builder;
@@ -50,6 +51,16 @@ struct Page {
 struct PageTable {
     family: &'static str,
     body: String,
+}
+
+impl Placed for Page {
+    fn lines(&self) -> Vec<String> {
+        let of = |table: &PageTable| {
+            let open = std::iter::once(format!("table {} fwc {{", table.family));
+            open.chain(template::lines(&table.body)).chain(["}".to_owned()]).collect::<Vec<_>>()
+        };
+        self.tables.iter().flat_map(of).collect()
+    }
 }
 
 impl Target for Nft {

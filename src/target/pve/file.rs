@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::policy::{Direction, LogLevel, Verdict};
+use crate::target::template::{self, Placed};
 
 /// Everything in one file. Sections that the file's kind does not have stay empty.
 #[derive(Debug, Clone, Default)]
@@ -241,6 +242,21 @@ pub(super) struct Page {
     ipsets: Vec<String>,
     groups: Vec<String>,
     rules: Vec<String>,
+}
+
+impl Placed for Page {
+    fn lines(&self) -> Vec<String> {
+        // A section without lines may go without its name.
+        let section = |name: &str, texts: &[&str]| {
+            let lines: Vec<String> = texts.iter().flat_map(|text| template::lines(text)).collect();
+            let name = Some(name.to_owned()).filter(|_| !lines.is_empty());
+            name.into_iter().chain(lines).collect::<Vec<_>>()
+        };
+        let rules: Vec<&str> = self.rules.iter().map(String::as_str).collect();
+        let all = section("[OPTIONS]", &[&self.options]).into_iter().chain(section("[ALIASES]", &[&self.aliases]));
+        let all = all.chain(self.ipsets.iter().chain(&self.groups).flat_map(|text| template::lines(text)));
+        all.chain(section("[RULES]", &rules)).filter(|line| !line.starts_with('#')).collect()
+    }
 }
 
 impl FwFile {

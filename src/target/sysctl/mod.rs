@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::policy::{Direction, Fleet, HostPolicy, Platform, TargetName, Verdict, VnetPolicy};
 
+use super::template::Placed;
 use super::{Compiled, OutputFile, OutputName, Selection, Target, TemplateError, Templates};
 
 /// Name (as below `templates/`) and text of this target's templates.
@@ -57,6 +58,21 @@ struct View<'a> {
     hashsize: u64,
 }
 
+/// A view as one of the templates places it.
+#[derive(Serialize)]
+struct Placing<'a> {
+    #[serde(flatten)]
+    view: &'a View<'a>,
+    #[serde(skip)]
+    lines: Vec<String>,
+}
+
+impl Placed for Placing<'_> {
+    fn lines(&self) -> Vec<String> {
+        self.lines.clone()
+    }
+}
+
 impl Target for Sysctl {
     fn name(&self) -> TargetName {
         TargetName::Sysctl
@@ -76,8 +92,8 @@ impl Target for Sysctl {
     }
 }
 
-/// Whether iptables sees bridged frames of guests on this host.
-fn filters_guests_by_iptables(host: &HostPolicy) -> bool {
+/// Whether iptables has to see bridged frames of guests on this host.
+pub(super) fn filters_guests_by_iptables(host: &HostPolicy) -> bool {
     host.enabled && host.targets.contains(&TargetName::Iptables) && filters_guests(host)
 }
 
@@ -131,23 +147,27 @@ fn files(host: &HostPolicy, templates: &Templates, files: &mut Vec<OutputFile>) 
         max,
         hashsize: max / 4,
     };
-    let mut file = |path: String, template: &str| -> Result<(), TemplateError> {
+    let mut file = |path: String, template: &str, lines: Vec<String>| -> Result<(), TemplateError> {
         files.push(OutputFile {
             path: format!("hosts/{}/{path}", host.name),
             host: Some(host.name.clone()),
             output: OutputName::Sysctl,
-            content: templates.render(template, &view)?,
+            content: templates.render(template, &Placing { view: &view, lines })?,
         });
         Ok(())
     };
     if !view.sections.is_empty() {
-        file(format!("sysctl.d/{name}"), "sysctl/sysctl.conf.j2")?;
+        let settings = view.sections.iter().flat_map(|section| &section.settings);
+        let lines = settings.map(|setting| format!("{} = {}", setting.key, setting.value)).collect();
+        file(format!("sysctl.d/{name}"), "sysctl/sysctl.conf.j2", lines)?;
     }
     if !view.modules.is_empty() {
-        file("modules-load.d/fwc.conf".to_owned(), "sysctl/modules.conf.j2")?;
+        let lines = view.modules.iter().map(|module| module.name.to_owned()).collect();
+        file("modules-load.d/fwc.conf".to_owned(), "sysctl/modules.conf.j2", lines)?;
     }
     if view.hashsize > 0 {
-        file("modprobe.d/fwc.conf".to_owned(), "sysctl/modprobe.conf.j2")?;
+        let lines = vec![format!("options nf_conntrack hashsize={}", view.hashsize)];
+        file("modprobe.d/fwc.conf".to_owned(), "sysctl/modprobe.conf.j2", lines)?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::{filters_guests, filters_guests_by_iptables};
 /// A module and why it is needed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Module {
-    name: &'static str,
+    pub(super) name: &'static str,
     reason: String,
 }
 
