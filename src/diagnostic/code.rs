@@ -166,6 +166,8 @@ codes! {
     // target::iptables
     /// An ICMP type that iptables cannot match.
     IptablesIcmpType => "iptables::icmp-type",
+    /// Guests filtered by iptables on a host whose bridges nobody tells to show frames to it.
+    IptablesBridgeOff => "iptables::bridge-off",
     /// An interface's name that iptables would read as something else.
     IptablesInterfaceName => "iptables::interface-name",
     /// An IP protocol that iptables cannot match.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{GuestPolicy, Hook, HostPolicy, Nic, VnetPolicy, ZoneRef};
+use super::{Direction, GuestPolicy, Hook, HostPolicy, Nic, Platform, Verdict, VnetPolicy, ZoneRef};
 
 /// One end of a packet's way on a host.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +58,21 @@ impl<'a> End<'a> {
 const LONGEST_NAME: usize = 15;
 
 impl HostPolicy {
+    /// Whether frames between guests' ports are judged: by guests' hooks, or by those of vnets that they may be in.
+    #[must_use]
+    pub fn judges_bridged(&self) -> bool {
+        let judges = |vnet: &VnetPolicy| {
+            let drops = vnet.options.policy_forward.value != Verdict::Accept;
+            vnet.enabled && (drops || vnet.rules.rules(Direction::Forward).next().is_some())
+        };
+        let is_here = |vnet: &VnetPolicy| {
+            let mut nics = self.guests.iter().flat_map(|guest| &guest.nics);
+            self.platform == Platform::Proxmox || nics.any(|nic| nic.bridge.as_deref() == Some(&vnet.name))
+        };
+        self.guests.iter().any(|guest| guest.filtered_nics().next().is_some())
+            || self.vnets.iter().any(|vnet| judges(vnet) && is_here(vnet))
+    }
+
     /// The interfaces that are a bridge of the spec, itself first: a host makes one beside it for every tag of a NIC on it
     /// (`vmbr0v100`) where the bridge itself knows nothing of VLANs. No vnet has the name of one of those.
     #[must_use]

@@ -22,7 +22,7 @@ mod tests;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::net::Family;
 use crate::policy::{Fleet, HostPolicy, Platform, TargetName};
 
@@ -110,6 +110,7 @@ fn compile_host(
         let error = raw::log_limit_error(host, &fleet.datacenter.options.log_ratelimit);
         error.into_iter().for_each(|error| compiled.diagnostics.push(error));
     }
+    bridge_off(host).into_iter().for_each(|warning| compiled.diagnostics.push(warning));
     let ((v4, v6), frames) = rayon::join(
         || {
             rayon::join(
@@ -137,6 +138,18 @@ fn compile_host(
     compiled.diagnostics.append(diagnostics);
     compiled.files.extend(text.map(|text| file(host, OutputName::Ebtables, text)));
     Ok(compiled)
+}
+
+/// A warning where guests are filtered, and no file of the host has its bridges show their frames to iptables.
+fn bridge_off(host: &HostPolicy) -> Option<Diagnostic> {
+    if host.targets.contains(&TargetName::Sysctl) || !host.enabled || !host.judges_bridged() {
+        return None;
+    }
+    let message = format!("nothing has the bridges of `{}` show guests' frames to iptables", host.name);
+    let warning = Diagnostic::warning(Code::IptablesBridgeOff, host.span, message)
+        .because("without `net.bridge.bridge-nf-call-iptables` guests are not filtered")
+        .help("add `sysctl` to its `targets`, or see to the keys of `net.bridge` by other means");
+    Some(warning)
 }
 
 /// The file of layer 2 rules; none where it is not wanted, or no guest ever was. Where nothing is to be

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::policy::{Direction, Fleet, HostPolicy, Platform, TargetName, Verdict, VnetPolicy};
+use crate::policy::{Fleet, HostPolicy, Platform, TargetName};
 
 use super::template::Placed;
 use super::{Compiled, OutputFile, OutputName, Selection, Target, TemplateError, Templates};
@@ -92,23 +92,9 @@ impl Target for Sysctl {
     }
 }
 
-/// Whether iptables has to see bridged frames of guests on this host.
-pub(super) fn filters_guests_by_iptables(host: &HostPolicy) -> bool {
-    host.enabled && host.targets.contains(&TargetName::Iptables) && filters_guests(host)
-}
-
-/// Whether frames between guests' ports are judged: by guests' hooks, or by those of vnets that they may be in.
-fn filters_guests(host: &HostPolicy) -> bool {
-    let judges = |vnet: &VnetPolicy| {
-        let drops = vnet.options.policy_forward.value != Verdict::Accept;
-        vnet.enabled && (drops || vnet.rules.rules(Direction::Forward).next().is_some())
-    };
-    let is_here = |vnet: &VnetPolicy| {
-        let mut nics = host.guests.iter().flat_map(|guest| &guest.nics);
-        host.platform == Platform::Proxmox || nics.any(|nic| nic.bridge.as_deref() == Some(&vnet.name))
-    };
-    host.guests.iter().any(|guest| guest.filtered_nics().next().is_some())
-        || host.vnets.iter().any(|vnet| judges(vnet) && is_here(vnet))
+/// Whether iptables sees bridged frames of guests on this host.
+fn filters_guests_by_iptables(host: &HostPolicy) -> bool {
+    host.enabled && host.targets.contains(&TargetName::Iptables) && host.judges_bridged()
 }
 
 /// Every key in force: the spec's, and those implied that the spec does not set.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::policy::{ConntrackHelper, Direction, Entry, Hook, HostPolicy, Log, Platform, RuleList, Stage, TargetName};
 
-use super::{filters_guests, filters_guests_by_iptables};
+use super::filters_guests_by_iptables;
 
 /// A module and why it is needed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,7 +38,7 @@ pub(super) fn needed<'a>(host: &HostPolicy, keys: impl Iterator<Item = &'a str>)
         if filters_guests_by_iptables(host) {
             modules.insert("br_netfilter", "shows guests' frames to iptables".to_owned());
         }
-        if host.targets.contains(&TargetName::Nft) && filters_guests(host) {
+        if host.targets.contains(&TargetName::Nft) && host.judges_bridged() {
             modules.insert("nf_conntrack_bridge", "connection tracking in the table of guests".to_owned());
         }
         if host.platform == Platform::Proxmox && logs(host) {

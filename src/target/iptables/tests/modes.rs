@@ -244,7 +244,7 @@ fn a_nic_without_addresses_is_a_warning() {
     let found = findings(
         r#"
 version: 1
-hosts: { pm1: { addresses: [10.0.0.11/24], targets: iptables } }
+hosts: { pm1: { addresses: [10.0.0.11/24], targets: [iptables, sysctl] } }
 vms:
   100: { host: pm1, nics: { net0: { bridge: vmbr0, mac: "BC:24:11:00:00:64" }, net1: { bridge: vmbr0, mac: "BC:24:11:00:00:65", firewall: false } } }
 "#,
@@ -262,7 +262,7 @@ fn addresses_that_a_guest_may_take_are_a_warning() {
         format!(
             r#"
 version: 1
-hosts: {{ pm1: {{ addresses: [10.0.0.11/24], targets: iptables }} }}
+hosts: {{ pm1: {{ addresses: [10.0.0.11/24], targets: [iptables, sysctl] }} }}
 vms:
   100: {{ host: pm1, {options} nics: {{ net0: {{ bridge: vmbr0, mac: "BC:24:11:00:00:64", ip: 10.0.1.4/24 }}, net1: {{ bridge: vmbr0, mac: "BC:24:11:00:00:65", firewall: false, ip: 10.0.1.5/24 }} }} }}
   101: {{ host: pm1, {options} nics: {{ net0: {{ bridge: vmbr0, mac: "BC:24:11:00:00:66", ip: 10.0.1.6/24 }} }} }}
