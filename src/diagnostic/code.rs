@@ -85,6 +85,8 @@ codes! {
     EmptyIpFilter => "resolve::empty-ip-filter",
     /// A list or a set without anything in it: it would match nothing.
     EmptyMatch => "resolve::empty-match",
+    /// A link-local address that an IP filter does not let pass: it is not the one of the NIC's MAC address.
+    ForeignLinkLocal => "resolve::foreign-link-local",
     /// An option about frames other than IP where the datacenter has them all pass.
     FramesNotJudged => "resolve::frames-not-judged",
     /// An option, or a rule left out, that a guardrail above forbids to touch.
@@ -127,16 +129,16 @@ codes! {
     RepeatedEntry => "resolve::repeated-entry",
     /// Two NICs on one bridge and VLAN with the same MAC or IP address.
     SharedAddress => "resolve::shared-address",
+    /// A limit on SYNs for which every source would be remembered long.
+    SlowLimit => "resolve::slow-limit",
     /// TCP flags that must be set but are not looked at.
     TcpFlagsContradict => "resolve::tcp-flags-contradict",
     /// TCP flags without the protocol TCP.
     TcpFlagsWithoutTcp => "resolve::tcp-flags-without-tcp",
-    /// An ethertype that has no number.
-    UnknownEtherType => "resolve::unknown-ether-type",
-    /// A limit on SYNs for which every source would be remembered long.
-    SlowLimit => "resolve::slow-limit",
     /// A reference to machines of which some have addresses that the spec does not know.
     UnknownAddresses => "resolve::unknown-addresses",
+    /// An ethertype that has no number.
+    UnknownEtherType => "resolve::unknown-ether-type",
     /// A security group that is defined nowhere.
     UnknownGroup => "resolve::unknown-group",
     /// A host that is defined nowhere, or named twice.
@@ -164,10 +166,10 @@ codes! {
     /// A zone of hosts where one of guests is needed, or the other way round.
     WrongZoneKind => "resolve::wrong-zone-kind",
     // target::iptables
-    /// An ICMP type that iptables cannot match.
-    IptablesIcmpType => "iptables::icmp-type",
     /// Guests filtered by iptables on a host whose bridges nobody tells to show frames to it.
     IptablesBridgeOff => "iptables::bridge-off",
+    /// An ICMP type that iptables cannot match.
+    IptablesIcmpType => "iptables::icmp-type",
     /// An interface's name that iptables would read as something else.
     IptablesInterfaceName => "iptables::interface-name",
     /// An IP protocol that iptables cannot match.

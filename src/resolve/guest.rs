@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, did_you_mean};
-use crate::net::{AddressSet, Ranges};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span, did_you_mean};
+use crate::net::{AddressSet, Mac, Ranges, parse_prefix};
 use crate::policy::{
     GuestOptions, GuestPolicy, Hook, HookName, HostPolicy, Inherited, Nic, RuleInterface, RuleList, Section,
     SectionKind, SkipReason, Skipped, Stage, TargetName, ZoneRef,
@@ -115,7 +115,8 @@ impl<'a> GuestBuilder<'a> {
             );
         }
         let name = format!("ipfilter-net{}", nic.index);
-        let set = scope.find(NameKind::Ipset, ScopePart::Guest, &name).map(|(_, definition)| &definition.set);
+        let found = scope.find(NameKind::Ipset, ScopePart::Guest, &name).map(|(_, definition)| definition);
+        let set = found.map(|definition| &definition.set);
         if !options.ipfilter.value && set.is_none() {
             return nic;
         }
@@ -127,7 +128,14 @@ impl<'a> GuestBuilder<'a> {
                     .help(format!("add `ip`, define the ipset `{name}`, or set `ipfilter: false`")),
             );
         }
-        nic.sources = Some(Arc::new(sources(&nic, set.map(AsRef::as_ref))));
+        let passed = sources(&nic, set.map(AsRef::as_ref));
+        let own = written.ip.iter().filter_map(|text| Some((parse_prefix(&text.value).ok()?.addr(), text.span)));
+        let own = own.map(|(address, span)| (AddressSet::address(address), span));
+        let listed = found.map(|definition| (definition.set.as_ref().clone(), definition.span));
+        for (addresses, span) in own.chain(listed) {
+            out_of_link_local(&addresses, &passed, nic.mac, span, out);
+        }
+        nic.sources = Some(Arc::new(passed));
         nic
     }
 
@@ -287,11 +295,34 @@ fn conntrack(host: &HostPolicy) -> Stage {
     Stage::Conntrack { drop_invalid: !host.options.nf_conntrack_allow_invalid.value }
 }
 
+/// fe80::/10.
+fn link_local() -> AddressSet {
+    AddressSet::new(Ranges::empty(), Ranges::range(0xfe80 << 112, (0xfec0 << 112) - 1))
+}
+
+/// A word where the spec lists a link-local address that the filter does not let pass.
+fn out_of_link_local(listed: &AddressSet, passed: &AddressSet, mac: Option<Mac>, span: Span, out: &mut Diagnostics) {
+    let refused = listed.intersection(&link_local()).difference(passed);
+    if refused.is_empty() {
+        return;
+    }
+    let why = match mac {
+        Some(mac) => format!("of fe80::/10 it lets `{}` alone pass, which belongs to `{mac}`", mac.link_local()),
+        None => "of fe80::/10 it lets none pass: the NIC has no `mac`".to_owned(),
+    };
+    out.push(
+        Diagnostic::warning(Code::ForeignLinkLocal, span, "the IP filter does not let these link-local addresses pass")
+            .because(why)
+            .help(
+                "have the guest form its link-local address from its MAC address (EUI-64), and leave others out here",
+            ),
+    );
+}
+
 /// The NIC's addresses and the ipset, of fe80::/10 only the NIC's own EUI-64 address.
 fn sources(nic: &Nic, set: Option<&AddressSet>) -> AddressSet {
-    let link_local = AddressSet::new(Ranges::empty(), Ranges::range(0xfe80 << 112, (0xfec0 << 112) - 1));
     let own = nic.addresses.iter().map(|address| AddressSet::address(address.address()));
     let all = own.fold(set.cloned().unwrap_or_default(), |all, address| all.union(&address));
     let eui = nic.mac.map(|mac| AddressSet::address(IpAddr::V6(mac.link_local() as Ipv6Addr))).unwrap_or_default();
-    all.difference(&link_local).union(&eui)
+    all.difference(&link_local()).union(&eui)
 }
