@@ -1,4 +1,5 @@
-//! Which hosts are judged: those of every example, and those of random specs; behind every backend that they want.
+//! Which hosts are judged: those of every example, one of the judge's own, and those of random specs; behind every backend
+//! that they want.
 
 use std::fs;
 use std::io;
@@ -18,6 +19,10 @@ use crate::specs::{random_spec, shrink};
 
 /// Probes for each host and backend.
 const PROBES: &str = "2000";
+/// Probes for the host through which every kind is sent.
+pub const KINDS: &str = "10000";
+/// That host's spec.
+pub const KINDS_SPEC: &str = "tests/judge/kinds.yaml";
 /// Random specs for each kind of kernel.
 pub const RANDOM: usize = 50;
 /// How long a failure may be cut down, in seconds.
@@ -29,6 +34,7 @@ pub fn trials() -> Vec<Trial> {
     let boot = machine.next();
     boot.into_iter()
         .chain(examples())
+        .chain(kinds())
         .chain(random())
         .chain(reloads())
         .chain(mutations::trials())
@@ -61,6 +67,19 @@ fn examples() -> Vec<Trial> {
         }
     }
     trials
+}
+
+/// A host of the judge's own, through which every kind of probe is sent.
+fn kinds() -> Vec<Trial> {
+    let spec = Path::new(env!("CARGO_MANIFEST_DIR")).join(KINDS_SPEC);
+    let trial = |backend: Backend| {
+        let spec = spec.to_string_lossy().into_owned();
+        Trial::test(format!("kinds::{}", backend.name()), move || {
+            let output = in_namespace(&["kinds", &spec, "pm1", backend.name(), "1", KINDS])?;
+            if output.status.success() { Ok(()) } else { Err(said(&output).into()) }
+        })
+    };
+    [Backend::IptablesLegacy, Backend::IptablesNft, Backend::NftHost].into_iter().map(trial).collect()
 }
 
 fn random() -> Vec<Trial> {

@@ -4,13 +4,15 @@
 //! let a probe arrive, the decisions of the hooks on the way there. The expectation knows the README's exceptions by
 //! name ([`Exception`]) and no others.
 
+mod reach;
 mod sight;
+mod tag;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use fwc::analysis::{self, Decision, Judge, Packet, Rejection};
-use fwc::policy::{Carriage, Crossing, End, HookName, Log, Match, Stage, State, TargetName, Verdict};
+use fwc::policy::{Carriage, ConntrackHelper, Crossing, End, HookName, Log, Match, Stage, State, TargetName, Verdict};
 
 use crate::line::Line;
 use crate::load::Backend;
@@ -46,6 +48,8 @@ pub struct Arrival<'a> {
     pub arrives: bool,
     /// Whether the host's IP stack has it in hand on the way, rather than a bridge alone.
     pub by_stack: bool,
+    /// Whether it is stopped before connection tracking has seen it.
+    pub stopped_early: bool,
     /// What each hook decides, up to the first that does not accept.
     pub decisions: Vec<(Crossing<'a>, Decision<'a>)>,
     /// The log lines that it leaves on its way there.
@@ -75,8 +79,6 @@ enum Exception {
     TaggedArp,
     /// Through iptables, no vnet judges what is not IP between two ports that are no guest's.
     BetweenStrangers,
-    /// Through iptables, what stands behind a single 802.1ad tag is judged by the rules: the bridge looks through it.
-    ServiceTag,
 }
 
 /// The model of one host behind one backend.
@@ -107,14 +109,20 @@ impl<'a> Model<'a> {
         let told = self.told(probe, &packet, &arrivals);
         if let wire::Body::Ip(ip) = &probe.frame.body
             && self.is_tracked(probe, arrivals.iter().any(|arrival| arrival.by_stack))
+            && !arrivals.iter().any(|arrival| arrival.stopped_early)
         {
+            let state = self.tracker.state(ip);
             self.tracker.seen(ip);
             // What a bridge hands to its host as well as to its ports is known from then on.
             let flooded = self.is_bridged(probe) && probe.frame.dest.is_multicast();
             let handed = self.backend.target() == TargetName::Iptables && self.bridged && flooded;
             let arrives = |arrival: &Arrival<'_>| arrival.arrives && (arrival.by_stack || self.bridged);
             if handed || arrivals.iter().any(|arrival| arrives(arrival) || self.is_stopped_late(arrival)) {
-                self.tracker.passed(ip);
+                let host = self.network.host;
+                let helpers = &host.options.nf_conntrack_helpers.value;
+                // Who comes from the host itself comes by no prerouting hook.
+                let helped = host.enabled && helpers.contains(&ConntrackHelper::Ftp) && probe.from != Place::Host;
+                self.tracker.passed(ip, state, helped);
             }
         }
         Expectation { packet, arrivals, told }
@@ -130,7 +138,8 @@ impl<'a> Model<'a> {
 
     /// Whether connection tracking sees a probe at all.
     fn is_tracked(&self, probe: &Probe, by_stack: bool) -> bool {
-        if !stack::looks_into(&probe.frame.tags) {
+        // Unlike rules, it looks through a single service tag.
+        if !stack::looks_into(&probe.frame.tags) && probe.frame.tags.len() > 1 {
             return false;
         }
         let seen = by_stack || (self.bridged && self.is_bridged(probe)) || self.is_looked_at(probe);
@@ -175,87 +184,39 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Every place where the bridges and the host's routes let a frame arrive, and how.
-    pub fn reachable(&self, probe: &Probe) -> Vec<(Place, Carriage)> {
-        let frame = &probe.frame;
-        let Place::Port(from) = probe.from else {
-            let wire::Body::Ip(ip) = &frame.body else { return Vec::new() };
-            if self.network.is_own(ip.dest) {
-                // What comes back by the loopback interface had its route checked, in IPv4, when it was sent.
-                let taken = ip.source.is_ipv4() || stack::takes(ip);
-                return taken.then_some((Place::Host, Carriage::Routed)).into_iter().collect();
-            }
-            return self.network.route(ip.dest).map(|port| (Place::Port(port), Carriage::Routed)).into_iter().collect();
-        };
-        let number = self.network.ports[from].segment;
-        let segment = &self.network.segments[number];
-        let others = || {
-            let ports = self.network.ports.iter().enumerate();
-            ports.filter(move |(at, port)| segment.bridge.is_some() && port.segment == number && *at != from)
-        };
-        let bridged = |at: usize| (Place::Port(at), Carriage::Bridged);
-        if frame.dest == segment.mac {
-            return self.by_stack(frame, from).into_iter().collect();
-        }
-        if frame.dest.is_multicast() {
-            let here = self.by_stack(frame, from).filter(|(place, _)| *place == Place::Host);
-            return others().map(|(at, _)| bridged(at)).chain(here).collect();
-        }
-        if segment.bridge.is_some()
-            && self.network.ports.iter().any(|port| port.segment == number && port.mac == frame.dest)
-        {
-            return others().filter(|(_, port)| port.mac == frame.dest).map(|(at, _)| bridged(at)).take(1).collect();
-        }
-        others().map(|(at, _)| bridged(at)).collect()
-    }
-
-    /// Where the host's IP stack takes a frame.
-    fn by_stack(&self, frame: &Frame, from: usize) -> Option<(Place, Carriage)> {
-        let wire::Body::Ip(ip) = &frame.body else { return None };
-        if !frame.tags.is_empty() {
-            return None;
-        }
-        if stack::is_local(self.network, self.network.ports[from].segment, ip.dest) {
-            return stack::takes(ip).then_some((Place::Host, Carriage::Routed));
-        }
-        let to = self.network.route(ip.dest)?;
-        let back = self.network.ports[to].segment == self.network.ports[from].segment;
-        stack::forwards(ip, back).then_some((Place::Port(to), Carriage::Routed))
-    }
-
     fn arrival(&mut self, probe: &Probe, packet: &Packet, place: Place, carriage: Carriage) -> Arrival<'a> {
         let by_stack = probe.from == Place::Host || carriage == Carriage::Routed;
         let packet = self.on_its_way(probe, packet, place, carriage);
+        let way = self.network.host.way(self.end(probe.from), self.end(place), carriage);
+        let way: Vec<Crossing<'a>> = way.into_iter().filter(|crossing| self.backend.has(crossing.hook.name)).collect();
+        let (decisions, lines, stopped_early) = if self.looks_through(probe) {
+            self.behind_tag(way, probe, &packet, place)
+        } else {
+            let (decisions, lines) = self.walk(way, probe, &packet, (place, by_stack));
+            (decisions, lines, false)
+        };
+        let arrives = decisions.last().is_none_or(|(_, decision)| decision.verdict == Verdict::Accept);
+        Arrival { place, arrives, by_stack, stopped_early, decisions, lines }
+    }
+
+    fn walk(
+        &mut self,
+        way: Vec<Crossing<'a>>,
+        probe: &Probe,
+        packet: &Packet,
+        to: (Place, bool),
+    ) -> (Vec<(Crossing<'a>, Decision<'a>)>, Vec<Line>) {
         let (mut decisions, mut lines) = (Vec::new(), Vec::new());
-        for crossing in self.network.host.way(self.end(probe.from), self.end(place), carriage) {
-            if !self.backend.has(crossing.hook.name) {
-                continue;
-            }
-            let mut decision = self.decide(&crossing, &packet);
+        for crossing in way {
+            let mut decision = self.decide(&crossing, packet);
             // The exception of log lines: ebtables, which judges frames other than IP in iptables' place, writes none.
             if self.backend.target() == TargetName::Iptables && packet.ip().is_none() {
                 decision.log = Log::None;
             }
-            match self.exception(&crossing, &packet, probe, (place, by_stack)) {
+            match self.exception(&crossing, packet, probe, to) {
                 Some(Exception::UnlistedAddress | Exception::BetweenStrangers) => continue,
                 Some(Exception::TaggedArp) => decision.verdict = Verdict::Drop,
-                Some(Exception::ServiceTag) if self.is_between_strangers(&crossing, probe, place) => {
-                    let inner = Packet { body: self.body(&probe.frame, &[]), ..packet.clone() };
-                    decision = self.decide(&crossing, &inner);
-                }
-                // ebtables has the first word about what guests send, and the last about what they get.
-                Some(Exception::ServiceTag)
-                    if decision.verdict == Verdict::Accept || crossing.hook.name == HookName::GuestIn =>
-                {
-                    let inner = Packet { body: self.body(&probe.frame, &[]), ..packet.clone() };
-                    let looked_into = self.decide(&crossing, &inner);
-                    lines.extend(Line::of(&crossing, &looked_into));
-                    decision.log = Log::None;
-                    if decision.verdict == Verdict::Accept {
-                        decision.verdict = looked_into.verdict;
-                    }
-                }
-                Some(Exception::ServiceTag | Exception::SilentTowardsGuest) | None => {}
+                Some(Exception::SilentTowardsGuest) | None => {}
             }
             lines.extend(Line::of(&crossing, &decision));
             let verdict = decision.verdict;
@@ -264,8 +225,7 @@ impl<'a> Model<'a> {
                 break;
             }
         }
-        let arrives = decisions.last().is_none_or(|(_, decision)| decision.verdict == Verdict::Accept);
-        Arrival { place, arrives, by_stack, decisions, lines }
+        (decisions, lines)
     }
 
     fn decide(&mut self, crossing: &Crossing<'a>, packet: &Packet) -> Decision<'a> {
@@ -306,12 +266,8 @@ impl<'a> Model<'a> {
             {
                 Some(Exception::BetweenStrangers)
             }
-            (TargetName::Iptables, _) => {
-                let single = matches!(tags, [tag] if tag.ethertype == 0x88a8);
-                (single && matches!(probe.frame.body, wire::Body::Ip(_))).then_some(Exception::ServiceTag)
-            }
             (TargetName::Nft, HookName::GuestIn) => Some(Exception::SilentTowardsGuest),
-            (TargetName::Nft | TargetName::Pve | TargetName::Sysctl, _) => None,
+            (TargetName::Iptables | TargetName::Nft | TargetName::Pve | TargetName::Sysctl, _) => None,
         }
     }
 
@@ -346,7 +302,7 @@ impl<'a> Model<'a> {
         let Place::Port(from) = probe.from else {
             return self.network.own().any(|own| own == ip.source) && !self.network.is_own(ip.dest);
         };
-        let one = !probe.frame.dest.is_multicast() && !self.network.host.broadcast.contains(ip.source);
+        let one = !probe.frame.dest.is_multicast() && !stack::is_group(self.network, ip.source);
         let own = self.network.route(ip.source) == Some(from) && probe.frame.source == self.network.ports[from].mac;
         own && one && probe.frame.tags.is_empty()
     }

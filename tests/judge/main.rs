@@ -5,8 +5,9 @@
 //! (`judge`, `session`). Model and kernel must agree on every one.
 //!
 //! Each run is a process of its own in a namespace of its own: the test starts this very program as
-//! `judge run SPEC HOST BACKEND SEED COUNT` under `unshare -n`. By hand it is run just so; `judge spec SEED` prints a
-//! random spec, `judge random SEED HOST BACKEND SECONDS` judges one and cuts it down so long where that fails,
+//! `judge run SPEC HOST BACKEND SEED COUNT` under `unshare -n`. By hand it is run just so; with `kinds` instead of `run` it
+//! says how many probes there were of each kind, and fails if one is missing. `judge spec SEED` prints a random spec,
+//! `judge random SEED HOST BACKEND SECONDS` judges one and cuts it down so long where that fails,
 //! `judge mutant NAME BACKEND` breaks what fwc writes first (`mutations`), and
 //! `judge reload BACKEND FLAVOUR COUNT` is for reloads under traffic (`reload`).
 
@@ -21,9 +22,11 @@
 )]
 
 mod cases;
+mod census;
 #[path = "../common/mod.rs"]
 #[expect(dead_code, reason = "every test target takes its own part")]
 mod common;
+mod ftp;
 #[path = "../kernel/hosts.rs"]
 mod hosts;
 mod judge;
@@ -62,7 +65,8 @@ const SHOWN: usize = 5;
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let said = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["run", spec, host, backend, seed, count] => run_one(Path::new(spec), host, backend, seed, count),
+        ["run", spec, host, backend, seed, count] => run_one(Path::new(spec), host, backend, seed, count, false),
+        ["kinds", spec, host, backend, seed, count] => run_one(Path::new(spec), host, backend, seed, count, true),
         ["random", seed, host, backend, patience] => backend_of(backend).and_then(|backend| {
             let seed = seed.parse().map_err(|error| format!("{seed}: {error}\n"))?;
             let patience = patience.parse().map_err(|error| format!("{patience}: {error}\n"))?;
@@ -121,8 +125,8 @@ fn reload_one(backend: &str, flavour: &str, count: &str) -> Result<String, Strin
     if report.wrong.is_empty() { Ok(format!("{report}\n")) } else { Err(format!("{report}\n")) }
 }
 
-/// Judges one host behind one backend, in the namespace that this process is in.
-fn run_one(spec: &Path, host: &str, backend: &str, seed: &str, count: &str) -> Result<String, String> {
+/// Judges one host behind one backend, in the namespace that this process is in; `kinds`: and every kind of probe is sent.
+fn run_one(spec: &Path, host: &str, backend: &str, seed: &str, count: &str, kinds: bool) -> Result<String, String> {
     let backend = backend_of(backend)?;
     let seed = seed.parse().map_err(|error| format!("{seed}: {error}\n"))?;
     let count = count.parse().map_err(|error| format!("{count}: {error}\n"))?;
@@ -148,8 +152,12 @@ fn run_one(spec: &Path, host: &str, backend: &str, seed: &str, count: &str) -> R
         report.wrong.len(),
         start.elapsed(),
     );
-    for (way, [stopped, arrived]) in &report.ways {
-        text += &format!("  {way}: {stopped} stopped, {arrived} arrived\n");
+    if kinds {
+        let missing = report.census.missing(&network, backend);
+        text += &report.census.to_string();
+        if !missing.is_empty() {
+            return Err(format!("{text}never sent: {}\n", missing.join("; ")));
+        }
     }
     if report.wrong.is_empty() {
         return Ok(text);

@@ -42,6 +42,11 @@ pub fn is_local(network: &Network<'_>, segment: usize, dest: IpAddr) -> bool {
     }
 }
 
+/// Whether an address is that of many.
+pub fn is_group(network: &Network<'_>, address: IpAddr) -> bool {
+    address.is_multicast() || (address.is_ipv4() && is_local(network, 0, address) && !network.is_own(address))
+}
+
 /// The group in which neighbours ask for an address (RFC 4291).
 pub fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     let [.., a, b] = address.segments();
@@ -93,5 +98,5 @@ pub fn sends(network: &Network<'_>, dest: IpAddr) -> bool {
                 && dest.to_ipv4_mapped().is_none()
         }
     };
-    ordinary && !dest.is_multicast() && !is_local(network, 0, dest)
+    ordinary && (network.own().any(|own| own == dest) || (!dest.is_multicast() && !is_local(network, 0, dest)))
 }

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use fwc::net::{Family, TcpFlags};
 use fwc::policy::State;
 
+use crate::ftp;
 use crate::wire::{Ip, Payload};
 
 /// A flow's identity in one direction: addresses, protocol, and what stands for ports.
@@ -32,6 +33,8 @@ impl Tuple {
 pub struct Tracker {
     /// By the tuple of the first packet.
     flows: HashMap<Tuple, Flow>,
+    /// Connections that a helper heard announced, by the flow in which it did: source, destination, and its port.
+    expected: HashMap<Tuple, (IpAddr, IpAddr, u16)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +43,10 @@ struct Flow {
     answered: bool,
     /// Whether it began with a bare SYN.
     syn: bool,
+    /// Whether a helper listens to it.
+    helped: bool,
+    /// Whether it was announced.
+    announced: bool,
 }
 
 impl Tracker {
@@ -57,9 +64,11 @@ impl Tracker {
         match self.find(&tuple) {
             // Before the answer, TCP lets nothing but the SYN again.
             Some((flow, true)) if !flow.answered && flow.syn && !is_syn(ip) => State::Invalid,
+            Some((flow, true)) if !flow.answered && flow.announced => State::Related,
             Some((flow, true)) if !flow.answered => State::New,
             Some(_) => State::Established,
             None if !may_begin(ip) => State::Invalid,
+            None if self.announced(ip).is_some() => State::Related,
             None => State::New,
         }
     }
@@ -72,15 +81,43 @@ impl Tracker {
         if let Some(flow) = tuple(ip).and_then(|tuple| self.flows.get_mut(&tuple.reversed())) {
             flow.answered = true;
         }
+        // One connection for each announcement, whatever becomes of it.
+        if may_begin(ip)
+            && tuple(ip).is_some_and(|tuple| self.find(&tuple).is_none())
+            && let Some(flow) = self.announced(ip)
+        {
+            self.expected.remove(&flow);
+        }
     }
 
-    /// A packet passed all hooks: its flow is known from now on.
-    pub fn passed(&mut self, ip: &Ip) {
-        if is_malformed(ip) || !may_begin(ip) {
+    /// A packet passed all hooks: its flow is known from now on, and a helper hears what it says.
+    ///
+    /// `state`: the packet's own; `helped`: whether FTP's helper looks at flows that begin so.
+    pub fn passed(&mut self, ip: &Ip, state: State, helped: bool) {
+        if is_malformed(ip) {
             return;
         }
-        let Some(tuple) = tuple(ip).filter(|tuple| !self.flows.contains_key(&tuple.reversed())) else { return };
-        self.flows.entry(tuple).or_insert(Flow { answered: false, syn: is_syn(ip) });
+        let Some(tuple) = tuple(ip) else { return };
+        if let (Payload::Tcp(tcp), State::Established) = (&ip.payload, state)
+            && self.find(&tuple).is_some_and(|(flow, _)| flow.helped)
+            && let Some(port) = ftp::announced(ip, tcp)
+        {
+            // A flow has room for one: the last.
+            let flow = if self.flows.contains_key(&tuple) { tuple.clone() } else { tuple.reversed() };
+            self.expected.insert(flow, (ip.dest, ip.source, port));
+        }
+        if may_begin(ip) && !self.flows.contains_key(&tuple.reversed()) {
+            let helped = helped && ip.protocol() == 6 && tuple.to == ftp::PORT;
+            let announced = state == State::Related;
+            self.flows.entry(tuple).or_insert(Flow { answered: false, syn: is_syn(ip), helped, announced });
+        }
+    }
+
+    /// The flow in which a packet was announced.
+    fn announced(&self, ip: &Ip) -> Option<Tuple> {
+        let Payload::Tcp(tcp) = &ip.payload else { return None };
+        let own = (ip.source, ip.dest, tcp.ports.dest);
+        self.expected.iter().find(|(_, expected)| **expected == own).map(|(flow, _)| flow.clone())
     }
 
     /// The flow, and whether the tuple is that of its first packet.

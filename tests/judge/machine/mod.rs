@@ -21,13 +21,12 @@ type Outcomes = BTreeMap<String, Outcome>;
 /// What is tested: a name, its jobs, and what is wrong with their outcomes.
 type Part = (&'static str, fn() -> Vec<Job>, fn(&Outcomes) -> Vec<String>);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 6] = [
     ("loads", loads::jobs, loads::check),
     ("paths", paths::jobs, paths::check),
     ("packets", packets::jobs, |outcomes| packets::check(outcomes, "packets")),
     ("mutations", packets::mutations, |outcomes| packets::check(outcomes, "mutation")),
     ("random", packets::random, |outcomes| packets::check(outcomes, "random")),
-    ("ways", Vec::new, packets::check_ways),
     ("reload", packets::reloads, |outcomes| packets::check(outcomes, "reload")),
 ];
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use fwc::policy::HostPolicy;
 
 use super::qemu::{Job, Outcome};
-use crate::cases::{PATIENCE, RANDOM, random_hosts};
+use crate::cases::{KINDS, KINDS_SPEC, PATIENCE, RANDOM, random_hosts};
 use crate::common::{self, examples, tree};
 use crate::load::{self, Backend};
 use crate::mutations::names;
@@ -21,7 +21,7 @@ const PROBES: usize = 2000;
 /// How often which tables are loaded under traffic.
 const RELOADS: [(Flavour, usize); 2] = [(Flavour::Own, 100), (Flavour::Networks, 20)];
 
-/// Every host of every example that has guests' tables of nft.
+/// Every host of every example that has guests' tables of nft, and the host of the judge's own.
 pub fn jobs() -> Vec<Job> {
     let mut jobs = Vec::new();
     for example in examples() {
@@ -32,6 +32,8 @@ pub fn jobs() -> Vec<Job> {
             jobs.push(job(&format!("packets-{}-{}", example.name, host.name), &words, spec(&path)));
         }
     }
+    let words = format!("kinds spec pm1 {} 1 {KINDS}", Backend::Nft.name());
+    jobs.push(job("packets-kinds", &words, spec(&common::root().join(KINDS_SPEC))));
     jobs
 }
 
@@ -90,34 +92,4 @@ pub fn check(outcomes: &BTreeMap<String, Outcome>, kind: &str) -> Vec<String> {
     assert!(!mine.is_empty(), "no job {kind}");
     let wrong = mine.into_iter().filter(|(_, outcome)| outcome.status != 0);
     wrong.map(|(name, outcome)| format!("{name}: {}", outcome.output)).collect()
-}
-
-/// Every way that a packet can take through a host; on each some must arrive and some must not.
-const WAYS: [&str; 11] = [
-    "guest to guest bridged",
-    "guest to guest routed",
-    "guest to host",
-    "guest to unknown bridged",
-    "guest to unknown routed",
-    "host to guest",
-    "host to unknown",
-    "unknown to guest bridged",
-    "unknown to guest routed",
-    "unknown to host",
-    "unknown to unknown routed",
-];
-
-/// What no job had packets for.
-pub fn check_ways(outcomes: &BTreeMap<String, Outcome>) -> Vec<String> {
-    let lines = || outcomes.values().flat_map(|outcome| outcome.output.lines()).map(str::trim);
-    let some = |way: &str, what: &str| {
-        lines().filter_map(|line| line.strip_prefix(way)?.strip_prefix(": ")).any(|counts| {
-            let mut counts =
-                counts.split(", ").filter_map(|count| count.strip_suffix(what)?.trim().parse::<u32>().ok());
-            counts.any(|count| count > 0)
-        })
-    };
-    let missing =
-        |way: &&str| [" stopped", " arrived"].map(|what| (!some(way, what)).then(|| format!("{way}: none{what}")));
-    WAYS.iter().flat_map(missing).flatten().collect()
 }

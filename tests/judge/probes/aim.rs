@@ -228,13 +228,6 @@ impl Draft<'_> {
                 Family::V6 => Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1).into(),
             }),
             7 => self.flags = random.below(64) as u8,
-            8 => {
-                // Somebody else's address, known to the host's networks or not.
-                let known: Vec<IpAddr> = self.network.own().filter(|own| Family::of(*own) == self.family).collect();
-                if !known.is_empty() {
-                    self.set_source(*random.pick(&known));
-                }
-            }
             _ => {}
         }
     }

@@ -2,49 +2,69 @@
 //!
 //! In: a probe and where it arrived. Out: probes to send next, in order.
 
-use fwc::net::TcpFlags as F;
+use std::net::IpAddr;
 
+use fwc::net::{Mac, TcpFlags as F};
+
+use crate::ftp;
 use crate::judge::{Place, Probe};
 use crate::random::Random;
 use crate::stack;
 use crate::topology::{Network, Station};
-use crate::wire::{Body, Frame, Ip, Payload, Ports, Tcp};
-
-/// Bytes of data that every segment carries: the trailer.
-const DATA: u32 = 12;
+use crate::wire::{Arp, Body, Frame, Ip, Payload, Ports, Tcp};
 
 /// What follows a probe that arrived at one place; empty where nothing can.
 pub fn follow(network: &Network<'_>, probe: &Probe, at: Place, random: &mut Random) -> Vec<Probe> {
     let Body::Ip(ip) = &probe.frame.body else { return Vec::new() };
-    if !probe.frame.tags.is_empty() || probe.frame.dest.is_multicast() || ip.dest.is_multicast() {
+    let group = |address: IpAddr| stack::is_group(network, address);
+    if !probe.frame.tags.is_empty() || probe.frame.dest.is_multicast() || group(ip.dest) || group(ip.source) {
         return Vec::new();
     }
     // The host's own stack takes part in connections of its own, and would end them.
-    let with_host = at == Place::Host || probe.from == Place::Host;
+    let own = network.is_own(ip.source) || network.is_own(ip.dest);
+    let with_host = own || at == Place::Host || probe.from == Place::Host;
     let Some((answer, next)) = exchange(ip).filter(|_| !with_host || matches!(ip.payload, Payload::Udp(_))) else {
         return Vec::new();
     };
     let back = |ip: Ip| send(network, at, probe.from, ip);
     let forth = |ip: Ip| Probe { from: probe.from, frame: Frame { body: Body::Ip(ip), ..probe.frame.clone() } };
-    let mut list = vec![back(answer), forth(next.clone())];
+    let mut list = vec![back(answer.clone()), forth(next.clone())];
     let (kind, code) = if ip.source.is_ipv4() { (3, 3) } else { (1, 4) };
     let error = Payload::Error { kind, code, about: Box::new(ip.clone()) };
     list.push(back(Ip { source: ip.dest, dest: ip.source, ttl: 64, payload: error }));
-    // Somebody else says the same, under the sender's MAC address or its own.
+    // Somebody else says the same, under the sender's MAC address or its own; and says that the sender's address is there.
     let others: Vec<usize> = (0..network.ports.len())
-        .filter(|port| Place::Port(*port) != probe.from && matches!(network.ports[*port].station, Station::Guest(..)))
+        .filter(|port| ![probe.from, at].contains(&Place::Port(*port)))
+        .filter(|port| matches!(network.ports[*port].station, Station::Guest(..)) || random.once_in(3))
         .collect();
     if !others.is_empty() {
         let port = *random.pick(&others);
-        let mut spoofed = send(network, Place::Port(port), at, next);
+        let mut spoofed = send(network, Place::Port(port), at, next.clone());
         if random.once_in(2) {
             spoofed.frame.source = probe.frame.source;
         }
+        list.push(Probe { frame: Frame { body: taken(ip, spoofed.frame.source), ..spoofed.frame.clone() }, ..spoofed });
         list.push(spoofed);
     }
+    let talk = ftp::talk((&answer, &next), random).unwrap_or_default();
+    list.extend(talk.into_iter().map(|(side, ip)| match side {
+        ftp::Side::Client => forth(ip),
+        ftp::Side::Server => back(ip),
+    }));
     let sent = |probe: &Probe| matches!(&probe.frame.body, Body::Ip(ip) if stack::sends(network, ip.dest));
     list.retain(|probe| probe.from != Place::Host || sent(probe));
     list
+}
+
+/// What claims the sender's address for another MAC address: ARP, or a neighbour advertisement.
+fn taken(ip: &Ip, mac: Mac) -> Body {
+    match (ip.source, ip.dest) {
+        (IpAddr::V4(sender), IpAddr::V4(target)) => Body::Arp(Arp { operation: 2, sender_mac: mac, sender, target }),
+        (IpAddr::V6(target), _) => {
+            Body::Ip(Ip { ttl: 255, payload: Payload::Neighbour { kind: 136, target }, ..ip.clone() })
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) => Body::Other(0x0806),
+    }
 }
 
 /// A packet from a place to another, the MAC addresses as the network has them.
@@ -71,15 +91,14 @@ fn exchange(ip: &Ip) -> Option<(Ip, Ip)> {
     let turned = |ports: Ports| Ports { source: ports.dest, dest: ports.source };
     match &ip.payload {
         Payload::Tcp(syn) if syn.flags == F::SYN => {
-            let begun = syn.sequence + 1 + DATA;
             let answer = Tcp {
                 ports: turned(syn.ports),
                 flags: F::SYN | F::ACK,
                 sequence: 5000,
-                acknowledges: begun,
+                acknowledges: syn.next(),
                 data: Vec::new(),
             };
-            let next = Tcp { flags: F::ACK, sequence: begun, acknowledges: 5001 + DATA, ..syn.clone() };
+            let next = Tcp { flags: F::ACK, sequence: syn.next(), acknowledges: answer.next(), ..syn.clone() };
             Some((back(Payload::Tcp(answer)), forth(Payload::Tcp(next))))
         }
         Payload::Udp(ports) => Some((back(Payload::Udp(turned(*ports))), ip.clone())),

@@ -3,12 +3,13 @@
 //! In: a network and a seed. Out: probes without end, the same for the same seed. Each is aimed at one clause of one
 //! hook, by a way that passes the hook: at both ends of its ranges, inside, or just outside. Of many drafts one is taken
 //! that would fare otherwise if the clause, or a condition of it, were not there ([`lens`]): the others show nothing.
-//! Some are bent in a direction that no clause speaks of. Probes that get through are answered now and then ([`flow`]).
+//! Some are bent in a direction that no clause speaks of, or are what happens on every network (`special`). Probes that get through are answered now and then ([`flow`]).
 
 mod aim;
 mod draft;
 pub mod flow;
 mod lens;
+mod special;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -126,6 +127,7 @@ impl<'a> Generator<'a> {
         let tries = TRIES >> self.aims[aim].vain[at].min(3);
         let change = at.checked_sub(1).map_or(Change::Without, Change::Wider);
         let mut last = None;
+        let special = self.random.once_in(6);
         for _ in 0..tries {
             let path = *self.random.pick(&self.aims[aim].paths);
             let mut draft = Draft::new(self.network, path, self.number, &mut self.random);
@@ -133,13 +135,17 @@ impl<'a> Generator<'a> {
                 self.overlap(&mut draft, lens, clause);
                 draft.aim(self.lenses[lens].clause(clause), change, turn, &mut self.random);
             }
-            draft.bend(&mut self.random);
+            if special {
+                draft.be_special(&mut self.random);
+            } else {
+                draft.bend(&mut self.random);
+            }
             let probe = draft.probe();
             if !self.is_good(&probe) {
                 continue;
             }
             let Some((lens, clause)) = self.aims[aim].at else { return Some(probe) };
-            if turn % 8 == 7 || self.tells(&probe, path, (lens, clause, change), model) {
+            if special || turn % 8 == 7 || self.tells(&probe, path, (lens, clause, change), model) {
                 return Some(probe);
             }
             last = Some(probe);

@@ -1,14 +1,14 @@
 //! What was seen against what the model expects.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use fwc::analysis::Rejection;
 
 use super::Sent;
 use super::seen::Seens;
-use crate::judge::{Arrival, Place, Probe};
-use crate::topology::{Network, Station};
+use crate::census::Census;
+use crate::judge::{Place, Probe};
+use crate::topology::Network;
 
 /// What a run found.
 #[derive(Debug, Default)]
@@ -23,8 +23,8 @@ pub struct Report {
     pub told: usize,
     /// Log lines.
     pub logged: usize,
-    /// By way through the host, how many probes stopped and how many arrived.
-    pub ways: BTreeMap<String, [usize; 2]>,
+    /// What was sent.
+    pub census: Census,
     /// One text for each disagreement.
     pub wrong: Vec<String>,
     /// The probes that they speak of.
@@ -38,7 +38,6 @@ pub fn compare(network: &Network<'_>, number: u32, sent: &Sent<'_>, seen: &Seens
     let mut expected: Vec<Place> = Vec::new();
     for arrival in &sent.expectation.arrivals {
         report.compared += 1;
-        report.ways.entry(way(network, sent.probe.from, arrival)).or_default()[usize::from(arrival.arrives)] += 1;
         if arrival.arrives {
             expected.push(arrival.place);
         }
@@ -89,23 +88,6 @@ fn compare_log(number: u32, sent: &Sent<'_>, seen: &Seens, report: &mut Report) 
     report.logged += lines.len();
     let good = lines.len() == arrival.lines.len() && lines.iter().zip(&arrival.lines).all(|(got, line)| line.fits(got));
     (!good).then(|| format!("expected log lines {:?}, got {lines:?}", arrival.lines))
-}
-
-/// The ends, and how the host carries packets between them.
-fn way(network: &Network<'_>, from: Place, arrival: &Arrival<'_>) -> String {
-    let end = |place: Place| match place {
-        Place::Host => "host",
-        Place::Port(port) => match network.ports[port].station {
-            Station::Guest(..) => "guest",
-            Station::Unknown => "unknown",
-        },
-    };
-    let carriage = match (from, arrival.place) {
-        (Place::Host, _) | (_, Place::Host) => "",
-        (Place::Port(_), Place::Port(_)) if arrival.by_stack => " routed",
-        (Place::Port(_), Place::Port(_)) => " bridged",
-    };
-    format!("{} to {}{carriage}", end(from), end(arrival.place))
 }
 
 fn places(network: &Network<'_>, places: &[Place]) -> String {

@@ -72,6 +72,7 @@ pub fn run(
         let number = base + sent.len() as u32;
         let bytes = send(network, &mut ears.sockets, &probe, number)?;
         report.sent += 1;
+        report.census.count(network, &probe, &expectation);
         sent.push(Sent { probe, bytes, expectation });
         if sent.len() == BATCH || report.sent == count {
             let seen = seen::collect(network, ears, &sent, base)?;

@@ -36,6 +36,12 @@ const SETTINGS: &[(&str, &str)] = &[
     ("net/ipv6/conf/default/accept_dad", "0"),
     ("net/ipv6/conf/all/forwarding", "1"),
     ("net/ipv6/icmp/ratelimit", "0"),
+    // A flow is known for as long as a run takes, on slow machines too.
+    ("net/netfilter/nf_conntrack_udp_timeout", "3600"),
+    ("net/netfilter/nf_conntrack_udp_timeout_stream", "3600"),
+    ("net/netfilter/nf_conntrack_icmp_timeout", "3600"),
+    ("net/netfilter/nf_conntrack_icmpv6_timeout", "3600"),
+    ("net/netfilter/nf_conntrack_generic_timeout", "3600"),
     // The kernel takes the checksum of every UDP-Lite packet for wrong: it adds up UDP's number for it.
     ("net/netfilter/nf_conntrack_checksum", "0"),
 ];

@@ -8,7 +8,7 @@ use super::{Arp, Body, Frame, Ip, Payload, Ports, Tcp, sum};
 
 /// What the bytes before a probe's number are.
 const MAGIC: [u8; 8] = *b"\x07fwcjudg";
-const TRAILER: usize = MAGIC.len() + 4;
+pub const TRAILER: usize = MAGIC.len() + 4;
 
 impl Frame {
     /// The frame as sent.
@@ -139,6 +139,9 @@ fn encode_tcp(tcp: &Tcp, end: &[u8]) -> Vec<u8> {
     bytes.extend([0x50, tcp.flags, 0xfa, 0xf0, 0, 0, 0, 0]);
     bytes.extend(&tcp.data);
     bytes.extend(end);
+    if tcp.is_line() {
+        bytes.push(b'\n');
+    }
     bytes
 }
 
@@ -235,9 +238,12 @@ fn split(bytes: &[u8]) -> Option<(IpAddr, IpAddr, u8, &[u8])> {
 
 /// The number in the trailer.
 pub fn number(bytes: &[u8], icmp_error: bool) -> Seen {
-    let Some(end) = bytes.len().checked_sub(TRAILER).and_then(|at| bytes.get(at..)) else { return Seen::Noise };
-    match end.strip_prefix(&MAGIC).and_then(|rest| rest.try_into().ok()) {
-        Some(number) => Seen::Number { number: u32::from_be_bytes(number), icmp_error },
+    let read = |bytes: &[u8]| {
+        let end = bytes.get(bytes.len().checked_sub(TRAILER)?..)?;
+        Some(u32::from_be_bytes(end.strip_prefix(&MAGIC)?.try_into().ok()?))
+    };
+    match read(bytes).or_else(|| read(bytes.strip_suffix(b"\n")?)) {
+        Some(number) => Seen::Number { number, icmp_error },
         None => Seen::Noise,
     }
 }

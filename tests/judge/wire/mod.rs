@@ -105,8 +105,21 @@ pub struct Tcp {
     pub sequence: u32,
     /// Acknowledgement number.
     pub acknowledges: u32,
-    /// Data before the trailer.
+    /// Data before the trailer. Where it ends in a carriage return, a line feed follows the trailer.
     pub data: Vec<u8>,
+}
+
+impl Tcp {
+    /// Whether its data are a line of a protocol that speaks in lines.
+    pub fn is_line(&self) -> bool {
+        self.data.ends_with(b"\r")
+    }
+
+    /// The sequence number of what follows it.
+    pub fn next(&self) -> u32 {
+        let data = self.data.len() + encode::TRAILER + usize::from(self.is_line());
+        self.sequence + data as u32 + u32::from(self.flags & 2 != 0)
+    }
 }
 
 /// An ARP request or reply over Ethernet and IPv4.
