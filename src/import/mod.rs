@@ -12,7 +12,7 @@
 //! | which file is what | `tree` |
 //! | names, and what words for addresses stand for | `names`, `define` |
 //! | options | `option` |
-//! | rules | `rules`, `rule`, `service` |
+//! | rules | `rules`, `rule`, `service`, `services` |
 //! | nodes | `host` |
 //! | guests and their NICs | `guest` |
 //! | what fwc itself wrote into a file's head | `compiled` |
@@ -32,6 +32,7 @@ mod review;
 mod rule;
 mod rules;
 mod service;
+mod services;
 mod tree;
 pub mod verify;
 pub mod write;

@@ -4,11 +4,21 @@ use crate::net::{Family, IcmpType, MACROS, Macro, MacroLine, Protocol, parse_por
 use crate::state::fw::RuleLine;
 
 use super::names::Problem;
+use super::services;
 
 /// The most ports in a list; a range counts two.
 const PORTS_MAX: usize = 15;
 /// Macros that pve-firewall does not have.
 const MACROS_OF_NFTABLES: &[&str] = &["HTTP/3", "PBS"];
+
+/// Names of Debian 12's `/etc/protocols` (package netbase) that the spec language does not know; they become numbers.
+#[rustfmt::skip]
+const FURTHER_PROTOCOLS: &[(&str, u8)] = &[
+    ("ip", 0), ("hopopt", 0), ("ggp", 3), ("st", 5), ("pup", 12), ("hmp", 20), ("xns-idp", 22), ("rdp", 27),
+    ("iso-tp4", 29), ("xtp", 36), ("ddp", 37), ("idpr-cmtp", 38), ("ipv6-route", 43), ("ipv6-frag", 44), ("idrp", 45),
+    ("skip", 57), ("ipv6-nonxt", 59), ("ipv6-opts", 60), ("rspf", 73), ("vmtp", 81), ("ax.25", 93), ("fc", 133),
+    ("mobility-header", 135), ("manet", 138), ("shim6", 140), ("wesp", 141), ("rohc", 142), ("ethernet", 143),
+];
 
 /// What is spoken, in the words of the spec.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -96,7 +106,10 @@ fn plain(line: &RuleLine<'_>) -> Result<Service, Problem> {
         None => None,
     };
     let mut service = Service {
-        proto: line.protocol.map(|text| text.value.to_owned()),
+        proto: line.protocol.zip(protocol).map(|(text, protocol)| match Protocol::parse(text.value) {
+            Ok(_) => text.value.to_owned(),
+            Err(_) => protocol.0.to_string(),
+        }),
         family: protocol.and_then(family_of),
         ..Service::default()
     };
@@ -130,7 +143,10 @@ fn protocol(text: &str) -> Result<Protocol, Problem> {
     if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return broken(format!("`{text}` is no protocol: their names are lower case"));
     }
-    Protocol::parse(text).map_err(Problem::Broken)
+    match FURTHER_PROTOCOLS.iter().find(|(name, _)| *name == text) {
+        Some((_, number)) => Ok(Protocol(*number)),
+        None => Protocol::parse(text).map_err(Problem::Broken),
+    }
 }
 
 fn family_of(protocol: Protocol) -> Option<Family> {
@@ -189,10 +205,16 @@ fn ports(
             }
             None => {
                 weight += 1;
-                (
-                    part.to_owned(),
-                    if part.contains('-') && !is_service(part) { parse_ports("") } else { parse_ports(part) },
-                )
+                let number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+                match services::port(part) {
+                    _ if number => (part.to_owned(), parse_ports(part)),
+                    // The name stays where the spec knows it.
+                    Some(port) if parse_ports(part).is_ok_and(|ports| ports.as_slice() == [(port, port)]) => {
+                        (part.to_owned(), parse_ports(part))
+                    }
+                    Some(port) => (port.to_string(), parse_ports(&port.to_string())),
+                    None => (part.to_owned(), Err(format!("`{part}` is neither a port nor a service's name"))),
+                }
             }
         };
         if let Err(message) = ports {
@@ -204,9 +226,4 @@ fn ports(
         return broken(format!("more than {PORTS_MAX} ports in a list, where a range counts two"));
     }
     Ok(words)
-}
-
-/// Names of services hold a `-` sometimes; a range of the spec's does not stand in a `.fw` file.
-fn is_service(word: &str) -> bool {
-    crate::net::service_names().any(|name| name == word)
 }
