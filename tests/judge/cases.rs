@@ -11,14 +11,16 @@ use fwc::diagnostic::SourceMap;
 use fwc::policy::HostPolicy;
 use libtest_mimic::{Failed, Trial};
 
+use crate::common;
 use crate::load::{self, Backend};
 use crate::machine;
 use crate::mutations;
 use crate::reload::Flavour;
 use crate::specs::{random_spec, shrink};
+use crate::speed;
 
 /// Probes for each host and backend.
-const PROBES: &str = "2000";
+const PROBES: usize = 2000;
 /// Probes for the host through which every kind is sent.
 pub const KINDS: &str = "10000";
 /// That host's spec.
@@ -35,6 +37,8 @@ pub fn trials() -> Vec<Trial> {
     boot.into_iter()
         .chain(examples())
         .chain(kinds())
+        .chain([Trial::test("coverage", coverage)])
+        .chain(speed::trials())
         .chain(random())
         .chain(reloads())
         .chain(mutations::trials())
@@ -59,14 +63,25 @@ fn examples() -> Vec<Trial> {
             for backend in backends(&host) {
                 let (spec, name) = (spec.clone(), host.name.clone());
                 let title = format!("{example}::{name}::{}", backend.name());
-                trials.push(Trial::test(title, move || {
+                let trial = Trial::test(title, move || {
                     let output = judged(&spec, &name, backend, 1)?;
                     if output.status.success() { Ok(()) } else { Err(said(&output).into()) }
-                }));
+                });
+                trials.push(trial.with_kind("2000 probes"));
             }
         }
     }
     trials
+}
+
+/// Whether every example is judged, and so many random specs: one that cannot be loaded has no hosts, and no tests.
+fn coverage() -> Result<(), Failed> {
+    let all: Vec<String> = examples().iter().chain(&random()).map(|trial| trial.name().to_owned()).collect();
+    let examples = common::examples().into_iter().map(|example| example.name);
+    let specs = examples.chain((0..RANDOM).map(|seed| format!("random-{seed:02}")));
+    let without: Vec<String> =
+        specs.filter(|spec| !all.iter().any(|title| title.starts_with(&format!("{spec}::")))).collect();
+    if without.is_empty() { Ok(()) } else { Err(format!("nobody judges {}", without.join(", ")).into()) }
 }
 
 /// A host of the judge's own, through which every kind of probe is sent.
@@ -89,9 +104,10 @@ fn random() -> Vec<Trial> {
             for backend in backends(&host) {
                 let name = host.name.clone();
                 let title = format!("random-{seed:02}::{}", backend.name());
-                trials.push(Trial::test(title, move || {
+                let trial = Trial::test(title, move || {
                     random_one(seed, &name, backend, PATIENCE).map(drop).map_err(Failed::from)
-                }));
+                });
+                trials.push(trial.with_kind("2000 probes"));
             }
         }
     }
@@ -159,15 +175,27 @@ fn reloads() -> Vec<Trial> {
 
 /// Runs this program on one host.
 fn judged(spec: &Path, host: &str, backend: Backend, seed: u64) -> io::Result<Output> {
-    in_namespace(&["run", &spec.to_string_lossy(), host, backend.name(), &seed.to_string(), PROBES])
+    let words = ["run", &spec.to_string_lossy(), host, backend.name(), &seed.to_string(), &PROBES.to_string()];
+    let output = in_namespace(&words)?;
+    let sent = figure(&output, " probes").unwrap_or(0.0);
+    if output.status.success() && sent < PROBES as f64 {
+        return Err(io::Error::other(format!("only {sent} probes were sent")));
+    }
+    Ok(output)
+}
+
+/// The number before these words in what a run says.
+pub fn figure(output: &Output, words: &str) -> Option<f64> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.split_once(words)?.0.split_whitespace().last()?.parse().ok()
 }
 
 /// Runs this program with these words, in a namespace of its own.
-fn in_namespace(words: &[&str]) -> io::Result<Output> {
+pub fn in_namespace(words: &[&str]) -> io::Result<Output> {
     let program = std::env::current_exe()?;
     Command::new("unshare").arg("-n").arg(program).args(words).stdin(Stdio::null()).output()
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

@@ -42,6 +42,7 @@ mod run;
 mod script;
 mod session;
 mod specs;
+mod speed;
 mod stack;
 mod topology;
 mod trace;
@@ -140,9 +141,11 @@ fn run_one(spec: &Path, host: &str, backend: &str, seed: &str, count: &str, kind
     let bridged = load::tracks_frames(&files, backend).map_err(problem)?;
     let built = start.elapsed();
     let mut ears = session::Ears::new().map_err(problem)?;
+    let ready = Instant::now();
     let report = session::run(&network, &mut ears, (backend, bridged), seed, (count, SHOWN)).map_err(problem)?;
+    let took = ready.elapsed().as_millis();
     let mut text = format!(
-        "{host} {}: {} probes, {} comparisons, {} arrivals, {} rejections told, {} log lines, {} disagreements; built in {built:.2?}, all in {:.2?}\n",
+        "{host} {}: {} probes, {} comparisons, {} arrivals, {} rejections told, {} log lines, {} disagreements; built in {built:.2?}, {took} ms for the probes, all in {:.2?}\n",
         backend.name(),
         report.sent,
         report.compared,
