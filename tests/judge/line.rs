@@ -53,6 +53,8 @@ impl Line {
             None => numbered(prefix),
         };
         let ends = |words: &str| prefix.ends_with(&format!(": {words}{verdict}: "));
-        begins && if *policy { ends("policy ") } else { ends("") }
+        // Where the kernel's 29 bytes have no room for the word, its first letter stands for it.
+        let short = || prefix.strip_prefix(&format!("<{level}>")).is_some_and(|text| text.len() > 23) && ends("p ");
+        begins && if *policy { ends("policy ") || short() } else { ends("") }
     }
 }

@@ -248,18 +248,16 @@ impl Lowering<'_> {
             Verdict::Reject => "REJECT",
             Verdict::Skip => return None,
         };
-        let policy = if policy { "policy " } else { "" };
         let (number, chain) = (site.number, &site.chain);
         let jump = match self.host.platform {
-            Platform::Proxmox => Jump::Nflog(cut(
-                &format!(":{number}:{}:{chain}", level.number()),
-                &format!(": {policy}{verdict}: "),
-                63,
-            )),
-            Platform::Linux => Jump::Log {
-                level: level.number(),
-                prefix: cut(&format!("fwc {chain}"), &format!(": {policy}{verdict}: "), 29),
-            },
+            Platform::Proxmox => {
+                let policy = if policy { "policy " } else { "" };
+                let start = format!(":{number}:{}:{chain}", level.number());
+                Jump::Nflog(cut(&start, &format!(": {policy}{verdict}: "), 63))
+            }
+            Platform::Linux => {
+                Jump::Log { level: level.number(), prefix: kernel_prefix(chain, number, policy, verdict) }
+            }
         };
         let limit = self.limit;
         let tests = limit.enable.then_some(Test::Limit { rate: limit.rate, unit: limit.unit, burst: limit.burst });
@@ -285,6 +283,25 @@ impl Lowering<'_> {
     pub(super) fn complain(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
     }
+}
+
+/// The most bytes of a prefix in the kernel log.
+const KERNEL_PREFIX: usize = 29;
+
+/// A prefix for the kernel log. Where it does not fit, words are shortened; never a guest's number, which would then be
+/// another's.
+fn kernel_prefix(chain: &str, number: u32, policy: bool, verdict: &str) -> String {
+    let plain = if number == 0 { chain } else { chain.trim_start_matches(|c: char| c.is_ascii_alphabetic()) };
+    let words: &[&str] = if policy { &["policy ", "p "] } else { &[""] };
+    let fits = |start: &str, word: &&&str| start.len() + word.len() + verdict.len() + 4 <= KERNEL_PREFIX;
+    for name in [chain, plain] {
+        let start = format!("fwc {name}");
+        if let Some(word) = words.iter().find(|word| fits(&start, word)) {
+            return cut(&start, &format!(": {word}{verdict}: "), KERNEL_PREFIX);
+        }
+    }
+    let word = words.last().copied().unwrap_or_default();
+    cut(&format!("fwc {plain}"), &format!(": {word}{verdict}: "), KERNEL_PREFIX)
 }
 
 /// Text that fits into a log prefix: the end whole, of the beginning what there is room for.

@@ -168,6 +168,40 @@ fn invalid_is_allowed_for_forwarded_traffic_only() {
     assert!(!chain(&text, "base-out").contains(&invalid));
 }
 
+/// The kernel's prefix is short, and guests' numbers have up to nine digits.
+#[test]
+fn a_log_prefix_never_cuts_a_guests_number() {
+    let prefixes = |number: &str| {
+        let spec = format!(
+            r#"
+version: 1
+hosts: {{ kvm: {{ addresses: 10.0.0.1/24, platform: linux, targets: [iptables, sysctl] }} }}
+vms:
+  {number}:
+    host: kvm
+    options: {{ policy_in: reject, policy_out: reject, log_level_in: info, log_level_out: info }}
+    rules: [ {{ in: accept, proto: tcp, dport: 22, log: info }} ]
+    nics: {{ net0: {{ bridge: vmbr0, mac: "BC:24:11:00:00:64", ip: 10.0.1.4/24 }} }}
+"#
+        );
+        let text = files(&spec).remove("iptables.rules").unwrap();
+        let found = text.lines().filter_map(|line| line.split("--log-prefix \"").nth(1)?.split('"').next());
+        let mut found: Vec<String> = found.map(str::to_owned).collect();
+        found.sort();
+        found.dedup();
+        assert!(found.iter().all(|prefix| prefix.len() <= 29 && prefix.contains(&format!("{number}-"))), "{found:?}");
+        found
+    };
+    assert_eq!(
+        prefixes("100"),
+        ["fwc vm100-in: ACCEPT: ", "fwc vm100-in: policy REJECT: ", "fwc vm100-out: p REJECT: "]
+    );
+    assert_eq!(
+        prefixes("100200300"),
+        ["fwc 100200300-in: p REJECT: ", "fwc 100200300-out: p REJECT: ", "fwc vm100200300-in: ACCEPT: "]
+    );
+}
+
 /// "log prefix action": the verdict as written.
 #[test]
 fn log_lines_say_the_verdict() {
