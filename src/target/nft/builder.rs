@@ -430,20 +430,23 @@ impl<'a> Builder<'a> {
 /// stays out of it: it is `guest` in place of `vm/100`.
 fn comment(origin: &Origin) -> Arc<str> {
     let clean = |c: char| if c.is_ascii_graphic() && !matches!(c, '"' | '\\') || c == ' ' { c } else { '_' };
-    let text = match &origin.zone {
-        ZoneRef::Vm(_) | ZoneRef::Container(_) | ZoneRef::Nic(..) => format!("guest {}", origin.identity),
+    let zone = match &origin.zone {
+        ZoneRef::Vm(_) | ZoneRef::Container(_) | ZoneRef::Nic(..) => "guest".to_owned(),
         ZoneRef::Datacenter
         | ZoneRef::Guests(_)
         | ZoneRef::Zone(_)
         | ZoneRef::Host(_)
         | ZoneRef::Group(_)
-        | ZoneRef::Vnet(_) => format!("{} {}", origin.zone, origin.identity),
+        | ZoneRef::Vnet(_) => origin.zone.to_string(),
     };
-    if text.len() <= 128 && text.chars().all(|c| clean(c) == c) {
-        return text.into();
-    }
-    text.chars().map(clean).take(128).collect::<String>().into()
+    // What is called by the identity is to be found by it.
+    let room = COMMENT.saturating_sub(origin.identity.chars().count() + 1);
+    let text = zone.chars().take(room).chain([' ']).chain(origin.identity.chars());
+    text.map(clean).take(COMMENT).collect::<String>().into()
 }
+
+/// The longest comment that nft keeps, in bytes.
+const COMMENT: usize = 128;
 
 /// The end of a guest's packets that its NIC is at.
 const fn nic_side(hook: HookName) -> Side {

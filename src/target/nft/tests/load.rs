@@ -234,6 +234,20 @@ fn priorities_stay_above_conntrack() {
     }
 }
 
+/// A name of a zone may fill a comment; what the rule is called stays.
+#[test]
+fn a_comment_keeps_the_identity() {
+    let label = "a".repeat(60);
+    let name = format!("{label}.{label}.{label}.example");
+    let rules = "rules: [ { id: lets-the-office-in, in: accept, macro: SSH } ], targets";
+    let compiled = compile(&HOST.replace("pm1:", &format!("{name}:")).replace("targets", rules));
+    let text = &compiled.files[0].content;
+    let comment = text.lines().filter_map(|line| line.split("comment \"").nth(1)?.strip_suffix('"'));
+    let comments: Vec<&str> = comment.filter(|text| text.starts_with("host/")).collect();
+    assert!(!comments.is_empty() && comments.iter().all(|text| text.len() == 128), "{comments:?}");
+    assert!(comments.iter().all(|text| text.ends_with(" lets-the-office-in")), "{comments:?}");
+}
+
 #[test]
 fn a_flood_of_sources_has_room() {
     let text = file(&HOST.replace("targets", "options: { protection_synflood: true }, targets"));
