@@ -13,6 +13,8 @@ use crate::spec::model::{List, Rule, RuleHead, Text};
 pub(super) struct Identities {
     written: BTreeMap<String, Span>,
     counted: BTreeMap<String, u32>,
+    /// Hashes with their counts.
+    given: BTreeMap<String, Span>,
 }
 
 impl Identities {
@@ -27,14 +29,29 @@ impl Identities {
                         .help("give each rule of a zone its own id"),
                 );
             }
+            if let Some(nameless) = self.given.get(&id.value) {
+                out.push(taken(id.span, *nameless));
+            }
             self.written.insert(id.value.clone(), id.span);
             return id.value.clone();
         }
         let hash = content_hash(rule);
         let count = self.counted.entry(hash.clone()).or_insert(0);
         *count += 1;
-        if *count == 1 { hash } else { format!("{hash}-{count}") }
+        let identity = if *count == 1 { hash } else { format!("{hash}-{count}") };
+        if let Some(id) = self.written.get(&identity) {
+            out.push(taken(*id, rule.span));
+        }
+        self.given.insert(identity.clone(), rule.span);
+        identity
     }
+}
+
+/// An `id` that stands for another rule already.
+fn taken(id: Span, nameless: Span) -> Diagnostic {
+    Diagnostic::error(Code::DuplicateId, id, "this id is what another rule of this zone is called by its content")
+        .label(nameless, "the other rule")
+        .help("take another id, or give the other rule one too")
 }
 
 /// Eight hexadecimal digits over what the rule matches and does; not over its comment, its log level and
