@@ -178,8 +178,8 @@ impl<'a> Build<'a> {
     /// The cluster's file; the last to be built, since the others define names in it.
     fn cluster(mut self) -> (FwFile, Diagnostics) {
         let name = self.fleet.datacenter.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-        let header = vec![format!("Compiled by fwc from the datacenter{name}. Changes made here are lost.")];
-        let groups = self.groups();
+        let mut header = vec![format!("Compiled by fwc from the datacenter{name}. Changes made here are lost.")];
+        let groups = self.groups(&mut header);
         let rules = match self.common {
             Some(section) => {
                 let lines = self.lowered.get(&std::ptr::from_ref(section)).map(Arc::clone);
@@ -193,8 +193,9 @@ impl<'a> Build<'a> {
         (FwFile { header, options, aliases, ipsets, groups, rules }, self.diagnostics)
     }
 
-    /// The groups that nodes with this target call, and those that nobody calls.
-    fn groups(&mut self) -> Vec<GroupSection> {
+    /// The groups that nodes with this target call, and those that nobody calls, as far as they can be said: nothing
+    /// depends on these, so that what of them is left out is noted, and no error.
+    fn groups(&mut self, notes: &mut Vec<String>) -> Vec<GroupSection> {
         let called = |wanted: bool| -> BTreeSet<&'a str> {
             let hosts = self.fleet.hosts.iter().filter(|host| host.targets.contains(&TargetName::Pve) == wanted);
             let lists =
@@ -212,10 +213,32 @@ impl<'a> Build<'a> {
                 .collect()
         };
         let (here, elsewhere) = (called(true), called(false));
-        let wanted = |name: &str| here.contains(name) || !elsewhere.contains(name);
-        let groups: Vec<&'a Arc<Group>> = self.fleet.groups.values().filter(|group| wanted(&group.name)).collect();
-        self.check_group_names(&groups);
-        groups.into_iter().map(|group| self.group(group)).collect()
+        let (called, others): (Vec<&'a Arc<Group>>, Vec<_>) = self
+            .fleet
+            .groups
+            .values()
+            .filter(|group| here.contains(group.name.as_str()) || !elsewhere.contains(group.name.as_str()))
+            .partition(|group| here.contains(group.name.as_str()));
+        self.check_group_names(&called);
+        let mut sections: Vec<GroupSection> = called.into_iter().map(|group| self.group(group)).collect();
+        for group in others {
+            let mut found = std::mem::take(&mut self.diagnostics);
+            let section = self.group(group);
+            let name = &section.name;
+            let fits = name.len() <= GROUP_MAX && sections.iter().all(|other| other.name != *name);
+            if self.diagnostics.has_errors() || !fits {
+                notes.push(format!(
+                    "Left out: group {}, which no rule refers to and Proxmox VE cannot have.",
+                    group.name
+                ));
+            } else {
+                sections.push(section);
+                found.append(std::mem::take(&mut self.diagnostics));
+            }
+            self.diagnostics = found;
+        }
+        sections.sort_by(|a, b| a.name.cmp(&b.name));
+        sections
     }
 
     fn check_group_names(&mut self, groups: &[&'a Arc<Group>]) {

@@ -96,7 +96,7 @@ datacenter:
   aliases: { office: 192.0.2.0/24, Office: 198.51.100.0/24 }
   ipsets: { Staff: 192.0.2.0/24, STAFF: 198.51.100.0/24, Management: 203.0.113.1 }
 groups: { web: [ { in: accept, macro: Web } ], Web: [ { in: accept, macro: HTTP } ] }
-hosts: { pm1: { addresses: 10.0.0.1/24 } }
+hosts: { pm1: { addresses: 10.0.0.1/24, rules: [ { group: web }, { group: Web } ] } }
 ",
     );
     assert!(files.is_empty());
@@ -133,7 +133,7 @@ fn group_names_have_eighteen_characters_at_most() {
             "
 version: 1
 groups: {{ {name}: [ {{ in: accept, macro: Web }} ] }}
-hosts: {{ pm1: {{ addresses: 10.0.0.1/24 }} }}
+hosts: {{ pm1: {{ addresses: 10.0.0.1/24, rules: [ {{ group: {name} }} ] }} }}
 "
         ))
         .1
@@ -222,4 +222,33 @@ fn nothing_breaks_out_of_a_comment() {
     };
     line.write(&mut out);
     assert_eq!(out, "GROUP web # [x] a IN ACCEPT  b c \u{ff03} d");
+}
+
+/// Only what a wanted target needs may complain.
+#[test]
+fn a_group_that_no_rule_refers_to_is_left_out_where_it_cannot_be_said() {
+    let spec = "
+version: 1
+groups:
+  called: [ { in: accept, proto: tcp, dport: 80 } ]
+  CALLED: [ { in: accept, proto: tcp, dport: 81 } ]
+  spare: [ { in: accept, proto: tcp, dport: 82 } ]
+  scans: [ { in: drop, proto: tcp, tcp_flags: { mask: [syn, fin], set: [syn, fin] } } ]
+  of-more-than-eighteen: [ { in: accept, proto: tcp, dport: 83 } ]
+hosts:
+  pm1: { addresses: [10.0.0.1/24], rules: [ { group: called } ] }
+  pm2: { addresses: [10.0.0.2/24], targets: nft, rules: [] }
+";
+    let (files, findings) = compile(spec);
+    assert_eq!(findings, [] as [&str; 0]);
+    let cluster = &files["pve/firewall/cluster.fw"];
+    let called = section(cluster, "group called");
+    assert!(called.len() == 1 && called[0].starts_with("IN ACCEPT -p tcp -dport 80"), "{called:?}");
+    assert!(cluster.contains("[group spare]") && !cluster.contains("[group scans]"), "{cluster}");
+    for left_out in ["CALLED", "scans", "of-more-than-eighteen"] {
+        let note = format!("# Left out: group {left_out}, which no rule refers to and Proxmox VE cannot have.\n");
+        assert!(cluster.contains(&note), "{cluster}");
+    }
+    let (_, findings) = compile(&spec.replace("group: called", "group: scans"));
+    assert_eq!(findings.len(), 1, "{findings:?}");
 }
