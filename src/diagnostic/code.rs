@@ -117,6 +117,8 @@ codes! {
     NotEnforced => "resolve::not-enforced",
     /// A reference to machines that have no addresses.
     NoAddresses => "resolve::no-addresses",
+    /// Two nodes of a cluster with no ring of corosync in common.
+    NoCommonRing => "resolve::no-common-ring",
     /// A guest that runs on no host.
     NoHost => "resolve::no-host",
     /// A NIC without the MAC address that its MAC filter needs.

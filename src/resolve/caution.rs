@@ -5,7 +5,10 @@
 use std::collections::BTreeSet;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::policy::{HostOptions, Platform, TargetName};
+use crate::net::Family;
+use crate::policy::{HostOptions, HostPolicy, Platform, TargetName, Verdict};
+
+use super::machines::HostPlan;
 
 /// Connections are logged by a daemon of Proxmox VE, which runs beside its own firewall alone.
 pub(super) fn of_connection_log(
@@ -55,4 +58,28 @@ pub(super) fn of_slow_limit(options: &HostOptions, out: &mut Diagnostics) {
         warning = warning.label(other.span, "the rate");
     }
     out.push(warning);
+}
+
+/// Rings are told apart by their order. Two nodes whose addresses agree in no place are cut off from each other, as soon
+/// as one of them drops what no rule accepts. `policies` are those of `plans`, in their order.
+pub(super) fn of_rings(plans: &[HostPlan<'_>], policies: &[HostPolicy], out: &mut Diagnostics) {
+    let is_node = |(plan, policy): &(&HostPlan<'_>, &HostPolicy)| {
+        policy.platform == Platform::Proxmox && policy.enabled && !plan.corosync.is_empty()
+    };
+    let nodes: Vec<_> = plans.iter().zip(policies).filter(is_node).collect();
+    for (at, (plan, policy)) in nodes.iter().enumerate() {
+        let closed = |policy: &HostPolicy| policy.options.policy_in.value != Verdict::Accept;
+        let apart = |(other, its): &&(&HostPlan<'_>, &HostPolicy)| {
+            let mut rings = plan.corosync.iter().zip(&other.corosync);
+            (closed(policy) || closed(its)) && !rings.any(|(own, peer)| Family::of(*own) == Family::of(*peer))
+        };
+        let Some((other, _)) = nodes.iter().take(at).find(apart) else { continue };
+        let message = format!("`{}` and `{}` have no corosync ring in common", other.name.value, plan.name.value);
+        out.push(
+            Diagnostic::warning(Code::NoCommonRing, plan.name.span, message)
+                .because("the first addresses of both are the first ring, and so on; these are of different families")
+                .label(other.name.span, "the other node")
+                .help("write their addresses in the same order, or name those of the rings under `corosync`"),
+        );
+    }
 }

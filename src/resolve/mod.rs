@@ -66,6 +66,7 @@ fn resolve_with(spec: &Spec, graph: &ZoneGraph, out: &mut Diagnostics) -> Fleet 
     let tests = ClaimReader::new(&world, &hosts, &guests).read(out);
     let build = |(at, plan)| host_with_guests(&world, &sections, &datacenter, &hosts, &guests, at, plan, out);
     let mut policies: Vec<HostPolicy> = hosts.iter().enumerate().map(build).collect();
+    caution::of_rings(&hosts, &policies, out);
     without::check_without(&world, &guests, &policies, out);
     policies.sort_by(|a, b| a.name.cmp(&b.name));
     let groups =
