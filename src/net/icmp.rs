@@ -111,7 +111,7 @@ impl IcmpType {
         if let Some((_, kind, code)) = table(family).iter().find(|(name, ..)| name.eq_ignore_ascii_case(text)) {
             return Ok(Self { family, kind: *kind, code: *code });
         }
-        let number = |part: &str| part.parse::<u8>().ok();
+        let number = super::small_number;
         let parsed = match text.split_once('/') {
             Some((kind, code)) => number(kind).zip(number(code)).map(|(kind, code)| (kind, Some(code))),
             None => number(text).map(|kind| (kind, None)),

@@ -23,5 +23,11 @@ pub use port::{PortSet, parse_ports, service_names};
 pub use protocol::Protocol;
 pub use ranges::{Number, Ranges};
 
+/// A number from 0 to 255 in plain decimals: no sign, and no zeros before it, which elsewhere make it octal.
+fn small_number(text: &str) -> Option<u8> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| plain)
+}
+
 #[cfg(test)]
 mod tests;

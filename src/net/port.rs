@@ -112,6 +112,10 @@ const SERVICES: &[(&str, u16)] = &[
 
 fn port(text: &str) -> Result<u16, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Elsewhere these are octal.
+        if text.len() > 1 && text.starts_with('0') {
+            return Err(format!("port `{text}` begins with a zero"));
+        }
         return text.parse().map_err(|_| format!("port `{text}` is above 65535"));
     }
     if let Some((_, number)) = SERVICES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {

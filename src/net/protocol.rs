@@ -66,7 +66,7 @@ impl Protocol {
         if let Some((_, number)) = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
             return Ok(Self(*number));
         }
-        text.parse::<u8>().map(Self).map_err(|_| format!("unknown protocol `{text}`"))
+        super::small_number(text).map(Self).ok_or_else(|| format!("unknown protocol `{text}`"))
     }
 
     /// Every name that [`Protocol::parse`] takes.

@@ -152,7 +152,12 @@ fn protocols(list: &List, out: &mut Diagnostics) -> Result<Vec<Protocol>, Unreso
                 }
             }
             Err(message) => {
-                let help = did_you_mean(&text.value, "protocols", Protocol::names());
+                let is_number = text.value.starts_with(|first: char| first.is_ascii_digit());
+                let help = if is_number {
+                    "protocols have numbers from 0 to 255, without zeros before them, and most have names".to_owned()
+                } else {
+                    did_you_mean(&text.value, "protocols", Protocol::names())
+                };
                 out.push(Diagnostic::error(Code::UnknownProtocol, text.span, message).help(help));
                 found = Err(Unresolved);
             }
@@ -178,8 +183,14 @@ fn ports(
         match parse_ports(&text.value) {
             Ok(ports) => all.extend(ports.iter()),
             Err(message) => {
-                let help = did_you_mean(&text.value, "service names", crate::net::service_names());
-                let help = format!("{help}; write a port, a service name, or a range such as `8000-8099`");
+                let is_number = text.value.starts_with(|first: char| first.is_ascii_digit());
+                let help = if is_number {
+                    "ports go from 0 to 65535; write one, or a range from the lower to the higher, such as `8000-8099`"
+                        .to_owned()
+                } else {
+                    let near = did_you_mean(&text.value, "service names", crate::net::service_names());
+                    format!("{near}; write a port, a service name, or a range such as `8000-8099`")
+                };
                 out.push(Diagnostic::error(Code::BadPort, text.span, message).help(help));
                 good = false;
             }
