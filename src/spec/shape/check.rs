@@ -168,7 +168,9 @@ pub(super) fn merge_key(span: Span) -> Diagnostic {
 }
 
 fn missing(fields: &Fields, field: &Field, at: Span) -> Diagnostic {
-    let message = format!("{} without `{}`", fields.what, field.name);
+    // Until a zone says its kind it is of none.
+    let what = if field.name == "kind" { "a zone" } else { fields.what };
+    let message = format!("{what} without `{}`", field.name);
     let help = match field.name {
         "version" => "begin the spec with `version: 1`".to_owned(),
         "kind" => "add `kind: host` or `kind: guest`".to_owned(),

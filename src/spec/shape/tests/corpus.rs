@@ -258,7 +258,7 @@ pub(super) const WRONG: &[(&str, &str, &str, &str)] = &[
     ),
     ("groups: { base: { comment: x } }", "base", "a group without `rules`", "add `rules`"),
     ("groups: { b: [] }", "b", "`b` is not a name", ""),
-    ("zones: { web: {} }", "web", "a zone of kind `host` without `kind`", "`kind: host` or `kind: guest`"),
+    ("zones: { web: {} }", "web", "a zone without `kind`", "`kind: host` or `kind: guest`"),
     ("zones: { web: { kind: vm } }", "vm", "expected one of `host`, `guest`, found `vm`", ""),
     ("zones: { web: { kind: guest, guests: {} } }", "guests", "unknown key `guests` in a zone of kind `guest`", ""),
     ("zones: { web: { kind: guest, nics: {} } }", "nics", "unknown key `nics` in a zone of kind `guest`", ""),
