@@ -164,7 +164,9 @@ pub fn parse_ethertype(text: &Text) -> Result<&str, Diagnostic> {
     let well_formed = match value.strip_prefix("0x") {
         Some(digits) => (1..=4).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
         None => {
-            value.starts_with(|first: char| first.is_ascii_alphabetic())
+            value.starts_with(|first: char| first.is_ascii_alphanumeric())
+                // Without `0x` nobody knows whether it is hexadecimal.
+                && value.bytes().any(|byte| !byte.is_ascii_digit())
                 && value.len() <= 32
                 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
         }

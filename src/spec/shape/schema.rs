@@ -219,8 +219,16 @@ fn option_schema(option: &OptionSpec) -> Value {
             }
             OptionKind::RateLimit => rate_limit(),
             OptionKind::EtherTypes => {
-                let item =
-                    json!({ "type": "string", "pattern": "^(0x[0-9A-Fa-f]{1,4}|[A-Za-z][A-Za-z0-9_.-]{0,31})$" });
+                // Without quotes a hexadecimal number is a number, and shows no more that it was one.
+                let item = json!({
+                    "anyOf": [
+                        { "type": "integer", "minimum": 0, "maximum": 65535 },
+                        {
+                            "type": "string",
+                            "pattern": "^(0x[0-9A-Fa-f]{1,4}|(?![0-9]+$|0x)[A-Za-z0-9][A-Za-z0-9_.-]{0,31})$",
+                        },
+                    ],
+                });
                 json!({ "anyOf": one_or_list(&item, 0) })
             }
             OptionKind::Queues => json!({

@@ -371,7 +371,7 @@ pub(super) const RIGHT: &[&str] = &[
     "hosts: { 10: { addresses: [], comment: 5 }, a.b.example: { inherits: x, targets: [] } }",
     "hosts: { pm1: { options: { nf_conntrack_helpers: ftp }, sysctl: { set: { net.ipv4.conf.eth0/100.rp_filter: 2 } } } }",
     "vms: { 100: { name: 5, host: any, nics: { net31: { tag: 4094, ip: dhcp, rules: { out: drop } } } } }",
-    "vms: { 100: { without: [1a], options: { layer2_protocols: [ARP, \"0x88cc\"], ips_queues: 0:3 } } }",
+    "vms: { 100: { without: [1a], options: { layer2_protocols: [ARP, 802_1Q, \"0x88cc\", 0x8100], ips_queues: 0:3 } } }",
     "containers: { 999999999: { options: { ips_queues: 3, layer2_protocols: IPv4 } } }",
     "vnets: { prod: { rules: [ { forward: drop, proto: [tcp, 47] }, { group: base } ] } }",
     "tests: { from: [host/*, vm/100:net1, zone/web], to: ct/*, expect: reject, dport: [80, 8000-8099] }",

@@ -19,6 +19,7 @@ use crate::spec::{load, options};
 fn json_of(node: &Node<'_>) -> Json {
     match &node.value {
         Value::Nothing => Json::Null,
+        Value::Scalar { text, plain: true } if hexadecimal(text).is_some() => json!(hexadecimal(text)),
         Value::Scalar { text, plain: true } => match &**text {
             "true" => json!(true),
             "false" => json!(false),
@@ -34,6 +35,10 @@ fn json_of(node: &Node<'_>) -> Json {
             Json::Object(entries.iter().map(|(key, value)| (key.text.to_string(), json_of(value))).collect())
         }
     }
+}
+
+fn hexadecimal(text: &str) -> Option<i64> {
+    text.strip_prefix("0x").and_then(|digits| i64::from_str_radix(digits, 16).ok())
 }
 
 fn tree(text: &str) -> Node<'_> {
