@@ -189,6 +189,12 @@ fn ports(
         *note = Some("port 0 alone is every port to pve-firewall");
         return Ok(Vec::new());
     }
+    let zero = |text: &str| text.len() > 1 && text.starts_with('0');
+    if text.split([',', ':']).any(zero) {
+        return Err(Problem::NoWord(
+            "a port that begins with a zero is octal to iptables, and a spec has no such".to_owned(),
+        ));
+    }
     let mut words = Vec::new();
     let mut weight = 0;
     for part in text.split(',') {
