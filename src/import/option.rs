@@ -3,8 +3,9 @@
 //! In: the lines of an `[OPTIONS]` section. Out: the options that say something else than the spec would have it
 //! anyway. Proxmox VE's default where it differs from the spec's is written out.
 
-use crate::diagnostic::Span;
-use crate::spec::options::{OptionKind, OptionZone, find, table};
+use crate::diagnostic::{Diagnostics, Located, Span};
+use crate::spec::model::OptionValue;
+use crate::spec::options::{OptionKind, OptionZone, check, find, parse_ethertype, table};
 use crate::state::fw::{Kind, OptionLine};
 
 use super::draft::Value;
@@ -87,10 +88,43 @@ pub(super) fn read(kind: Kind, lines: &[OptionLine<'_>]) -> Options {
 
 /// A line's value; none for a log level that is empty, which is the default.
 fn value(kind: Kind, line: &OptionLine<'_>) -> Result<Option<Value>, String> {
+    let read = words(kind, line)?;
+    let Some((spec, value)) = find(zone(kind), line.name).zip(read.as_ref()) else { return Ok(read) };
+    let mut found = Diagnostics::new();
+    check(spec, &as_spec(value, line.span), &mut found);
+    match found.iter().next() {
+        Some(wrong) => Err(wrong.message.clone()),
+        None => Ok(read),
+    }
+}
+
+/// A value as the reader of specs has it.
+fn as_spec(value: &Value, span: Span) -> OptionValue {
+    let text = |word: &String| Located::new(word.clone(), span);
+    match value {
+        Value::Text(word) => OptionValue::Scalar(text(word)),
+        Value::List(words) => OptionValue::List(Located::new(words.iter().map(text).collect(), span)),
+        Value::Map(entries) => {
+            let entry = |(key, word): &(&str, String)| (text(&(*key).to_owned()), text(word));
+            OptionValue::Map(Located::new(entries.iter().map(entry).collect(), span))
+        }
+    }
+}
+
+/// A line's value in the spec's words, whether the spec takes it or not.
+fn words(kind: Kind, line: &OptionLine<'_>) -> Result<Option<Value>, String> {
     let text = line.value.value;
     let Some(spec) = find(zone(kind), line.name) else { return Err(format!("a spec has no option `{}`", line.name)) };
     let word = |word: &str| Ok(Some(Value::Text(word.to_owned())));
-    let list = || text.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let list = || {
+        let mut words: Vec<String> = Vec::new();
+        for word in text.split(',').filter(|word| !word.is_empty()) {
+            if !words.iter().any(|known| known == word) {
+                words.push(word.to_owned());
+            }
+        }
+        words
+    };
     match spec.kind {
         OptionKind::Bool => match text.trim_start_matches('0') {
             "" => word("false"),
@@ -117,7 +151,12 @@ fn value(kind: Kind, line: &OptionLine<'_>) -> Result<Option<Value>, String> {
                 None => Ok(Some(Value::List(list))),
             }
         }
-        OptionKind::EtherTypes => Ok(Some(Value::List(list()))),
+        OptionKind::EtherTypes => {
+            // What has not the form of an ethertype lets nothing pass; an unknown name is an error of the spec.
+            let mut words = list();
+            words.retain(|word| parse_ethertype(&Located::new(word.clone(), line.span)).is_ok());
+            Ok(Some(Value::List(words)))
+        }
         OptionKind::Queues => word(text),
         OptionKind::RateLimit => rate_limit(text).map(|map| Some(Value::Map(map))),
     }
@@ -129,6 +168,9 @@ fn rate_limit(text: &str) -> Result<Vec<(&'static str, String)>, String> {
     for part in text.split(',') {
         let (key, value) = part.split_once('=').unwrap_or(("enable", part));
         let number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+        if map.iter().any(|(known, _)| *known == key) {
+            return Err(format!("`{key}` twice in a rate limit"));
+        }
         match key {
             "enable" if value == "1" => map.push(("enable", "true".to_owned())),
             "enable" if value == "0" => map.push(("enable", "false".to_owned())),

@@ -161,3 +161,20 @@ fn no_bytes_make_it_panic() {
         assert!(spec.is_some() && first.is_none(), "{text}\n{first:?}");
     }
 }
+
+/// Options that a spec would refuse are no part of it, whatever Proxmox VE makes of them.
+#[test]
+fn options_that_mean_nothing_are_left_out() {
+    let text =
+        b"[OPTIONS]\nenable: 1\nlog_ratelimit: enable=1,rate=5/fortnight\nlog_ratelimit: rate=1/hour,rate=2/hour\n";
+    let guest = b"[OPTIONS]\nenable: 1\nips_queues: 3:1\nlayer2_protocols: ARP,ARP,=x\n";
+    let host = b"[OPTIONS]\nnf_conntrack_helpers: ftp,ftp,nonsense\nnf_conntrack_helpers: tftp,tftp\n";
+    let folder = copy(&[("firewall/cluster.fw", text), ("firewall/100.fw", guest), ("nodes/a/host.fw", host)]);
+    let output = import(folder.path(), &[]);
+    let (spec, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!spec.contains("log_ratelimit") && !spec.contains("ips_queues"), "{spec}");
+    assert!(spec.contains("layer2_protocols: ARP") && spec.contains("nf_conntrack_helpers: tftp"), "{spec}");
+    for reason in ["`5/fortnight` is not a rate", "`rate` twice in a rate limit", "`3:1` is neither", "`nonsense`"] {
+        assert!(said.contains(reason), "{reason}: {said}");
+    }
+}
