@@ -299,6 +299,9 @@ fn alias(line: Slice<'_>) -> Result<AliasLine<'_>, Unread> {
     if !is_name(name.text) {
         return Err(wrong("its name can be used nowhere: names are a letter, then letters, digits, `-` and `_`"));
     }
+    if name.text.len() > NAME_MAX {
+        return Err(wrong("its name is longer than 64 characters"));
+    }
     Ok(AliasLine { name: name.whole(), value: value.whole(), comment, span: line.span() })
 }
 

@@ -139,6 +139,12 @@ fn options_of_another_form_say_why() {
 
 #[test]
 fn aliases_and_entries_are_one_word_each() {
+    let long = "a".repeat(65);
+    assert_eq!(
+        only_reason(Kind::Guest, &format!("[ALIASES]\n{long} 10.0.0.1")),
+        "its name is longer than 64 characters"
+    );
+    assert!(unread(Kind::Guest, &format!("[ALIASES]\n{} 10.0.0.1", "a".repeat(64))).is_empty());
     for line in ["a1", "a1 ", "a1  10.0.0.1", "a1 10.0.0.1 10.0.0.2", "1a 10.0.0.1"] {
         assert_eq!(unread(Kind::Cluster, &format!("[ALIASES]\n{line}")).len(), 1, "{line}");
     }
