@@ -22,6 +22,25 @@ pub struct Seens {
     pub logged: HashMap<u32, Vec<String>>,
 }
 
+impl Seens {
+    /// Whether something that the host sends to itself, and that should arrive, has not yet.
+    pub fn lacks_loopback(&self, sent: &[Sent<'_>], base: u32) -> bool {
+        (base..).zip(sent).any(|(number, sent)| {
+            let expected = sent.expectation.arrivals.iter().any(|one| one.arrives && one.place == Place::Host);
+            let seen =
+                || self.arrived.get(&number).is_some_and(|all| all.iter().any(|(place, _)| *place == Place::Host));
+            sent.probe.from == Place::Host && expected && !seen()
+        })
+    }
+
+    /// Adds what was seen later.
+    pub fn add(&mut self, later: Self) {
+        later.arrived.into_iter().for_each(|(number, all)| self.arrived.entry(number).or_default().extend(all));
+        later.told.into_iter().for_each(|(number, all)| self.told.entry(number).or_default().extend(all));
+        later.logged.into_iter().for_each(|(number, all)| self.logged.entry(number).or_default().extend(all));
+    }
+}
+
 /// A reset's source, destination, and their ports.
 type Key = (IpAddr, IpAddr, u16, u16);
 
