@@ -47,6 +47,10 @@ const fn stops(line: &RuleLine<'_>) -> bool {
 fn as_written(line: &RuleLine<'_>) -> Rule {
     let text = |text: Option<crate::diagnostic::Located<&str>>| text.map(|text| text.value.to_owned());
     let side = |side: Option<crate::diagnostic::Located<&str>>| text(side).into_iter().collect();
+    let ports = |ports: Option<crate::diagnostic::Located<&str>>| {
+        let words = ports.map(|text| text.value.split(',').map(|part| part.replace(':', "-")).collect());
+        words.unwrap_or_default()
+    };
     let (head, value, macro_name) = match line.action {
         Action::Verdict { direction, verdict, macro_name } => (direction.word(), verdict.word(), macro_name),
         Action::Group(name) => ("group", name.value, None),
@@ -59,6 +63,11 @@ fn as_written(line: &RuleLine<'_>) -> Rule {
         source: side(line.source),
         dest: side(line.dest),
         proto: text(line.protocol),
+        dport: ports(line.dest_ports),
+        sport: ports(line.source_ports),
+        icmp_type: text(line.icmp_type),
+        iface: text(line.interface),
+        log: text(line.log).filter(|level| level != "nolog"),
         comment: line.comment.and_then(super::rule::plain),
         ..Rule::default()
     }

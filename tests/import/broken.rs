@@ -178,3 +178,17 @@ fn options_that_mean_nothing_are_left_out() {
         assert!(said.contains(reason), "{reason}: {said}");
     }
 }
+
+/// A rule that stops packets and cannot be said is an error of the spec, not a hole in it and not a wider rule.
+#[test]
+fn what_cannot_be_said_and_stops_packets_does_not_compile() {
+    for rule in ["IN DROP -source +sdn/vnet0-all -p tcp -dport 22:25 -i vmbr0", "IN REJECT -p tcp -dport 0022"] {
+        let text = format!("[OPTIONS]\nenable: 1\n[RULES]\n{rule}\n");
+        let folder = copy(&[("firewall/cluster.fw", text.as_bytes())]);
+        let output = import(folder.path(), &["--verify"]);
+        let (spec, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(1), "{rule}: {said}");
+        assert!(said.contains("the spec does not compile for Proxmox VE"), "{said}");
+        assert!(spec.contains("dport: 22-25") || spec.contains("dport: 0022"), "{spec}");
+    }
+}

@@ -1,7 +1,6 @@
 //! What differs between two copies.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 
 use crate::diagnostic::Span;
 use crate::net::{AddressSet, Family, Ranges};
@@ -104,7 +103,6 @@ fn options(before: &Machine, after: &Machine, what: &str, except: &[&str], found
 
 /// Aliases and ipsets; fwc may define more, for what it had to give a name.
 fn definitions(before: &Machine, after: &Machine, what: &str, found: &mut Vec<Difference>) {
-    let text = |value: &dyn Debug| format!("{value:?}");
     for (name, network) in &before.aliases {
         let other = after.aliases.get(name);
         if other != Some(network) {
@@ -123,7 +121,7 @@ fn definitions(before: &Machine, after: &Machine, what: &str, found: &mut Vec<Di
                 place: before.place,
                 message: format!("the ipset `{name}` of {what}"),
                 before: networks(set),
-                after: other.map_or_else(|| text(&"missing"), networks),
+                after: other.map_or_else(|| "missing".to_owned(), networks),
             });
         }
     }
