@@ -7,6 +7,7 @@
 pub mod corosync;
 pub mod fw;
 pub mod guest_conf;
+pub mod ruleset;
 
 use crate::diagnostic::{FileId, Located, Span};
 
