@@ -14,13 +14,11 @@ mod failure;
 mod import;
 mod man;
 mod pipeline;
-mod place;
 pub mod report;
 mod schema;
 mod show;
 mod test;
 mod trace;
-mod words;
 
 use std::ffi::OsString;
 

@@ -4,10 +4,12 @@
 //! prints. A diagnostic is data; nothing here prints or decides an exit status.
 
 mod code;
+mod place;
 mod source;
 mod suggest;
 
 pub use code::Code;
+pub use place::{Place, Places};
 pub use source::{FileId, Located, SourceMap, Span};
 pub use suggest::{closest, did_you_mean};
 

@@ -17,6 +17,7 @@ mod profile;
 mod rule;
 mod stage;
 mod way;
+pub mod words;
 mod zone;
 
 pub use applied::Applied;

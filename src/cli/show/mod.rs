@@ -12,8 +12,8 @@ use crate::diagnostic::did_you_mean;
 use crate::policy::{Fleet, GuestKind};
 
 use super::pipeline::Pipeline;
-use super::place::Places;
 use super::{Exit, Failure, Format, Style, console};
+use crate::diagnostic::Places;
 use view::{Machine, Viewer};
 
 const EXAMPLES: &str = "Examples:

@@ -4,8 +4,8 @@
 
 use serde::Serialize;
 
-use crate::cli::place::{Place, Places};
-use crate::cli::words;
+use crate::diagnostic::{Place, Places};
+use crate::policy::words;
 use crate::policy::{
     Direction, Entry, Fleet, GroupCall, GuestPolicy, Hook, HostPolicy, Inherited, Nic, Origin, Platform, Rule,
     RuleInterface, RuleList, SectionKind, Stage, ZoneRef,
@@ -135,7 +135,7 @@ impl Viewer<'_> {
             addresses: host.addresses.iter().map(|address| address.0.to_string()).collect(),
             guests: host.guests.iter().map(|guest| guest.zone().to_string()).collect(),
             nics: Vec::new(),
-            options: options::host(&self.places, &host.options),
+            options: options::placed(&self.places, words::host_options(&host.options)),
             sysctl: self.sysctl(host),
             hooks: hooks.into_iter().map(|hook| self.hook(hook, &[None])).collect(),
             skipped: self.skipped(&host.rules),
@@ -176,7 +176,7 @@ impl Viewer<'_> {
             addresses: Vec::new(),
             guests: Vec::new(),
             nics: guest.nics.iter().filter(wanted).map(|nic| nic_view(guest, nic)).collect(),
-            options: options::guest(&self.places, &guest.options),
+            options: options::placed(&self.places, words::guest_options(&guest.options)),
             sysctl: Vec::new(),
             hooks: hooks.into_iter().map(|hook| self.hook(hook, &filtered)).collect(),
             skipped: self.skipped(&guest.rules),

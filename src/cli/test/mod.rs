@@ -11,9 +11,9 @@ use clap::{Args, ValueEnum};
 use crate::analysis::claims;
 
 use super::pipeline::Pipeline;
-use super::place::Places;
 use super::trace::view::Viewer;
 use super::{Exit, Failure, Style, console};
+use crate::diagnostic::Places;
 use view::Report;
 
 const EXAMPLES: &str = "Examples:

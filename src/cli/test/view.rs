@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use crate::analysis::claims::{Failure, Outcome};
 use crate::analysis::{Answer, Place as Spot, Step};
-use crate::cli::place::Place;
 use crate::cli::trace::setting;
 use crate::cli::trace::view::{AnswerView, Viewer};
-use crate::cli::words;
+use crate::diagnostic::Place;
 use crate::diagnostic::Span;
+use crate::policy::words;
 use crate::policy::{Endpoint, Fleet, Selector, Stage, Verdict};
 
 /// All tests.

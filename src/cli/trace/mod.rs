@@ -13,8 +13,8 @@ use clap::builder::PossibleValuesParser;
 use crate::policy::State;
 
 use super::pipeline::Pipeline;
-use super::place::Places;
 use super::{Exit, Failure, Format, Style, console};
+use crate::diagnostic::Places;
 use view::{NoteView, Viewer};
 
 const EXAMPLES: &str = "Examples:

@@ -1,8 +1,8 @@
 //! What in the spec makes a stage act as it does: the option, or the ipset, and where it is written.
 
 use crate::analysis::Step;
-use crate::cli::words::Words;
 use crate::diagnostic::Span;
+use crate::policy::words::Words;
 use crate::policy::{Fleet, GuestPolicy, HookName, HostPolicy, Setting, Stage, VnetPolicy, ZoneRef};
 
 /// An option or ipset in force.

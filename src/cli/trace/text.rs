@@ -249,8 +249,8 @@ fn short_reason(step: &StepView) -> (String, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::place::Place;
     use crate::cli::trace::view::{ReferenceView, RuleView};
+    use crate::diagnostic::Place;
 
     fn place(line: u32) -> Place {
         Place { file: "fleet/guests.yaml".to_owned(), line }

@@ -5,10 +5,10 @@
 use serde::Serialize;
 
 use crate::analysis::{Answer, Body, Note, Packet, Payload, Place, Rejection, Step};
-use crate::cli::place::{Place as SpecPlace, Places};
-use crate::cli::words;
 use crate::diagnostic::Span;
+use crate::diagnostic::{Place as SpecPlace, Places};
 use crate::net::{IcmpType, TcpFlags};
+use crate::policy::words;
 use crate::policy::{Applied, Fleet, HostPolicy, Log, SectionKind, Skipped, Verdict, ZoneRef};
 
 use super::setting;

@@ -1,15 +1,17 @@
 //! Values of the policy in the spec's own words.
 
-use crate::net::{AddressSet, PortSet, TcpFlags};
-use crate::policy::{
-    Addresses, ConntrackHelper, CorosyncRing, EtherType, Log, LogRateLimit, Reference, Rule, RuleInterface, Service,
-    SkipReason, Stage, Verdict,
+use super::{
+    Addresses, ConntrackHelper, CorosyncRing, DatacenterOptions, EtherType, GuestOptions, HostOptions, Log,
+    LogRateLimit, Origin, Reference, Rule, RuleInterface, Service, SkipReason, Stage, Verdict, VnetOptions,
 };
+use crate::net::{AddressSet, PortSet, TcpFlags};
 
 /// Networks of a set that are written out before the rest is only counted.
 const NETWORKS: usize = 4;
 
-pub(super) const fn verdict(verdict: Verdict) -> &'static str {
+/// `accept`.
+#[must_use]
+pub const fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Accept => "accept",
         Verdict::Drop => "drop",
@@ -18,14 +20,18 @@ pub(super) const fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-pub(super) const fn log(log: Log) -> &'static str {
+/// A level's name, or `nolog`.
+#[must_use]
+pub const fn log(log: Log) -> &'static str {
     match log {
         Log::None => "nolog",
         Log::At(level) => level.name(),
     }
 }
 
-pub(super) const fn skipped(reason: SkipReason) -> &'static str {
+/// Why a rule is without effect here.
+#[must_use]
+pub const fn skipped(reason: SkipReason) -> &'static str {
     match reason {
         SkipReason::Without => "listed in `without`",
         SkipReason::HostsOnly => "it is for hosts alone",
@@ -34,8 +40,60 @@ pub(super) const fn skipped(reason: SkipReason) -> &'static str {
     }
 }
 
+/// An option: its name, its value in words, and who set it (none for a default).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionWords<'a> {
+    /// As the spec writes it.
+    pub name: &'static str,
+    /// The value in force.
+    pub value: String,
+    /// Who set it.
+    pub origin: Option<&'a Origin>,
+}
+
+macro_rules! list {
+    ($options:expr, $($name:ident)+) => {
+        vec![$(OptionWords {
+            name: stringify!($name),
+            value: $options.$name.value.words(),
+            origin: $options.$name.origin.as_ref(),
+        }),+]
+    };
+}
+
+/// Every option of a host.
+#[must_use]
+pub fn host_options(options: &HostOptions) -> Vec<OptionWords<'_>> {
+    list!(options,
+        enable policy_in policy_out policy_forward nosmurfs tcpflags ndp nf_conntrack_allow_invalid nf_conntrack_max
+        nf_conntrack_tcp_timeout_established nf_conntrack_tcp_timeout_syn_recv nf_conntrack_helpers
+        protection_synflood protection_synflood_rate protection_synflood_burst log_level_in log_level_out
+        log_level_forward tcp_flags_log_level smurf_log_level log_nf_conntrack nftables)
+}
+
+/// Every option of a guest.
+#[must_use]
+pub fn guest_options(options: &GuestOptions) -> Vec<OptionWords<'_>> {
+    list!(options,
+        enable policy_in policy_out macfilter ipfilter dhcp ndp radv log_level_in log_level_out layer2_protocols
+        ips ips_queues)
+}
+
+/// Every option of a vnet.
+#[must_use]
+pub fn vnet_options(options: &VnetOptions) -> Vec<OptionWords<'_>> {
+    list!(options, enable policy_forward log_level_forward)
+}
+
+/// Every option that holds for the whole datacenter.
+#[must_use]
+pub fn datacenter_options(options: &DatacenterOptions) -> Vec<OptionWords<'_>> {
+    list!(options, enable ebtables policy_in policy_out policy_forward log_ratelimit)
+}
+
 /// A value of an option, as the spec writes it.
-pub(super) trait Words {
+pub trait Words {
+    /// The words.
     fn words(&self) -> String;
 }
 
@@ -104,7 +162,9 @@ fn ethertypes(types: &[EtherType]) -> String {
     types.iter().map(|kind| kind.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn ports(ports: &PortSet) -> String {
+/// `80,8000-8099`.
+#[must_use]
+pub fn ports(ports: &PortSet) -> String {
     let one = |(first, last): (u16, u16)| {
         if first == last { first.to_string() } else { format!("{first}-{last}") }
     };
@@ -112,7 +172,8 @@ pub(super) fn ports(ports: &PortSet) -> String {
 }
 
 /// Some networks of a set, and how many more there are.
-pub(super) fn addresses(set: &AddressSet) -> String {
+#[must_use]
+pub fn addresses(set: &AddressSet) -> String {
     let networks: Vec<String> = crate::net::Family::BOTH
         .into_iter()
         .flat_map(|family| set.networks(family))
@@ -168,7 +229,8 @@ fn service(service: &Service) -> String {
 }
 
 /// The interface, if there is a restriction.
-pub(super) fn interface(interface: &RuleInterface) -> Option<String> {
+#[must_use]
+pub fn interface(interface: &RuleInterface) -> Option<String> {
     match interface {
         RuleInterface::Any => None,
         RuleInterface::Host(name) => Some(format!("iface {name}")),
@@ -177,7 +239,8 @@ pub(super) fn interface(interface: &RuleInterface) -> Option<String> {
 }
 
 /// What a rule matches and what it logs; the verdict and the comment stand elsewhere.
-pub(super) fn matches(rule: &Rule) -> String {
+#[must_use]
+pub fn matches(rule: &Rule) -> String {
     let services = match (rule.macro_name, rule.services.as_slice()) {
         (Some(name), _) => name.to_owned(),
         (None, []) => "any".to_owned(),
@@ -194,7 +257,8 @@ pub(super) fn matches(rule: &Rule) -> String {
 }
 
 /// What a stage does, in a few words.
-pub(super) fn stage(stage: &Stage) -> String {
+#[must_use]
+pub fn stage(stage: &Stage) -> String {
     let (text, logged) = match stage {
         Stage::OtherFrames => ("accept frames other than IP".to_owned(), Log::None),
         Stage::StackedVlan => ("drop frames with more than one VLAN tag".to_owned(), Log::None),
