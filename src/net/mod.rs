@@ -1,4 +1,4 @@
-//! Words of the network: addresses, ports, protocols, ICMP types, macros, and sets of them.
+//! Words of the network: addresses, ports, protocols, ICMP types, macros, sets of them, and names of kernel settings.
 //!
 //! In: text. Out: typed values and exact sets. Nothing here knows of zones, rules or targets.
 //! Parsers return a plain sentence in lower case as their error, for a diagnostic's message.
@@ -12,6 +12,7 @@ mod macros;
 mod port;
 mod protocol;
 mod ranges;
+mod sysctl;
 
 pub use address::{AddressSet, Family, Interface as InterfaceAddress, parse_address_range, parse_prefix};
 pub use ethertype::{ethertype_names, parse_ethertype};
@@ -22,6 +23,7 @@ pub use macros::{MACROS, Macro, MacroLine, MacroService, find_macro};
 pub use port::{PortSet, parse_ports, service_names};
 pub use protocol::Protocol;
 pub use ranges::{Number, Ranges};
+pub use sysctl::{sysctl_key, sysctl_twin};
 
 /// A number from 0 to 255 in plain decimals: no sign, and no zeros before it, which elsewhere make it octal.
 fn small_number(text: &str) -> Option<u8> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, did_you_mean};
+use crate::net::sysctl_key;
 use crate::policy::{Origin, Setting, SysctlSetting, ZoneRef, profile, profile_names};
 use crate::spec::model::HostPart;
 
@@ -35,7 +36,7 @@ pub(super) fn settings(parts: &[(&ZoneRef, &HostPart)], out: &mut Diagnostics) -
                 out.push(Diagnostic::error(Code::BadSysctlValue, value.span, message).help(help));
                 continue;
             }
-            let dotted = dotted(&key.value);
+            let dotted = sysctl_key(&key.value);
             let origin = Origin { zone: (*zone).clone(), identity: dotted.clone(), span: key.span };
             if let Some(first) = written.insert(dotted.clone(), key.span) {
                 let message = format!("`{}` is set twice, in two spellings", key.value);
@@ -50,19 +51,6 @@ pub(super) fn settings(parts: &[(&ZoneRef, &HostPart)], out: &mut Diagnostics) -
         }
     }
     settings.into_values().collect()
-}
-
-/// A key in dotted form: where a slash comes first (`net/ipv4/ip_forward`), dots and slashes change places (sysctl.d(5)).
-fn dotted(key: &str) -> String {
-    let swap = |c| match c {
-        '/' => '.',
-        '.' => '/',
-        other => other,
-    };
-    match key.find(['.', '/']).map(|at| key.split_at(at).1) {
-        Some(rest) if rest.starts_with('/') => key.chars().map(swap).collect(),
-        Some(_) | None => key.to_owned(),
-    }
 }
 
 /// The file's name in `sysctl.d`; the reader has checked it.

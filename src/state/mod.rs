@@ -8,6 +8,7 @@ pub mod corosync;
 pub mod fw;
 pub mod guest_conf;
 pub mod ruleset;
+pub mod sysctl;
 
 use crate::diagnostic::{FileId, Located, Span};
 

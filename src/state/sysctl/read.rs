@@ -1,0 +1,84 @@
+//! One file of `sysctl.d`, as sysctl.d(5) and sysctl.conf(5) have it.
+//!
+//! In: a file's text. Out: its assignments and exclusions, each with its place, and the lines that neither program takes.
+
+use crate::diagnostic::{FileId, Located, Span};
+use crate::net::sysctl_key;
+use crate::state::{Slice, Unread};
+
+use super::glob;
+
+/// What the lines of a file say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct File<'t> {
+    /// In their order.
+    pub lines: Vec<Line<'t>>,
+    /// Lines that no program takes.
+    pub unread: Vec<Unread>,
+}
+
+/// `key = value`, or `-key`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line<'t> {
+    /// In its one spelling ([`sysctl_key`]).
+    pub key: String,
+    /// Whether the key is a pattern.
+    pub is_pattern: bool,
+    /// As written, without the space around it; none where the line excludes its key from patterns.
+    pub value: Option<Located<&'t str>>,
+    /// Whether a failure to set it is passed over in silence (`-key = value`).
+    pub ignore_failure: bool,
+    /// Whether procps takes it: not with a blank behind the dash.
+    pub procps_takes_it: bool,
+    /// The line's number, from 1.
+    pub number: u32,
+    /// The line, without the space around it.
+    pub span: Span,
+}
+
+/// Reads a file.
+#[must_use]
+pub fn read(file: FileId, text: &str) -> File<'_> {
+    let mut found = File::default();
+    for (line, number) in Slice::new(file, text).lines().map(Slice::trim).zip(1_u32..) {
+        if line.text.is_empty() || line.text.starts_with(['#', ';']) {
+            continue;
+        }
+        match assignment(line, number) {
+            Ok(line) => found.lines.push(line),
+            Err(reason) => found.unread.push(Unread { span: line.span(), reason: reason.to_owned() }),
+        }
+    }
+    found
+}
+
+fn assignment(line: Slice<'_>, number: u32) -> Result<Line<'_>, &'static str> {
+    // One program ends the line there, the other goes on.
+    if line.text.contains(['\r', '\0']) {
+        return Err("a control character inside the line");
+    }
+    let (before, value) = match line.split_once('=') {
+        Some((before, value)) => (before, Some(value.trim().whole())),
+        None => (line, None),
+    };
+    let (dash, name) = match before.strip_prefix("-") {
+        Some(name) => (true, name),
+        None => (false, before),
+    };
+    if value.is_none() && !dash {
+        return Err("no assignment: a line is `key = value`");
+    }
+    let key = sysctl_key(name.trim().text);
+    if key.is_empty() {
+        return Err("there is no key");
+    }
+    Ok(Line {
+        is_pattern: glob::is_pattern(&key),
+        key,
+        value,
+        ignore_failure: dash && value.is_some(),
+        procps_takes_it: !name.text.starts_with(char::is_whitespace) || !dash,
+        number,
+        span: line.span(),
+    })
+}
