@@ -3,6 +3,7 @@
 pub mod analysis;
 pub mod cli;
 pub mod diagnostic;
+pub mod diff;
 pub mod import;
 pub mod net;
 pub mod policy;

@@ -20,8 +20,9 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("target", &["policy", "net", "diagnostic"]),
     ("analysis", &["policy", "net", "diagnostic"]),
     ("state", &["net", "diagnostic"]),
+    ("diff", &["state", "target", "analysis", "policy", "net", "diagnostic"]),
     ("import", &["state", "target", "resolve", "spec", "policy", "net", "diagnostic"]),
-    ("cli", &["import", "analysis", "target", "state", "resolve", "spec", "policy", "net", "diagnostic"]),
+    ("cli", &["import", "diff", "analysis", "target", "state", "resolve", "spec", "policy", "net", "diagnostic"]),
 ];
 
 /// Floors that read files, run programs and print.

@@ -34,6 +34,8 @@ pub struct GuestConf<'t> {
 pub struct NicLine<'t> {
     /// N of `netN`, 0 to 31.
     pub index: u8,
+    /// All that stands behind the colon.
+    pub value: Located<&'t str>,
     /// The MAC address as written.
     pub mac: Option<Located<&'t str>>,
     /// The bridge as written.
@@ -111,6 +113,7 @@ impl<'t> GuestConf<'t> {
     fn nic(&mut self, index: u8, line: Slice<'t>, value: Slice<'t>) {
         let mut nic = NicLine {
             index,
+            value: value.whole(),
             mac: None,
             bridge: None,
             tag: None,

@@ -1,0 +1,3 @@
+//! What is, held against what the spec says.
+
+pub mod nics;
