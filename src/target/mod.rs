@@ -36,7 +36,7 @@ pub enum OutputName {
     Ebtables,
     /// `fwc.nft`.
     Nft,
-    /// `sysctl.d/…`, `modules-load.d/…`, `modprobe.d/…`.
+    /// `sysctl.d/…`, `modules-load.d/…`, `modprobe.d/…`, `default/chrony`.
     Sysctl,
 }
 

@@ -3,7 +3,7 @@
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span};
 use crate::policy::{HostPolicy, Platform, SysctlSetting};
 
-use super::{filters_guests_by_iptables, implied, order};
+use super::{filters_guests_by_iptables, implied, is_on, order};
 
 /// Findings of one host.
 pub(super) fn check(host: &HostPolicy) -> Diagnostics {
@@ -19,8 +19,7 @@ pub(super) fn check(host: &HostPolicy) -> Diagnostics {
 /// A bridge switch that is off while guests are filtered by iptables: nothing would be filtered.
 fn opens(host: &HostPolicy, setting: &SysctlSetting, diagnostics: &mut Diagnostics) {
     let is_switch = implied::BRIDGE_SWITCHES.contains(&setting.key.as_str());
-    let is_on = setting.value.trim().parse::<u32>().is_ok_and(|value| value != 0);
-    if !is_switch || is_on || !filters_guests_by_iptables(host) {
+    if !is_switch || is_on(&setting.value) || !filters_guests_by_iptables(host) {
         return;
     }
     // A zone that many hosts inherit is told once: the message names no host.

@@ -1,9 +1,10 @@
 //! The target `sysctl`: kernel settings, the modules they need, conntrack's hash size.
 //!
 //! In: what the spec sets for a host, and what its firewall needs of the kernel. Out: three files, in
-//! which each key stands once, with the zone that set it. What the spec sets wins over what the
+//! which each key stands once, with the zone that set it; and chrony's options where a profile disables IPv6. What the spec sets wins over what the
 //! firewall implies; where that would switch filtering off, it is an error instead.
 
+mod chrony;
 mod conflict;
 mod implied;
 mod modules;
@@ -20,6 +21,7 @@ use super::{Compiled, OutputFile, OutputName, Selection, Target, TemplateError, 
 
 /// Name (as below `templates/`) and text of this target's templates.
 pub(super) const TEMPLATES: &[(&str, &str)] = &[
+    ("sysctl/chrony.j2", include_str!("../../../templates/sysctl/chrony.j2")),
     ("sysctl/modprobe.conf.j2", include_str!("../../../templates/sysctl/modprobe.conf.j2")),
     ("sysctl/modules.conf.j2", include_str!("../../../templates/sysctl/modules.conf.j2")),
     ("sysctl/sysctl.conf.j2", include_str!("../../../templates/sysctl/sysctl.conf.j2")),
@@ -56,6 +58,8 @@ struct View<'a> {
     modules: Vec<modules::Module>,
     max: u64,
     hashsize: u64,
+    /// chronyd's.
+    options: &'static str,
 }
 
 /// A view as one of the templates places it.
@@ -97,6 +101,11 @@ fn filters_guests_by_iptables(host: &HostPolicy) -> bool {
     host.enabled && host.targets.contains(&TargetName::Iptables) && host.judges_bridged()
 }
 
+/// Whether a switch's value is a number other than 0.
+fn is_on(value: &str) -> bool {
+    value.trim().parse::<u32>().is_ok_and(|value| value != 0)
+}
+
 /// Every key in force: the spec's, and those implied that the spec does not set.
 fn effective(host: &HostPolicy) -> BTreeMap<String, KeyValue> {
     let mut settings: BTreeMap<String, KeyValue> =
@@ -117,6 +126,7 @@ fn effective(host: &HostPolicy) -> BTreeMap<String, KeyValue> {
 
 fn files(host: &HostPolicy, templates: &Templates, files: &mut Vec<OutputFile>) -> Result<(), TemplateError> {
     let settings = effective(host);
+    let needs_chrony = chrony::is_needed(host, &settings);
     let modules = modules::needed(host, settings.keys().map(String::as_str));
     let max = implied::CONNTRACK_MAX
         .iter()
@@ -132,6 +142,7 @@ fn files(host: &HostPolicy, templates: &Templates, files: &mut Vec<OutputFile>) 
         modules,
         max,
         hashsize: max / 4,
+        options: chrony::OPTIONS,
     };
     let mut file = |path: String, template: &str, lines: Vec<String>| -> Result<(), TemplateError> {
         files.push(OutputFile {
@@ -154,6 +165,9 @@ fn files(host: &HostPolicy, templates: &Templates, files: &mut Vec<OutputFile>) 
     if view.hashsize > 0 {
         let lines = vec![format!("options nf_conntrack hashsize={}", view.hashsize)];
         file("modprobe.d/fwc.conf".to_owned(), "sysctl/modprobe.conf.j2", lines)?;
+    }
+    if needs_chrony {
+        file("default/chrony".to_owned(), "sysctl/chrony.j2", vec![chrony::OPTIONS.to_owned()])?;
     }
     Ok(())
 }

@@ -155,7 +155,7 @@ fn lines<'a>(compiled: &'a Compiled, ending: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_host_with_guests_gets_all_three_files() {
+fn a_host_with_guests_gets_all_files() {
     let mut host = host(&TargetName::ALL);
     host.guests.push(guest());
     host.options.nf_conntrack_max = Setting { value: 300_000, origin: Some(origin(ZoneRef::Datacenter, "x")) };
@@ -267,4 +267,28 @@ fn a_file_name_that_loses_is_warned_of_on_proxmox_only() {
     assert_eq!(named(Platform::Proxmox, "pve-a.conf"), 1);
     assert_eq!(named(Platform::Proxmox, "zz.conf"), 0);
     assert_eq!(named(Platform::Linux, "80-fwc.conf"), 0);
+}
+
+#[test]
+fn chrony_speaks_ipv4_alone_where_the_profile_disables_ipv6() {
+    let written = |profile_in_force, keys: &[(&str, &str)]| {
+        let mut host = host(&[TargetName::Sysctl]);
+        if profile_in_force {
+            let origin = origin(ZoneRef::Datacenter, "tcp-hardening");
+            let key = "net.ipv4.tcp_sack".to_owned();
+            host.sysctl.push(SysctlSetting { key, value: "0".to_owned(), origin, profile: Some("tcp-hardening") });
+        }
+        for (key, value) in keys {
+            set(&mut host, key, value);
+        }
+        lines(&compile(host), "default/chrony") == [r#"DAEMON_OPTS="-4 -F 1""#]
+    };
+    let all = |value| ("net.ipv6.conf.all.disable_ipv6", value);
+    let lo = |value| ("net.ipv6.conf.lo.disable_ipv6", value);
+    assert!(written(true, &[all("1")]));
+    assert!(written(true, &[all("0"), lo("1")]));
+    assert!(!written(true, &[all("1"), lo("0")]));
+    assert!(!written(true, &[all("0")]));
+    assert!(!written(true, &[]));
+    assert!(!written(false, &[all("1")]));
 }
