@@ -209,10 +209,22 @@ codes! {
     // target::sysctl
     /// A file name by which another file of `sysctl.d` wins.
     FileLoses => "sysctl::file-loses",
+    /// Forward rules on a host that is told to route nothing.
+    ForwardingOff => "sysctl::forwarding-off",
+    /// IPv6 addresses or rules on a host that is told to have no IPv6.
+    Ipv6Disabled => "sysctl::ipv6-disabled",
+    /// An interface's `rp_filter` and that of `conf.all`, of which the larger holds.
+    LargerRpFilter => "sysctl::larger-rp-filter",
+    /// A key of `conf.default`, which interfaces that are there do not heed.
+    LaterInterfaces => "sysctl::later-interfaces",
     /// A kernel setting that lets packets pass by the rules.
     OpensFirewall => "sysctl::opens-firewall",
-    /// An option and a sysctl key that set the same, differently.
+    /// Two keys, or an option and a key, that set the same, differently.
     SetTwice => "sysctl::set-twice",
+    /// A timeout by which idle connections are forgotten before TCP's first keepalive.
+    TimeoutBeforeKeepalive => "sysctl::timeout-before-keepalive",
+    /// A key that needs a kernel module which fwc does not know.
+    UnknownModule => "sysctl::unknown-module",
     // import
     /// A part of `/etc/pve` that the spec words otherwise, or that other outputs than `pve` enforce otherwise.
     ImportChanged => "import::changed",

@@ -1,6 +1,7 @@
 //! Where what the spec sets and what its firewall needs contradict each other.
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span};
+use crate::net::sysctl_twin;
 use crate::policy::{HostPolicy, Platform, SysctlSetting};
 
 use super::{filters_guests_by_iptables, implied, is_on, order};
@@ -11,6 +12,7 @@ pub(super) fn check(host: &HostPolicy) -> Diagnostics {
     for setting in &host.sysctl {
         opens(host, setting, &mut diagnostics);
         set_twice(host, setting, &mut diagnostics);
+        twins(host, setting, &mut diagnostics);
     }
     file_name(host, &mut diagnostics);
     diagnostics
@@ -33,7 +35,8 @@ fn opens(host: &HostPolicy, setting: &SysctlSetting, diagnostics: &mut Diagnosti
 
 /// An option and a sysctl key that both set the same, differently.
 fn set_twice(host: &HostPolicy, setting: &SysctlSetting, diagnostics: &mut Diagnostics) {
-    let key = implied::twin(&setting.key).unwrap_or(&setting.key);
+    let [max, other] = implied::CONNTRACK_MAX;
+    let key = if setting.key == other { max } else { setting.key.as_str() };
     let options = &host.options;
     let (option, name) = match key.strip_prefix("net.netfilter.") {
         Some("nf_conntrack_max") => (&options.nf_conntrack_max, "nf_conntrack_max"),
@@ -55,6 +58,19 @@ fn set_twice(host: &HostPolicy, setting: &SysctlSetting, diagnostics: &mut Diagn
             .because("this wins")
             .label(origin.span, "this is without effect")
             .help("keep the option"),
+    );
+}
+
+/// Two keys of one variable, with different values.
+fn twins(host: &HostPolicy, setting: &SysctlSetting, diagnostics: &mut Diagnostics) {
+    let Some(twin) = sysctl_twin(&setting.key) else { return };
+    let other = host.sysctl.iter().find(|other| other.key == twin && other.key < setting.key);
+    let Some(other) = other.filter(|other| other.value.trim() != setting.value.trim()) else { return };
+    let message = format!("`{}` and `{}` are one setting, with different values", setting.key, other.key);
+    diagnostics.push(
+        Diagnostic::warning(Code::SetTwice, setting.origin.span, message)
+            .label(other.origin.span, "the other name")
+            .help("keep one of them"),
     );
 }
 

@@ -22,12 +22,6 @@ pub(super) const BRIDGE_SWITCHES: [&str; 3] =
 /// The kernel rounds nothing; Proxmox VE sizes the table in steps of this.
 const STEP: u64 = 8192;
 
-/// Another name of the same setting, if it has one.
-pub(super) fn twin(key: &str) -> Option<&'static str> {
-    let [usual, other] = CONNTRACK_MAX;
-    if key == other { Some(usual) } else { None }
-}
-
 /// The keys that the firewall implies; none where the host does not filter.
 pub(super) fn settings(host: &HostPolicy) -> Vec<KeyValue> {
     if !host.enabled {

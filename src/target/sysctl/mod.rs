@@ -9,11 +9,13 @@ mod conflict;
 mod implied;
 mod modules;
 mod order;
+mod trap;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::net::sysctl_twin;
 use crate::policy::{Fleet, HostPolicy, Platform, TargetName};
 
 use super::template::Placed;
@@ -84,9 +86,12 @@ impl Target for Sysctl {
 
     fn compile(&self, fleet: &Fleet, selection: &Selection, templates: &Templates) -> Result<Compiled, TemplateError> {
         let mut compiled = Compiled::default();
+        let mut told = trap::Told::default();
         for host in fleet.hosts.iter().filter(|host| selection.wants(host, OutputName::Sysctl)) {
             compiled.diagnostics.append(conflict::check(host));
-            files(host, templates, &mut compiled.files)?;
+            let settings = effective(host);
+            compiled.diagnostics.append(told.news(&trap::check(host, &settings)));
+            files(host, settings, templates, &mut compiled.files)?;
         }
         if compiled.diagnostics.has_errors() {
             compiled.files.clear();
@@ -111,7 +116,7 @@ fn effective(host: &HostPolicy) -> BTreeMap<String, KeyValue> {
     let mut settings: BTreeMap<String, KeyValue> =
         implied::settings(host).into_iter().map(|setting| (setting.key.clone(), setting)).collect();
     for explicit in &host.sysctl {
-        if let Some(twin) = implied::twin(&explicit.key) {
+        if let Some(twin) = sysctl_twin(&explicit.key).filter(|twin| host.sysctl.iter().all(|set| set.key != **twin)) {
             settings.remove(twin);
         }
         let source = match explicit.profile {
@@ -124,8 +129,12 @@ fn effective(host: &HostPolicy) -> BTreeMap<String, KeyValue> {
     settings
 }
 
-fn files(host: &HostPolicy, templates: &Templates, files: &mut Vec<OutputFile>) -> Result<(), TemplateError> {
-    let settings = effective(host);
+fn files(
+    host: &HostPolicy,
+    settings: BTreeMap<String, KeyValue>,
+    templates: &Templates,
+    files: &mut Vec<OutputFile>,
+) -> Result<(), TemplateError> {
     let needs_chrony = chrony::is_needed(host, &settings);
     let modules = modules::needed(host, settings.keys().map(String::as_str));
     let max = implied::CONNTRACK_MAX

@@ -23,8 +23,15 @@ const OF_KEYS: &[(&str, &str)] = &[
     ("net.bridge.", "br_netfilter"),
     ("net.ipv4.vs.", "ip_vs"),
     ("net.netfilter.nf_conntrack_", "nf_conntrack"),
+    ("net.netfilter.nf_flowtable_", "nf_conntrack"),
+    ("net.netfilter.nf_hooks_lwtunnel", "nf_conntrack"),
     ("net.nf_conntrack_max", "nf_conntrack"),
 ];
+
+/// The module that brings a key.
+pub(super) fn of_key(key: &str) -> Option<&'static str> {
+    OF_KEYS.iter().find(|(prefix, _)| key.starts_with(prefix)).map(|(_, module)| *module)
+}
 
 /// The modules that a host with these keys needs, sorted by name, each once.
 pub(super) fn needed<'a>(host: &HostPolicy, keys: impl Iterator<Item = &'a str>) -> Vec<Module> {
@@ -46,10 +53,8 @@ pub(super) fn needed<'a>(host: &HostPolicy, keys: impl Iterator<Item = &'a str>)
         }
     }
     for key in keys {
-        for (prefix, module) in OF_KEYS {
-            if key.starts_with(prefix) {
-                modules.entry(module).or_insert_with(|| format!("the key {key}"));
-            }
+        if let Some(module) = of_key(key) {
+            modules.entry(module).or_insert_with(|| format!("the key {key}"));
         }
     }
     modules.into_iter().map(|(name, reason)| Module { name, reason }).collect()
