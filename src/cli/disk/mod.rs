@@ -4,10 +4,12 @@ mod copy;
 mod fresh;
 mod pages;
 mod read;
+mod root;
 mod tree;
 
 pub use copy::read_copy;
 pub use fresh::{write_new_file, write_new_folder};
 pub use pages::write_pages;
 pub use read::{read_spec, read_templates};
+pub use root::{SettingFiles, read_kernel_values, read_module_names, read_root_file, read_setting_files};
 pub use tree::{Summary, write_tree};
