@@ -20,7 +20,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("target", &["policy", "net", "diagnostic"]),
     ("analysis", &["policy", "net", "diagnostic"]),
     ("state", &["net", "diagnostic"]),
-    ("diff", &["state", "target", "analysis", "policy", "net", "diagnostic"]),
+    ("diff", &["target", "analysis", "state", "spec", "policy", "net", "diagnostic"]),
     ("import", &["state", "target", "resolve", "spec", "policy", "net", "diagnostic"]),
     ("cli", &["import", "diff", "analysis", "target", "state", "resolve", "spec", "policy", "net", "diagnostic"]),
 ];

@@ -366,6 +366,7 @@ fn there_is_a_manual_page_for_every_command() {
             "fwc-build.1",
             "fwc-check.1",
             "fwc-completions.1",
+            "fwc-diff.1",
             "fwc-import.1",
             "fwc-man.1",
             "fwc-schema.1",

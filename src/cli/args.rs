@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{build, check, completions, import, man, show, test, trace};
+use super::{build, check, completions, diff, import, man, show, test, trace};
 
 /// Compile one YAML description of a datacenter's firewall into what each machine loads.
 ///
@@ -10,7 +10,7 @@ use super::{build, check, completions, import, man, show, test, trace};
 /// files that all mean the same. SPEC is a YAML file or a folder of them; by default `fwc.yaml` or the
 /// folder `fwc/` in the current folder.
 ///
-/// Exit status: 0 all is well, 1 the answer is "no" (a failed test, warnings under `--deny`), 2 the command could not do
+/// Exit status: 0 all is well, 1 the answer is "no" (a difference, a failed test, warnings under `--deny`), 2 the command could not do
 /// its work (a spec with errors included).
 #[derive(Debug, Parser)]
 #[command(name = "fwc", version, max_term_width = 100, disable_help_subcommand = true)]
@@ -27,6 +27,8 @@ pub enum Command {
     Build(build::Arguments),
     /// Report every error and warning of a spec; write nothing
     Check(check::Arguments),
+    /// Show what a change does: machines, rules, options, and the edit that causes each
+    Diff(diff::Arguments),
     /// Show what one machine enforces, each rule with where it comes from
     Show(show::Arguments),
     /// Follow one packet through the hooks on its way, and say what decides at each

@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod completions;
 mod console;
+mod diff;
 pub mod disk;
 mod exit;
 mod failure;
@@ -53,6 +54,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let result = match &arguments.command {
         Command::Build(arguments) => build::run(arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Diff(arguments) => diff::run(arguments),
         Command::Show(arguments) => show::run(arguments),
         Command::Trace(arguments) => trace::run(arguments),
         Command::Test(arguments) => test::run(arguments),

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::diagnostic::{Diagnostics, SourceMap};
 use crate::policy::Fleet;
+use crate::spec::Spec;
 use crate::target::{self, OutputFile, Selection, Templates};
 use crate::{resolve, spec};
 
@@ -30,20 +31,29 @@ impl Pipeline {
     /// # Errors
     /// Where there is no spec.
     pub fn run(spec: Option<&Path>) -> Result<Self, Failure> {
-        let (sources, mut diagnostics) = disk::read_spec(spec)?;
+        let (sources, diagnostics) = disk::read_spec(spec)?;
+        let (pipeline, spec) = Self::resolve(sources, diagnostics);
+        // A large spec takes a while to free; nobody has to wait for that.
+        rayon::spawn(move || drop(spec));
+        Ok(pipeline)
+    }
+
+    /// Resolves a spec that was read, `diagnostics` being what was found by that; the spec itself, where its shape is
+    /// right, is given beside what it means.
+    pub fn resolve(sources: SourceMap, mut diagnostics: Diagnostics) -> (Self, Option<Spec>) {
         let mut fleet = None;
+        let mut spec = None;
         if !diagnostics.has_errors() {
-            let (spec, found) = spec::load(&sources);
+            let (loaded, found) = spec::load(&sources);
             diagnostics.append(found);
-            if let Some(spec) = spec.filter(|_| !diagnostics.has_errors()) {
-                let (resolved, found) = resolve::resolve(&spec);
+            spec = loaded;
+            if let Some(spec) = spec.as_ref().filter(|_| !diagnostics.has_errors()) {
+                let (resolved, found) = resolve::resolve(spec);
                 diagnostics.append(found);
                 fleet = resolved.filter(|_| !diagnostics.has_errors());
-                // A large spec takes a while to free; nobody has to wait for that.
-                rayon::spawn(move || drop(spec));
             }
         }
-        Ok(Self { sources, diagnostics, fleet })
+        (Self { sources, diagnostics, fleet }, spec)
     }
 
     /// Compiles what is selected for all targets. There are no files where there are errors.

@@ -1,3 +1,9 @@
-//! What is, held against what the spec says.
+//! What differs between two states of a datacenter, and why.
+//!
+//! In: two specs resolved, or a spec and what somebody has: files, captured listings, a running machine. Out: a
+//! [`report::Report`], which every format prints. Promise: what means the same is no difference; what cannot be read is
+//! named, and stops nothing else.
 
 pub mod nics;
+pub mod policy;
+pub mod report;

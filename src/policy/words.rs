@@ -193,7 +193,9 @@ pub fn addresses(set: &AddressSet) -> String {
     if shown.is_empty() { "nobody".to_owned() } else { shown.join(", ") }
 }
 
-fn reference(reference: &Reference) -> String {
+/// A name or an address, as a rule writes it.
+#[must_use]
+pub fn reference(reference: &Reference) -> String {
     match reference {
         Reference::Literal(text) => text.clone(),
         Reference::Alias(_, name) => name.clone(),

@@ -2,6 +2,7 @@
 
 mod copy;
 mod fresh;
+mod git;
 mod pages;
 mod read;
 mod root;
@@ -9,7 +10,8 @@ mod tree;
 
 pub use copy::read_copy;
 pub use fresh::{write_new_file, write_new_folder};
+pub use git::{AtRevision, read_at_revision};
 pub use pages::write_pages;
-pub use read::{read_spec, read_templates};
+pub use read::{read_spec, read_templates, spec_path};
 pub use root::{SettingFiles, read_kernel_values, read_module_names, read_root_file, read_setting_files};
 pub use tree::{Summary, write_tree};

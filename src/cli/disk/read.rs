@@ -47,6 +47,14 @@ pub fn read_spec(spec: Option<&Path>) -> Result<(SourceMap, Diagnostics), Failur
     Ok(reading.done())
 }
 
+/// The path of the spec that the command line names, or the default one.
+///
+/// # Errors
+/// Where none is named and there is no default one.
+pub fn spec_path(spec: Option<&Path>) -> Result<PathBuf, Failure> {
+    spec.map_or_else(default_spec, |path| Ok(path.to_owned()))
+}
+
 fn default_spec() -> Result<PathBuf, Failure> {
     let [file, folder] = [Path::new("fwc.yaml"), Path::new("fwc")];
     match (file.exists(), folder.is_dir()) {
@@ -103,7 +111,7 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// What was read so far. Files are added to the map only at the end, sorted by path.
 #[derive(Default)]
-struct Reading {
+pub(super) struct Reading {
     texts: BTreeMap<PathBuf, String>,
     /// Path, code, message, help, and the byte it happened at.
     problems: Vec<(PathBuf, Code, String, Option<String>, usize)>,
@@ -169,7 +177,7 @@ impl Reading {
         }
     }
 
-    fn take(&mut self, path: PathBuf, reader: impl Read) {
+    pub(super) fn take(&mut self, path: PathBuf, reader: impl Read) {
         let mut bytes = Vec::new();
         match reader.take(LIMIT + 1).read_to_end(&mut bytes) {
             Err(error) => {
@@ -197,7 +205,7 @@ impl Reading {
         self.problem(path, Code::FileTooLarge, message, Some("split the spec into several files of a folder"));
     }
 
-    fn done(self) -> (SourceMap, Diagnostics) {
+    pub(super) fn done(self) -> (SourceMap, Diagnostics) {
         let mut texts = self.texts;
         for (path, ..) in &self.problems {
             texts.entry(path.clone()).or_default();

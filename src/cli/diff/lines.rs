@@ -1,0 +1,203 @@
+//! What every format for people says of a report: headline, reach, one line for each change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cli::report::plural;
+use crate::diagnostic::Place;
+use crate::diff::report::{At, Cause, Change, HostReport, Kind, Report, Status, Subject};
+
+/// Machines of one line that are named before the rest is counted.
+const MACHINES: usize = 6;
+
+/// One change in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    /// `+`, `-`, `~` (altered) or `>` (moved).
+    pub(super) sign: char,
+    pub(super) text: String,
+    pub(super) place: Option<Place>,
+}
+
+/// Changes of a cause that take effect at the same hooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Block {
+    /// `guest-in`, `options`, `machines`.
+    pub(super) title: String,
+    pub(super) lines: Vec<Line>,
+}
+
+/// `3 of 12 hosts change: 12 guests, 1 host`, or that nothing does.
+pub(super) fn headline(report: &Report) -> String {
+    let total = report.hosts.len();
+    if total == 0 {
+        return "no machine was compared".to_owned();
+    }
+    let of = |status| report.hosts.iter().filter(|host| host.status == status).count();
+    let (changed, added, removed) = (of(Status::Changed), of(Status::Added), of(Status::Removed));
+    let mut parts = vec![format!("{} unchanged", of(Status::Unchanged))];
+    let mut part = |number: usize, word: &str| {
+        if number > 0 {
+            parts.push(format!("{number} {word}"));
+        }
+    };
+    part(changed, "changed");
+    part(added, "added");
+    part(removed, "removed");
+    if changed + added + removed == 0 {
+        return format!("no difference ({})", plural(total, "host"));
+    }
+    format!("{}: {}", plural(total, "host"), parts.join(", "))
+}
+
+/// How far a cause reaches: `12 guests on 3 hosts`.
+pub(super) fn reach(cause: &Cause) -> String {
+    reach_of(cause.changes.iter().flat_map(|change| &change.at))
+}
+
+fn reach_of<'a>(places: impl Iterator<Item = &'a At>) -> String {
+    let mut guests: BTreeSet<&str> = BTreeSet::new();
+    let mut vnets: BTreeSet<&str> = BTreeSet::new();
+    let mut itself: BTreeSet<&str> = BTreeSet::new();
+    let mut on: BTreeSet<&str> = BTreeSet::new();
+    for at in places {
+        match at.machine.split_once('/') {
+            Some(("host", _)) => itself.insert(&at.machine),
+            Some(("vnet", _)) => vnets.insert(&at.machine),
+            Some(_) | None => guests.insert(&at.machine),
+        };
+        on.insert(&at.host);
+    }
+    let count = |set: &BTreeSet<&str>, noun: &str| match (set.len(), set.first()) {
+        (0, _) => None,
+        (1, Some(only)) => Some((*only).to_owned()),
+        (many, _) => Some(plural(many, noun)),
+    };
+    let parts: Vec<String> =
+        [count(&itself, "host"), count(&guests, "guest"), count(&vnets, "vnet")].into_iter().flatten().collect();
+    let place = match (itself.is_empty(), on.len(), on.first()) {
+        (true, 1, Some(only)) => format!(" on {only}"),
+        (true, many, _) if many > 1 => format!(" on {}", plural(many, "host")),
+        (_, _, _) => String::new(),
+    };
+    if parts.is_empty() { "no machine".to_owned() } else { format!("{}{place}", parts.join(" and ")) }
+}
+
+/// `changed`, with its line: `changed at fwc.yaml:34`.
+pub(super) fn edit(cause: &Cause) -> String {
+    let changes = cause.changes.iter();
+    // The line of the first change says more than the line where its zone begins.
+    let place = match cause.status {
+        Status::Removed => cause.old_place.clone(),
+        Status::Added => cause.place.clone(),
+        Status::Changed | Status::Unchanged => {
+            let own = |change: &&Change| change.zone.is_none();
+            let first =
+                changes.filter(own).filter_map(|change| change.place.clone().or(change.old_place.clone())).min();
+            first.or_else(|| cause.place.clone())
+        }
+    };
+    let place = place.map_or(String::new(), |place| format!(" at {place}"));
+    format!("{}{place}", cause.status.word())
+}
+
+/// The changes of a cause under their hooks.
+pub(super) fn blocks(cause: &Cause) -> Vec<Block> {
+    let all = reach(cause);
+    let mut found: BTreeMap<(u8, String), Vec<Line>> = BTreeMap::new();
+    for change in &cause.changes {
+        found.entry(title(change)).or_default().push(line(cause, change, &all));
+    }
+    found.into_iter().map(|((_, title), lines)| Block { title, lines }).collect()
+}
+
+fn title(change: &Change) -> (u8, String) {
+    let hooks: BTreeSet<&str> = change.at.iter().filter_map(|at| at.hook.as_deref()).collect();
+    let hooks = hooks.into_iter().collect::<Vec<_>>().join(", ");
+    match change.subject {
+        Subject::Machine => (0, "machines".to_owned()),
+        Subject::Definition => (1, "definition".to_owned()),
+        Subject::Property => (2, "properties".to_owned()),
+        Subject::Option => (3, "options".to_owned()),
+        Subject::Sysctl => (4, "sysctl".to_owned()),
+        Subject::Rule | Subject::Stage if hooks.is_empty() => (5, "rules".to_owned()),
+        Subject::Rule | Subject::Stage => (6, hooks),
+    }
+}
+
+fn line(cause: &Cause, change: &Change, all: &str) -> Line {
+    let sign = match change.kind {
+        Kind::Added => '+',
+        Kind::Removed => '-',
+        Kind::Altered => '~',
+        Kind::Moved => '>',
+    };
+    let mut text = match change.subject {
+        Subject::Rule | Subject::Machine => between(change),
+        Subject::Definition | Subject::Stage | Subject::Property | Subject::Option | Subject::Sysctl => {
+            let value = between(change);
+            if value.is_empty() { change.name.clone() } else { format!("{}: {value}", change.name) }
+        }
+    };
+    if let Some(detail) = &change.detail {
+        text.push_str(&if text.is_empty() || between(change).is_empty() {
+            format!(" {detail}")
+        } else {
+            format!(" ({detail})")
+        });
+    }
+    if let Some(zone) = change.zone.as_ref().filter(|zone| **zone != cause.path) {
+        text.push_str(&format!(" [{zone}]"));
+    }
+    if change.subject == Subject::Machine {
+        let hosts: BTreeSet<&str> = change.at.iter().map(|at| at.host.as_str()).collect();
+        text.push_str(&format!(" on {}", hosts.into_iter().collect::<Vec<_>>().join(", ")));
+    }
+    let own = reach_of(change.at.iter());
+    let outputs: BTreeSet<&str> = change.at.iter().filter_map(|at| at.output).collect();
+    if !outputs.is_empty() {
+        text.push_str(&format!(" — {}", outputs.into_iter().collect::<Vec<_>>().join(", ")));
+    }
+    if !change.at.is_empty() && own != all && change.subject != Subject::Machine {
+        text.push_str(&format!(" — {own}"));
+    }
+    let place = change.place.clone().or_else(|| change.old_place.clone());
+    Line { sign, text, place }
+}
+
+/// `old → new`, or the one that there is.
+fn between(change: &Change) -> String {
+    match (&change.old, &change.new) {
+        (Some(old), Some(new)) if old == new => new.clone(),
+        (Some(old), Some(new)) => format!("{old} → {new}"),
+        (Some(only), None) | (None, Some(only)) => only.clone(),
+        (None, None) => String::new(),
+    }
+}
+
+/// The machines of a host that differ for the same reasons: who, and the paths of the causes.
+pub(super) fn machines(report: &Report, host: &HostReport) -> Vec<(String, String)> {
+    let mut found: Vec<(Vec<usize>, Status, Vec<&str>)> = Vec::new();
+    for machine in &host.machines {
+        match found.iter_mut().find(|(causes, status, _)| *causes == machine.causes && *status == machine.status) {
+            Some((_, _, names)) => names.push(&machine.machine),
+            None => found.push((machine.causes.clone(), machine.status, vec![&machine.machine])),
+        }
+    }
+    found.into_iter().map(|(causes, status, names)| (named(&names, status), paths(report, &causes))).collect()
+}
+
+fn named(names: &[&str], status: Status) -> String {
+    let shown: Vec<&str> = names.iter().take(MACHINES).copied().collect();
+    let more = names.len().saturating_sub(shown.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let word = if status == Status::Changed { String::new() } else { format!(" {}", status.word()) };
+    format!("{}{more}{word}", shown.join(", "))
+}
+
+fn paths(report: &Report, causes: &[usize]) -> String {
+    let names: Vec<&str> =
+        causes.iter().filter_map(|at| report.causes.get(*at)).map(|cause| cause.path.as_str()).collect();
+    let shown = names.iter().take(MACHINES).copied().collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(MACHINES);
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}

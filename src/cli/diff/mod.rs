@@ -1,0 +1,90 @@
+//! `fwc diff`: what would change, and why; what a machine has that the spec does not say.
+
+mod base;
+mod human;
+mod json;
+mod lines;
+mod text;
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, ValueEnum};
+
+use crate::diff::report::Report;
+
+use super::{Exit, Failure, Style, console};
+
+const EXAMPLES: &str = "Examples:
+  fwc diff --base origin/main               what this branch changes, and on which machines
+  fwc diff --base HEAD~1 --format markdown  the same, as a comment for a pull request
+  fwc diff --base v1.4 --text               with the lines of the output files
+  fwc diff --against out/                   against an output tree that was committed
+  fwc diff --live                           what this machine has loaded, against the spec
+  fwc diff --state pm1.rules --host pm1     the same for what `iptables-save` said there
+  fwc diff -q --live || echo drift          for scripts: nothing is printed
+
+Exit status: 0 nothing differs, 1 something does, 2 the comparison (or a part of it) could not be made.";
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES, group = ArgGroup::new("other").required(true))]
+pub struct Arguments {
+    /// A YAML file, a folder of them, or `-` for standard input [default: fwc.yaml or fwc/]
+    spec: Option<PathBuf>,
+    /// Against the spec at this git revision
+    #[arg(long, value_name = "REV", group = "other")]
+    base: Option<String>,
+    /// Where the spec is in that revision, if it is not found by itself
+    #[arg(long, value_name = "PATH", requires = "base")]
+    base_spec: Option<PathBuf>,
+    /// How it is written
+    #[arg(long, default_value = "human", value_name = "FORMAT")]
+    format: Form,
+    /// Show the output files' lines as well
+    #[arg(long)]
+    text: bool,
+    /// Print nothing: the exit status says it
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people at a terminal
+    Human,
+    /// For programs
+    Json,
+}
+
+/// What came of a comparison.
+#[derive(Debug)]
+struct Outcome {
+    /// None where nothing at all could be compared.
+    report: Option<Report>,
+    /// Whether something failed that was said already.
+    failed: bool,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Where nothing can be compared.
+pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let outcome = match &arguments.base {
+        Some(revision) => base::compare(arguments, revision)?,
+        None => Outcome { report: None, failed: true },
+    };
+    let Some(report) = outcome.report else { return Ok(Exit::Failed) };
+    if !arguments.quiet {
+        console::data(&match arguments.format {
+            Form::Human => human::render(&report, Style::stdout()),
+            Form::Json => json::render(&report),
+        })?;
+    }
+    Ok(match (outcome.failed || report.is_partial(), report.is_same()) {
+        (true, _) => Exit::Failed,
+        (false, true) => Exit::Fine,
+        (false, false) => Exit::No,
+    })
+}

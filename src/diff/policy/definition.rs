@@ -1,0 +1,110 @@
+//! Aliases, ipsets and groups: what a name stands for, whether or not anybody uses it.
+
+use std::collections::BTreeSet;
+
+use crate::diff::report::{Kind, Subject};
+use crate::policy::{Ipset, ZoneRef, words};
+
+use super::collect::{CauseRef, Draft};
+use super::machine::Machines;
+
+/// Entries of an ipset that are written out.
+const ENTRIES: usize = 6;
+
+/// Compares all definitions of both specs.
+pub(super) fn compare(machines: &mut Machines<'_>) {
+    aliases(machines);
+    ipsets(machines);
+    groups(machines);
+}
+
+fn draft(cause: &CauseRef, name: &str, old: Option<String>, new: Option<String>) -> Draft {
+    let kind = match (&old, &new) {
+        (None, _) => Kind::Added,
+        (_, None) => Kind::Removed,
+        (_, _) => Kind::Altered,
+    };
+    let spans = (cause.old, cause.new);
+    Draft { kind, subject: Subject::Definition, name: name.to_owned(), zone: None, old, new, detail: None, spans }
+}
+
+fn aliases(machines: &mut Machines<'_>) {
+    let origins = machines.origins;
+    let (old, new) = (&origins.old.fleet.aliases, &origins.new.fleet.aliases);
+    for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+        let text = |alias: Option<&crate::policy::Alias>| alias.map(|alias| alias.network.to_string());
+        let (before, after) = (text(old.get(key)), text(new.get(key)));
+        if before != after {
+            let cause = origins.definition(&key.0, "aliases", &key.1, true);
+            let draft = draft(&cause, &key.1, before, after);
+            machines.collector.add(&cause, draft, None);
+        }
+    }
+}
+
+fn ipsets(machines: &mut Machines<'_>) {
+    let origins = machines.origins;
+    let (old, new) = (&origins.old.fleet.ipsets, &origins.new.fleet.ipsets);
+    for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+        let (before, after) = (entries(old.get(key)), entries(new.get(key)));
+        if before == after {
+            continue;
+        }
+        let cause = origins.definition(&key.0, "ipsets", &key.1, true);
+        let name = format!("+{}", key.1);
+        let text = |entries: &Option<BTreeSet<String>>| entries.as_ref().map(|entries| shortened(entries.iter()));
+        let draft = match (&before, &after) {
+            (Some(before), Some(after)) => {
+                let detail = Some(come_and_gone(before, after));
+                Draft { kind: Kind::Altered, detail, ..draft(&cause, &name, None, None) }
+            }
+            (_, _) => draft(&cause, &name, text(&before), text(&after)),
+        };
+        machines.collector.add(&cause, draft, None);
+    }
+}
+
+/// The entries as they are written; their order means nothing.
+fn entries(ipset: Option<&Ipset>) -> Option<BTreeSet<String>> {
+    let entry = |entry: &crate::policy::IpsetEntry| {
+        format!("{}{}", if entry.exclude { "!" } else { "" }, words::reference(&entry.reference))
+    };
+    ipset.map(|ipset| ipset.entries.iter().map(entry).collect())
+}
+
+fn shortened<'e>(entries: impl Iterator<Item = &'e String>) -> String {
+    let entries: Vec<&str> = entries.map(String::as_str).collect();
+    let shown: Vec<&str> = entries.iter().take(ENTRIES).copied().collect();
+    let more = entries.len().saturating_sub(shown.len());
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
+
+/// `adds a, b; removes c`.
+pub(super) fn come_and_gone(before: &BTreeSet<String>, after: &BTreeSet<String>) -> String {
+    let come: Vec<&String> = after.difference(before).collect();
+    let gone: Vec<&String> = before.difference(after).collect();
+    let mut parts = Vec::new();
+    parts.extend((!come.is_empty()).then(|| format!("adds {}", shortened(come.into_iter()))));
+    parts.extend((!gone.is_empty()).then(|| format!("removes {}", shortened(gone.into_iter()))));
+    parts.join("; ")
+}
+
+fn groups(machines: &mut Machines<'_>) {
+    let origins = machines.origins;
+    let (old, new) = (&origins.old.fleet.groups, &origins.new.fleet.groups);
+    for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+        let cause = origins.zone(&ZoneRef::Group(name.clone()));
+        match (old.get(name), new.get(name)) {
+            (Some(before), Some(after)) => {
+                for delta in machines.comparer.groups(before, after).iter() {
+                    machines.delta(delta, &cause, None);
+                }
+            }
+            (before, after) => {
+                let count = |group: &std::sync::Arc<crate::policy::Group>| format!("{} rules", group.rules.len());
+                let draft = draft(&cause, &format!("group {name}"), before.map(count), after.map(count));
+                machines.collector.add(&cause, draft, None);
+            }
+        }
+    }
+}

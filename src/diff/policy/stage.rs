@@ -1,0 +1,123 @@
+//! Stages that no rule stands for: what differs in them, which option explains it, whose doing it is.
+
+use std::collections::BTreeSet;
+
+use crate::net::AddressSet;
+use crate::policy::{Hook, Reference, Stage, ZoneRef, words};
+
+use super::cause::Origins;
+use super::collect::CauseRef;
+use super::machine::Here;
+
+/// A stage that is not the same on both sides, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Difference {
+    pub(super) name: &'static str,
+    pub(super) old: Option<String>,
+    pub(super) new: Option<String>,
+    /// Addresses that came and went.
+    pub(super) detail: Option<String>,
+}
+
+/// The stages of two hooks that differ; rules are compared elsewhere.
+pub(super) fn differences(old: &Hook, new: &Hook) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let names: BTreeSet<&'static str> = old.stages.iter().chain(&new.stages).map(Stage::name).collect();
+    for name in names {
+        let find = |hook: &'_ Hook| hook.stages.iter().position(|stage| stage.name() == name);
+        let stage = |hook: &'_ Hook| -> Option<Stage> { hook.stages.get(find(hook)?).cloned() };
+        let (was, is) = (stage(old), stage(new));
+        if matches!((&was, &is), (Some(Stage::Rules(_)), _) | (_, Some(Stage::Rules(_)))) || was == is {
+            continue;
+        }
+        let (mut before, mut after) = (was.as_ref().map(words::stage), is.as_ref().map(words::stage));
+        let mut detail = None;
+        // The words name only some of the addresses: what counts is what came and went.
+        if let (Some(was), Some(is)) = (&was, &is)
+            && let (Some(set), Some(other)) = (addresses(was), addresses(is))
+            && set != other
+        {
+            (before, after) = (None, None);
+            detail = Some(come_and_gone(set, other));
+        }
+        found.push(Difference { name, old: before, new: after, detail });
+    }
+    found
+}
+
+/// `adds 10.0.0.0/8; removes 192.0.2.1`.
+fn come_and_gone(old: &AddressSet, new: &AddressSet) -> String {
+    let (come, gone) = (new.difference(old), old.difference(new));
+    let mut parts = Vec::new();
+    parts.extend((!come.is_empty()).then(|| format!("adds {}", words::addresses(&come))));
+    parts.extend((!gone.is_empty()).then(|| format!("removes {}", words::addresses(&gone))));
+    parts.join("; ")
+}
+
+/// The addresses that a stage is about.
+fn addresses(stage: &Stage) -> Option<&AddressSet> {
+    match stage {
+        Stage::Blacklist { set, .. } => Some(set),
+        Stage::Smurfs { sources, .. } => Some(sources),
+        Stage::Management { peers, .. } => Some(peers),
+        Stage::Noise { broadcast, .. } => Some(broadcast),
+        Stage::OtherFrames
+        | Stage::StackedVlan
+        | Stage::Loopback
+        | Stage::MacFilter
+        | Stage::IpFilter
+        | Stage::Layer2(_)
+        | Stage::Arp
+        | Stage::Conntrack { .. }
+        | Stage::TcpFlags { .. }
+        | Stage::Igmp
+        | Stage::Dhcp
+        | Stage::RouterAdvertisements
+        | Stage::NeighbourDiscovery(_)
+        | Stage::Rules(_)
+        | Stage::Corosync(_)
+        | Stage::Policy { .. } => None,
+    }
+}
+
+/// Whether an option of the machine that changed says all there is to say of it.
+pub(super) fn explained(stage: &str, changed: &BTreeSet<&'static str>) -> bool {
+    let options: &[&str] = match stage {
+        "macfilter" => &["macfilter"],
+        "ipfilter" => &["ipfilter"],
+        "layer2_protocols" => &["layer2_protocols"],
+        "dhcp" => &["dhcp"],
+        "ndp" | "radv" => &["ndp", "radv"],
+        "conntrack" => &["nf_conntrack_allow_invalid"],
+        "nosmurfs" => &["nosmurfs", "smurf_log_level"],
+        "tcpflags" => &["tcpflags", "tcp_flags_log_level"],
+        "noise" | "policy" => {
+            &["policy_in", "policy_out", "policy_forward", "log_level_in", "log_level_out", "log_level_forward"]
+        }
+        "blacklist" => &["log_level_in"],
+        "ebtables" | "arp" | "stacked-vlan" => &["ebtables"],
+        // The firewall on or off takes all stages with it.
+        _ => &[],
+    };
+    changed.contains("enable") || options.iter().any(|option| changed.contains(option))
+}
+
+/// Whose doing it is that a stage differs where no option does.
+pub(super) fn cause(origins: &Origins<'_>, here: &Here<'_>, stage: &str) -> CauseRef {
+    let ipset = |name: &str| {
+        let zones = here.new_path.iter().chain(here.old_path).cloned().chain([ZoneRef::Datacenter]);
+        zones.into_iter().find_map(|zone| {
+            let key = (zone.clone(), name.to_owned());
+            let known = origins.old.fleet.ipsets.contains_key(&key) || origins.new.fleet.ipsets.contains_key(&key);
+            let reference = Reference::Ipset(zone, name.to_owned());
+            known.then(|| origins.reference(&reference, &reference)).flatten()
+        })
+    };
+    let edited = || origins.edited_addresses(|_| true);
+    let found = match stage {
+        "blacklist" => ipset("blacklist"),
+        "management" => ipset("management").filter(|cause| cause.status != crate::diff::report::Status::Unchanged),
+        _ => None,
+    };
+    found.or_else(edited).unwrap_or_else(|| origins.zone(here.machine))
+}
