@@ -49,6 +49,12 @@ pub fn parse_ethertype(text: &str) -> Result<u16, String> {
     number.filter(|number| *number >= 0x0600).ok_or_else(|| format!("unknown ethertype `{text}`"))
 }
 
+/// The name of a number, where it has one.
+#[must_use]
+pub fn ethertype_name(number: u16) -> Option<&'static str> {
+    NAMES.iter().find(|(_, known)| *known == number).map(|(name, _)| *name)
+}
+
 /// Every name that [`parse_ethertype`] takes.
 pub fn ethertype_names() -> impl Iterator<Item = &'static str> {
     NAMES.iter().map(|(name, _)| *name)

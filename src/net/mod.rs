@@ -15,7 +15,7 @@ mod ranges;
 mod sysctl;
 
 pub use address::{AddressSet, Family, Interface as InterfaceAddress, parse_address_range, parse_prefix};
-pub use ethertype::{ethertype_names, parse_ethertype};
+pub use ethertype::{ethertype_name, ethertype_names, parse_ethertype};
 pub use flags::TcpFlags;
 pub use icmp::{IcmpType, icmp_type_names};
 pub use mac::Mac;

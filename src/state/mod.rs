@@ -7,6 +7,8 @@
 pub mod corosync;
 pub mod fw;
 pub mod guest_conf;
+pub mod ipset;
+pub mod iptables;
 pub mod ruleset;
 pub mod sysctl;
 

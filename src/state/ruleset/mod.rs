@@ -69,7 +69,8 @@ pub struct Table {
 /// A chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
-    /// Where packets come into it; none for a chain that only rules lead to.
+    /// Where packets come into it; none for a chain that only rules lead to. In ebtables every chain has one, since those
+    /// that rules lead to have a policy too.
     pub base: Option<Base>,
     /// In order.
     pub rules: Vec<Rule>,
@@ -82,7 +83,7 @@ pub struct Chain {
 pub struct Base {
     /// nft: `filter hook input priority 0`, the priority as a number. Else empty: the chain's name says it.
     pub hook: String,
-    /// What becomes of packets that reach the end: accept, or drop.
+    /// What becomes of packets that reach the end: accept, or drop; of an ebtables chain that rules lead to also return.
     pub policy: Verdict,
 }
 
@@ -92,7 +93,8 @@ pub struct Rule {
     /// All must hold. Sorted, each once: their order means nothing.
     pub tests: Vec<Test>,
     /// What it does besides its verdict, and what it asks that changes with each packet (limits, meters): in the order
-    /// in which the kernel does it, each in its one spelling.
+    /// in which the kernel does it, each in its one spelling. A test behind one that counts is here as well: it is asked
+    /// of counted packets alone. So is what fwc does not know, since it may count.
     pub statements: Vec<String>,
     /// What becomes of the packet.
     pub verdict: Verdict,
@@ -102,7 +104,7 @@ pub struct Rule {
     pub span: Span,
 }
 
-/// One condition: `-p tcp` is (`-p`, `6`), `ip saddr != 10.0.0.0/8` is (`ip saddr`, not, `10.0.0.0/8`).
+/// One condition: `-p 6` is (`-p`, `tcp`), `ip saddr != 10.0.0.0/8` is (`ip saddr`, not, `10.0.0.0/8`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Test {
     /// What is looked at, in its one spelling.
