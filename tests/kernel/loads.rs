@@ -9,11 +9,8 @@ use super::{common, gaps, namespace, tables};
 fn restores(file: &str, program: &str, list: &str) {
     let mut wrong = Vec::new();
     for host in with(file) {
-        let meant = tables::parse(&host.read(file));
-        assert!(
-            meant.values().any(|chains| chains.values().any(|chain| !chain.rules.is_empty())),
-            "{file} says nothing"
-        );
+        let meant = tables::parse(&host.read(file), file);
+        assert!(meant.rule_count() > 0, "{file} says nothing");
         let sets =
             if host.has("ipset.rules") { "ipset restore < ipset.rules; ipset restore < ipset.rules; " } else { "" };
         let shared = host.read(file).contains("--noflush");
@@ -21,7 +18,7 @@ fn restores(file: &str, program: &str, list: &str) {
         let script = format!("{sets}{program} {flag}< {file}; {program} {flag}< {file}; {list}");
         match namespace::try_run(&host.folder, &script) {
             Ok(listing) => {
-                let found = tables::differences(&meant, &tables::parse(&listing));
+                let found = tables::differences(&meant, &tables::parse(&listing, program));
                 wrong.extend(found.into_iter().map(|text| format!("{} {file}, {program}: {text}", host.name)));
             }
             Err(said) => wrong.push(format!("{} {file}: {program} fails: {said}", host.name)),
@@ -73,13 +70,13 @@ fn ipset_sets_hold_what_the_file_says() {
 fn a_changed_line_is_seen() {
     let host = with("iptables.rules")[0];
     let text = host.read("iptables.rules");
-    let meant = tables::parse(&text);
+    let meant = tables::parse(&text, "iptables");
     let victim = text.lines().rfind(|line| line.starts_with("-A") && line.ends_with("-j ACCEPT")).expect("an accept");
     let changed = text.replacen(victim, &victim.replace("-j ACCEPT", "-j DROP"), 1);
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("changed"), changed).expect("a file");
     let listing = namespace::run(folder.path(), "iptables-legacy-restore changed; iptables-legacy-save");
-    assert!(!tables::differences(&meant, &tables::parse(&listing)).is_empty());
+    assert!(!tables::differences(&meant, &tables::parse(&listing, "iptables")).is_empty());
 }
 
 /// The inet table whole, the bridge table without what this kernel lacks.

@@ -38,9 +38,9 @@ fn a_corpus_reads_back() {
         ("ebtables.rules", "ebtables-nft"),
     ];
     for (file, program) in tables {
-        let meant = tables::parse(&fs::read_to_string(folder.join(file)).expect("the corpus"));
+        let meant = tables::parse(&fs::read_to_string(folder.join(file)).expect("the corpus"), program);
         let listing = namespace::run(&folder, &format!("{program}-restore < {file}; {program}-save"));
-        let found = tables::differences(&meant, &tables::parse(&listing));
+        let found = tables::differences(&meant, &tables::parse(&listing, program));
         assert!(found.is_empty(), "{program}: {}", found.join("\n"));
     }
     let meant = script::parse(&fs::read_to_string(folder.join("script.nft")).expect("the corpus"));
