@@ -1,0 +1,93 @@
+//! Conditions that another one means already.
+//!
+//! `tcp dport 22` asks for TCP, `ip saddr 10.0.0.1` for IPv4: nft writes both for the kernel and leaves them out of its listings.
+
+use super::key::Uses;
+use crate::state::ruleset::{Test, Value};
+
+/// The family whose packets alone a rule sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Network {
+    V4,
+    V6,
+}
+
+/// A condition with the headers that it reads.
+pub(super) type Asked = (Test, Uses);
+
+/// Transport headers, and the protocol that each means.
+const TRANSPORT: &[(&str, &str)] = &[
+    ("tcp", "6"),
+    ("udp", "17"),
+    ("icmp", "1"),
+    ("icmpv6", "58"),
+    ("igmp", "2"),
+    ("sctp", "132"),
+    ("dccp", "33"),
+    ("udplite", "136"),
+    ("esp", "50"),
+    ("ah", "51"),
+    ("comp", "108"),
+];
+
+fn is(test: &Test, keys: &[&str], value: &str) -> bool {
+    !test.negated && keys.contains(&&*test.key) && matches!(&test.value, Value::One(one) if one == value)
+}
+
+impl Network {
+    pub(super) const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The words that ask for it, and the headers and protocols that mean it.
+    const fn words(self) -> (&'static str, &'static str, &'static [&'static str], &'static str) {
+        match self {
+            Self::V4 => ("ipv4", "0x0800", &["ip", "icmp", "igmp"], "1"),
+            Self::V6 => ("ipv6", "0x86dd", &["ip6", "icmpv6"], "58"),
+        }
+    }
+
+    /// Whether a test asks for nothing but this family.
+    fn is_asked(self, test: &Test) -> bool {
+        let (family, ethertype, _, _) = self.words();
+        is(test, &["meta nfproto"], family) || is(test, &["meta protocol", "ether type"], ethertype)
+    }
+
+    /// Whether some conditions let this family alone through.
+    pub(super) fn is_meant(self, tests: &[Asked]) -> bool {
+        let (_, _, headers, _) = self.words();
+        tests.iter().any(|(test, uses)| self.is_asked(test) || headers.iter().any(|header| uses.has(header)))
+    }
+
+    /// Leaves out the question for this family.
+    pub(super) fn leave_out(self, tests: &mut Vec<Asked>) {
+        tests.retain(|(test, _)| !self.is_asked(test));
+    }
+}
+
+/// Leaves out the question for TCP.
+pub(super) fn leave_out_tcp(tests: &mut Vec<Asked>) {
+    tests.retain(|(test, _)| !is(test, &["meta l4proto"], "6"));
+}
+
+/// Leaves out what the others mean, or what stands behind them without another statement between, which reads `next`.
+pub(super) fn leave_out(tests: &mut Vec<Asked>, next: Uses) {
+    let uses = tests.iter().fold(next, |uses, (_, more)| uses.and(*more));
+    for network in Network::BOTH {
+        let (_, _, headers, number) = network.words();
+        // A listing (nft 1.0.6) loses the family beside ICMP's number; the kernel keeps it.
+        let messages = tests.iter().any(|(test, _)| is(test, &["meta l4proto"], number));
+        if messages || headers.iter().any(|header| uses.has(header)) {
+            network.leave_out(tests);
+        }
+    }
+    for (header, number) in TRANSPORT {
+        if uses.has(header) {
+            tests.retain(|(test, _)| !is(test, &["meta l4proto"], number));
+        }
+    }
+    if uses.has("arp") {
+        tests.retain(|(test, _)| !is(test, &["meta protocol", "ether type"], "0x0806"));
+    }
+    if uses.has("vlan") {
+        tests.retain(|(test, _)| !is(test, &["ether type"], "0x8100"));
+    }
+}

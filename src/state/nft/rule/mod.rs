@@ -1,0 +1,241 @@
+//! One rule in its one spelling.
+//!
+//! In: the tokens of a rule. Out: the [`Rule`], with numbers for names, defaults spelled out, and without conditions that
+//! another one implies. Promise: two equal rules are listed alike by nft; what is not known here stays as it is written,
+//! among the statements.
+//!
+//! A listing (nft 1.0.6, in both its forms) does not tell all that the kernel holds: beside `reject with tcp reset` it leaves the
+//! family out, and so it does beside `meta l4proto icmp`. Rules that differ in that alone are equal here.
+
+mod implied;
+mod key;
+mod statement;
+mod test;
+
+use std::collections::BTreeMap;
+
+use super::element;
+use super::token::{Cursor, Mark, Token, join};
+use crate::diagnostic::Span;
+use crate::state::ruleset::{Rule, Test, Verdict};
+use implied::{Asked, Network};
+use key::Uses;
+
+/// Words that begin a part of a rule and stand in no key or value.
+const STARTS: &[&str] = &[
+    "accept", "drop", "return", "continue", "jump", "goto", "reject", "queue", "counter", "comment", "log", "limit",
+    "quota", "notrack", "meter", "xt",
+];
+
+/// Statements that end a rule, and that no other part here has a place for.
+const ENDS: &[&str] = &["queue", "snat", "dnat", "masquerade", "redirect", "fwd"];
+
+/// A rule of a table of this family.
+pub(super) fn read(family: &str, tokens: &[Token<'_>], span: Span) -> Rule {
+    let mut draft = Draft::default();
+    let mut cursor = Cursor::new(tokens);
+    while !cursor.is_done() {
+        draft.part(&mut cursor);
+    }
+    draft.finish(family, span)
+}
+
+/// A part of a rule that stands in an order.
+#[derive(Debug)]
+enum Part {
+    Test(Test, Uses),
+    Statement(String, Uses),
+}
+
+#[derive(Debug, Default)]
+struct Draft {
+    parts: Vec<Part>,
+    verdict: Option<Verdict>,
+    /// What the verdict looks at.
+    uses: Uses,
+    comment: Option<std::sync::Arc<str>>,
+}
+
+impl Draft {
+    /// Reads the next part, of at least one token.
+    fn part(&mut self, cursor: &mut Cursor<'_, '_>) {
+        if let Some(verdict) = element::simple_verdict(cursor) {
+            return self.decide(verdict);
+        }
+        match cursor.bare(0) {
+            "comment" => {
+                cursor.skip(1);
+                self.comment = cursor.text().map(Into::into);
+            }
+            "reject" => {
+                let verdict = statement::reject(cursor);
+                self.decide(verdict);
+            }
+            end if ENDS.contains(&end) => {
+                let verdict = Verdict::Other(statement::written(cursor));
+                self.decide(verdict);
+            }
+            _ => match statement::read(cursor) {
+                Some(Some((text, uses))) => self.parts.push(Part::Statement(text, uses)),
+                Some(None) => {}
+                None => self.expression(cursor),
+            },
+        }
+    }
+
+    /// A match, a verdict by map, or a change of what the key names.
+    fn expression<'a, 't>(&mut self, cursor: &mut Cursor<'a, 't>) {
+        let Some(key) = key::read(cursor) else {
+            self.parts.push(Part::Statement(statement::written(cursor), Uses::default()));
+            return;
+        };
+        if cursor.take(&["set"]) {
+            let text = statement::change(&key, cursor);
+            self.parts.push(Part::Statement(text, key.uses));
+        } else if cursor.take(&["vmap"]) {
+            self.uses = self.uses.and(key.uses);
+            let verdict = by_map(&key, cursor);
+            self.decide(verdict);
+        } else {
+            let test = test::read(&key, cursor);
+            self.parts.push(Part::Test(test, key.uses));
+        }
+    }
+
+    /// A verdict; one behind another keeps the first in its place.
+    fn decide(&mut self, verdict: Verdict) {
+        if let Some(before) = self.verdict.replace(verdict) {
+            self.parts.push(Part::Statement(before.to_string(), Uses::default()));
+        }
+    }
+
+    fn finish(self, family: &str, span: Span) -> Rule {
+        let Self { parts, verdict, uses, comment } = self;
+        let mut verdict = verdict.unwrap_or(Verdict::Continue);
+        let (mut groups, mut statements) = (vec![Vec::<Asked>::new()], Vec::new());
+        for part in parts {
+            match part {
+                Part::Test(test, uses) => {
+                    if let Some(group) = groups.last_mut() {
+                        group.push((respelled(family, test), uses));
+                    }
+                }
+                Part::Statement(text, uses) => {
+                    statements.push((text, uses));
+                    groups.push(Vec::new());
+                }
+            }
+        }
+        let meant = |network: Network| groups.iter().any(|group| network.is_meant(group));
+        let network = match family {
+            "ip" => Some(Network::V4),
+            "ip6" => Some(Network::V6),
+            _ => Network::BOTH.into_iter().find(|network| meant(*network)),
+        };
+        if let Verdict::Reject(answer) = &mut verdict {
+            *answer = statement::answer(answer, network);
+            leave_out_of_reject(answer, &mut groups);
+        }
+        let mut next: Vec<Uses> = statements.iter().map(|(_, uses)| *uses).collect();
+        next.push(uses);
+        for (group, next) in groups.iter_mut().zip(next) {
+            implied::leave_out(group, next);
+        }
+        let mut groups = groups.into_iter().map(|group| {
+            let mut tests: Vec<Test> = group.into_iter().map(|(test, _)| test).collect();
+            tests.sort();
+            tests.dedup();
+            tests
+        });
+        let tests = groups.next().unwrap_or_default();
+        // A condition behind a statement does not hold for that statement: it keeps its place.
+        let statements = statements
+            .into_iter()
+            .zip(groups)
+            .flat_map(|((text, _), behind)| {
+                std::iter::once(text).chain(behind.into_iter().map(|test| test.to_string()))
+            })
+            .collect();
+        Rule { tests, statements, verdict, comment, span }
+    }
+}
+
+/// Leaves out what an answer means: nft asks for its family, or for TCP, before all else of the rule.
+fn leave_out_of_reject(answer: &str, groups: &mut [Vec<Asked>]) {
+    let networks: &[Network] = match answer.split(' ').next() {
+        Some("icmp") => &[Network::V4],
+        Some("icmpv6") => &[Network::V6],
+        Some("tcp") => {
+            if let Some(first) = groups.first_mut() {
+                implied::leave_out_tcp(first);
+            }
+            // This one it leaves out of a listing, though the answer does not mean it.
+            if let Some(last) = groups.last_mut() {
+                Network::BOTH.into_iter().for_each(|network| network.leave_out(last));
+            }
+            return;
+        }
+        _ => return,
+    };
+    let last = groups.len().saturating_sub(1);
+    for (_, group) in groups.iter_mut().enumerate().filter(|(index, _)| *index == 0 || *index == last) {
+        networks.iter().for_each(|network| network.leave_out(group));
+    }
+}
+
+/// Two keys that ask the same in a family, as one.
+fn respelled(family: &str, mut test: Test) -> Test {
+    let key = match (family, &*test.key, &test.value) {
+        ("ip", "ip protocol", _) => "meta l4proto",
+        ("inet", "meta protocol", crate::state::ruleset::Value::One(value)) => {
+            let name = match value.as_str() {
+                "0x0800" => "ipv4",
+                "0x86dd" => "ipv6",
+                _ => return test,
+            };
+            test.value = crate::state::ruleset::Value::One(name.into());
+            "meta nfproto"
+        }
+        (_, _, _) => return test,
+    };
+    test.key = key.into();
+    test
+}
+
+/// `vmap @name`, `vmap { … }`.
+fn by_map(key: &key::Key<'_, '_>, cursor: &mut Cursor<'_, '_>) -> Verdict {
+    if cursor.bare(0) == "{" {
+        let elements: BTreeMap<String, Verdict> = element::pairs(&key.kinds, cursor.braces())
+            .into_iter()
+            .map(|(value, verdict)| (value, element::verdict(&verdict)))
+            .collect();
+        return Verdict::Inline { key: key.whole(), elements };
+    }
+    let map = cursor.text().unwrap_or_default();
+    Verdict::Map { key: key.whole(), map: map.strip_prefix('@').unwrap_or(map).into() }
+}
+
+/// Whether a token begins another part of the rule.
+fn is_start(token: &Token<'_>) -> bool {
+    token.mark == Mark::Bare && STARTS.contains(&&*token.text)
+}
+
+/// Tokens as they are written, sets in the order of their elements.
+fn verbatim(tokens: &[Token<'_>]) -> String {
+    let mut text = String::new();
+    let mut cursor = Cursor::new(tokens);
+    while let Some(token) = cursor.peek() {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        if token.is("{") {
+            let mut elements: Vec<String> = element::split(cursor.braces()).map(join).collect();
+            elements.sort();
+            text.extend(["{ ", &elements.join(", "), " }"]);
+        } else {
+            text.push_str(&join(std::slice::from_ref(token)));
+            cursor.skip(1);
+        }
+    }
+    text
+}
