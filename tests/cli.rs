@@ -381,3 +381,44 @@ fn there_is_a_manual_page_for_every_command() {
         assert!(stdout(&whole).contains(&format!(".TH {name} 1")), "{name}");
     }
 }
+
+#[test]
+fn sysctl_says_who_wins_under_either_program() {
+    let lab = Lab::new();
+    lab.put("fwc.yaml", "{ version: 1, hosts: { a: { addresses: 10.0.0.1/24, targets: sysctl, sysctl: { set: { vm.swappiness: 10 } } } } }");
+    let built = lab.run(&["build", "-o", "out"]);
+    assert_eq!(status(&built), 0, "{}", stderr(&built));
+    let own = fs::read_to_string(lab.at("out/hosts/a/sysctl.d/zz-fwc.conf")).unwrap();
+    let ask = || {
+        let output = lab.run(&["sysctl", "--root", "root", "--format", "json"]);
+        let report: Value = serde_json::from_str(stdout(&output)).unwrap();
+        (status(&output), report)
+    };
+    lab.put("root/etc/sysctl.d/zz-fwc.conf", &format!("# a comment more\n{own}"));
+    let (code, report) = ask();
+    assert_eq!((code, &report["own"]["installed"], &report["losing"]), (0, &Value::from("same"), &Value::from(0)));
+    // An older file at its place is not what wins: the new one is put there.
+    lab.put("root/etc/sysctl.d/zz-fwc.conf", "vm.swappiness = 99\n");
+    let (code, report) = ask();
+    assert_eq!((code, &report["own"]["installed"]), (0, &Value::from("differs")));
+    lab.put("root/etc/sysctl.conf", "\nvm/swappiness = 60\n");
+    let (code, report) = ask();
+    assert_eq!((code, &report["losing"]), (1, &Value::from(1)));
+    let key = report["keys"].as_array().unwrap().iter().find(|key| key["key"] == "vm.swappiness").unwrap();
+    assert_eq!(key["loses"], serde_json::json!(["sysctl --system"]));
+    assert_eq!(key["spec"]["line"], 1);
+    let winner = &key["programs"]["sysctl --system"]["winner"];
+    assert_eq!((&winner["file"], &winner["line"]), (&Value::from("/etc/sysctl.conf"), &Value::from(2)));
+    assert_eq!(key["programs"]["systemd-sysctl"]["value"], "10");
+    // What cannot be read may hold anything: the answer is given, and is no answer.
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        lab.at("root/etc/sysctl.d/pipe.conf"),
+        rustix::fs::FileType::Fifo,
+        0o600.into(),
+        0,
+    )
+    .unwrap();
+    let (code, report) = ask();
+    assert_eq!((code, &report["losing"]), (2, &Value::from(1)));
+}

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// 0: all is well.
     Fine,
-    /// 1: the answer is "no": a difference, a failed test, warnings under `--deny warnings`.
+    /// 1: the answer is "no": a difference, a failed test, a kernel setting that loses, warnings under `--deny warnings`.
     No,
     /// 2: the command could not do its work; a spec with errors included.
     Failed,

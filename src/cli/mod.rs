@@ -13,11 +13,13 @@ pub mod disk;
 mod exit;
 mod failure;
 mod import;
+mod machine;
 mod man;
 mod pipeline;
 pub mod report;
 mod schema;
 mod show;
+mod sysctl;
 mod test;
 mod trace;
 
@@ -58,6 +60,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Show(arguments) => show::run(arguments),
         Command::Trace(arguments) => trace::run(arguments),
         Command::Test(arguments) => test::run(arguments),
+        Command::Sysctl(arguments) => sysctl::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(arguments),

@@ -72,6 +72,9 @@ fn assignment(line: Slice<'_>, number: u32) -> Result<Line<'_>, &'static str> {
     if key.is_empty() {
         return Err("there is no key");
     }
+    if key.contains(char::is_whitespace) {
+        return Err("no key has a blank in it");
+    }
     Ok(Line {
         is_pattern: glob::is_pattern(&key),
         key,

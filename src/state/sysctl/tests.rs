@@ -33,7 +33,7 @@ fn set(files: &[(&str, &str)], key: &str) -> [String; 2] {
 
 #[test]
 fn a_file_is_read_line_by_line() {
-    let text = "# x\n; y\n\n net/ipv4/conf/eth0.1/rp_filter =\t1 2 \r\n-net.ipv4.conf.*.tag=7\n-a.b\n- c.d = 1\nhello\n = 3\n-\nk=a\0b\nx=\n";
+    let text = "# x\n; y\n\n net/ipv4/conf/eth0.1/rp_filter =\t1 2 \r\n-net.ipv4.conf.*.tag=7\n-a.b\n- c.d = 1\nhello\n = 3\n-\nk=a\0b\nx=\nsysctl -w a=1\n";
     let file = read(FileId(0), text);
     let lines: Vec<_> = file
         .lines
@@ -55,7 +55,7 @@ fn a_file_is_read_line_by_line() {
     let mut sources = SourceMap::default();
     sources.add("x.conf", text);
     let unread: Vec<_> = file.unread.iter().map(|line| sources.slice(line.span)).collect();
-    assert_eq!(unread, ["hello", "= 3", "-", "k=a\0b"]);
+    assert_eq!(unread, ["hello", "= 3", "-", "k=a\0b", "sysctl -w a=1"]);
 }
 
 /// The folders of a Proxmox VE node, as `sysctl --system` and `systemd-sysctl` of Debian 12 name them when they run.
