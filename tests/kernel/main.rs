@@ -21,6 +21,7 @@ mod hosts;
 mod loads;
 mod namespace;
 mod script;
+mod settings;
 mod spellings;
 mod tables;
 

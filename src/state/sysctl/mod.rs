@@ -14,6 +14,7 @@
 //! | a hidden file (`.x.conf`) | read | passed over |
 //! | `-key` after `key = 1` | the key is set all the same | the key is not set |
 //! | `- key = 1` (a blank behind the dash) | not set | set |
+//! | `/net/x` or `net..x`, and a pattern for `net.x` | the last of them | the key's own line |
 //!
 //! In both an explicit key wins over a pattern, whatever their order; of two patterns the last wins; `-key` keeps
 //! patterns from the key; a file hides those of the same name in later folders, even if it is empty, a folder or a link

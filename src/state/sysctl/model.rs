@@ -119,6 +119,8 @@ pub struct Assignment {
     pub value: Option<String>,
     /// Whether a failure to set it is passed over in silence.
     pub ignore_failure: bool,
+    /// As of the [`Line`].
+    pub odd_spelling: Option<String>,
     /// Where.
     pub place: Place,
 }
@@ -250,38 +252,42 @@ impl Model {
 
     /// The line that sets a name, twins apart; none where none does.
     fn last(&self, name: &str) -> Option<Last> {
-        if let Some(lines) = self.explicit.get(name) {
+        let explicit = self.explicit.get(name).map(Vec::as_slice);
+        let patterns = self.patterns.iter().filter(|(pattern, _)| glob::matches(pattern, name)).map(|(_, lines)| lines);
+        match self.program {
+            // Every line is written, in its turn; a pattern only where no line, not even an exclusion, is spelled as
+            // the key that it comes upon.
+            Program::Procps => {
+                let explicit = explicit.unwrap_or_default();
+                let is_kept_away = |line: &Assignment| {
+                    explicit.iter().filter_map(|key| self.line(*key)).any(|key| key.odd_spelling == line.odd_spelling)
+                };
+                let patterns =
+                    patterns.flatten().filter(|line| self.line(**line).is_some_and(|line| !is_kept_away(line)));
+                let set = |line: &&usize| self.line(**line).is_some_and(|line| line.value.is_some());
+                let last = explicit.iter().chain(patterns).filter(set).max();
+                last.map(|line| Last { written: *line, line: *line })
+            }
             // An exclusion keeps patterns from the key, wherever it stands.
-            return self.settle(lines);
+            Program::Systemd => match explicit {
+                Some(lines) => self.entry(lines),
+                None => patterns.filter_map(|lines| self.entry(lines)).max_by_key(|last| last.written),
+            },
         }
-        let matching = self.patterns.iter().filter(|(pattern, _)| glob::matches(pattern, name));
-        matching.filter_map(|(_, lines)| self.settle(lines)).max_by_key(|last| last.written)
     }
 
-    /// Of lines about one key or one pattern, the one that is written last.
-    fn settle(&self, lines: &[usize]) -> Option<Last> {
-        match self.program {
-            // Every line is written, in its turn.
-            Program::Procps => {
-                let set = lines.iter().rev().find(|line| self.line(**line).is_some_and(|line| line.value.is_some()));
-                set.map(|line| Last { written: *line, line: *line })
-            }
-            // One table by key: a line with another value moves the key to the table's end, one with the same value
-            // leaves it where it is, and an exclusion is an entry without value.
-            Program::Systemd => {
-                let mut entry: Option<(Last, Option<String>)> = None;
-                for index in lines {
-                    let value = self.line(*index).and_then(|line| line.value.as_deref());
-                    entry = match entry {
-                        Some((last, known)) if known.as_deref() == value => {
-                            Some((Last { line: *index, ..last }, known))
-                        }
-                        Some(_) | None => Some((Last { written: *index, line: *index }, value.map(str::to_owned))),
-                    };
-                }
-                entry.and_then(|(last, value)| value.map(|_| last))
-            }
+    /// The entry of a key or pattern in systemd's table: a line with another value moves it to the table's end, one with
+    /// the same value leaves it where it is, and an exclusion is an entry without value.
+    fn entry(&self, lines: &[usize]) -> Option<Last> {
+        let mut entry: Option<(Last, Option<&str>)> = None;
+        for index in lines {
+            let value = self.line(*index).and_then(|line| line.value.as_deref());
+            entry = match entry {
+                Some((last, known)) if known == value => Some((Last { line: *index, ..last }, known)),
+                Some(_) | None => Some((Last { written: *index, line: *index }, value)),
+            };
         }
+        entry.and_then(|(last, value)| value.map(|_| last))
     }
 }
 
@@ -292,6 +298,7 @@ fn assignment(line: Line<'_>, path: &str, leads_to: Option<&String>, file: FileI
         is_pattern: line.is_pattern,
         value: line.value.map(|value| value.value.to_owned()),
         ignore_failure: line.ignore_failure,
+        odd_spelling: line.odd_spelling,
         place,
     }
 }

@@ -30,6 +30,9 @@ pub struct Line<'t> {
     pub ignore_failure: bool,
     /// Whether procps takes it: not with a blank behind the dash.
     pub procps_takes_it: bool,
+    /// Where parts of the key are empty (`/net/ipv4`, `net..ipv4`): its separators, with `x` for each part. procps
+    /// compares such a spelling letter by letter when it looks whether a key keeps patterns away.
+    pub odd_spelling: Option<String>,
     /// The line's number, from 1.
     pub number: u32,
     /// The line, without the space around it.
@@ -81,7 +84,18 @@ fn assignment(line: Slice<'_>, number: u32) -> Result<Line<'_>, &'static str> {
         value,
         ignore_failure: dash && value.is_some(),
         procps_takes_it: !name.text.starts_with(char::is_whitespace) || !dash,
+        odd_spelling: odd_spelling(name.trim().text),
         number,
         span: line.span(),
     })
+}
+
+fn odd_spelling(key: &str) -> Option<String> {
+    let separator = key.chars().find(|c| matches!(c, '.' | '/'))?;
+    let mut parts = key.split(separator);
+    if !parts.any(str::is_empty) {
+        return None;
+    }
+    let shape = key.split(separator).map(|part| if part.is_empty() { "" } else { "x" });
+    Some(shape.collect::<Vec<_>>().join("/"))
 }
