@@ -38,7 +38,7 @@ mod probes;
 mod random;
 mod reload;
 mod run;
-#[path = "../kernel/script/mod.rs"]
+#[path = "../kernel/script.rs"]
 mod script;
 mod session;
 mod specs;

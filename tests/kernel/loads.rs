@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::hosts::{LOAD, SEPARATOR, compare, hosts, with};
-use super::{common, gaps, namespace, tables};
+use super::{common, gaps, namespace, script, tables};
 
 /// Loads a file twice with `load`, lists with `list`, and compares with what the file says.
 fn restores(file: &str, program: &str, list: &str) {
@@ -92,6 +92,24 @@ fn nft() {
                 wrong.extend(compare(&text, &output).into_iter().map(|text| format!("{} fwc.nft: {text}", host.name)));
             }
             Err(said) => wrong.push(format!("{} fwc.nft: {said}", host.name)),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// All that nft can list a ruleset as says the same.
+#[test]
+fn nft_in_every_form() {
+    let mut wrong = Vec::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    for host in with("fwc.nft") {
+        let (text, _) = gaps::strip(&host.read("fwc.nft"));
+        fs::write(folder.path().join("fwc.nft"), &text).expect("a file");
+        let meant = script::parse(&text);
+        for form in ["", "-a", "-s", "-n", "-y", "-j"] {
+            let listing = namespace::run(folder.path(), &format!("nft -f fwc.nft; nft {form} list ruleset"));
+            let found = script::differences(&meant, &script::parse(&listing));
+            wrong.extend(found.into_iter().map(|text| format!("{} nft {form}: {text}", host.name)));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

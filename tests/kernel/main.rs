@@ -22,7 +22,6 @@ mod loads;
 mod namespace;
 mod script;
 mod settings;
-mod spellings;
 mod tables;
 
 use std::fs;
@@ -45,7 +44,10 @@ fn a_corpus_reads_back() {
         assert!(found.is_empty(), "{program}: {}", found.join("\n"));
     }
     let meant = script::parse(&fs::read_to_string(folder.join("script.nft")).expect("the corpus"));
-    let listing = namespace::run(&folder, "nft -f script.nft; nft -s -y -p list ruleset");
-    let found = script::differences(&meant, &script::parse(&listing));
-    assert!(found.is_empty(), "nft: {}", found.join("\n"));
+    // As text with more and less in it, and as JSON.
+    for form in ["-s -y -p", "-a", "-n", "-j"] {
+        let listing = namespace::run(&folder, &format!("nft -f script.nft; nft {form} list ruleset"));
+        let found = script::differences(&meant, &script::parse(&listing));
+        assert!(found.is_empty(), "nft {form}: {}", found.join("\n"));
+    }
 }

@@ -147,13 +147,15 @@ pub(super) fn bits(kind: Kind, tokens: &[Token<'_>]) -> Option<u64> {
     names.try_fold(0, |bits, name| Some(bits | kind.number(&name.text)?))
 }
 
-/// The values of a set without data, merged where they touch.
+/// The values of a set without data: merged where they touch, or one by one where they have names.
 pub(super) fn merged(kind: Kind, mut parts: Vec<Part>) -> BTreeSet<String> {
+    if !kind.is_ordered() {
+        return parts.iter().flat_map(each).map(|part| part.show(kind)).collect();
+    }
     parts.sort_unstable();
     let mut found: Vec<Part> = Vec::with_capacity(parts.len());
     for next in parts {
-        if kind.is_ordered()
-            && let Part::Run(class, low, high) = &next
+        if let Part::Run(class, low, high) = &next
             && let Some(Part::Run(before, _, end)) = found.last_mut()
             && before == class
             && *low <= end.saturating_add(1)
@@ -164,6 +166,16 @@ pub(super) fn merged(kind: Kind, mut parts: Vec<Part>) -> BTreeSet<String> {
         }
     }
     found.iter().map(|part| part.show(kind)).collect()
+}
+
+/// Each value of a short run of numbers.
+fn each(part: &Part) -> Vec<Part> {
+    match part {
+        Part::Run(Class::Number, low, high) if high - low < 256 => {
+            (*low..=*high).map(|value| Part::Run(Class::Number, value, value)).collect()
+        }
+        Part::Run(_, _, _) | Part::Text(_) => vec![part.clone()],
+    }
 }
 
 /// What stands between commas outside of braces.

@@ -18,11 +18,11 @@ pub(super) enum Kind {
     Symbol(Names),
     /// Names of single bits.
     Flags(Names),
-    /// IP protocols.
+    /// IP protocols, by their names.
     Protocol,
     /// Ports.
     Port,
-    /// Ethertypes: four hexadecimal digits.
+    /// Ethertypes: names, or four hexadecimal digits.
     Ethertype,
     /// Marks: hexadecimal.
     Mark,
@@ -119,9 +119,9 @@ impl Kind {
             "tcp_flag" => Self::Flags(TCP_FLAGS),
             "ct_state" => Self::Flags(STATES),
             "ct_status" => Self::Flags(STATUS),
-            "icmp_type" => Self::Decimal(ICMP),
+            "icmp_type" => Self::Symbol(ICMP),
             "icmp_code" => Self::Decimal(ICMP_CODE),
-            "icmpv6_type" => Self::Decimal(ICMPV6),
+            "icmpv6_type" => Self::Symbol(ICMPV6),
             "icmpv6_code" => Self::Decimal(ICMPV6_CODE),
             _ => Self::Plain,
         }
@@ -145,25 +145,23 @@ impl Kind {
 
     /// A number in the one spelling of its kind.
     pub(super) fn show(self, number: u128) -> String {
-        let hexadecimal = |digits: usize| format!("0x{number:0digits$x}");
+        let known = |names: Names| names.iter().find(|(_, one)| u128::from(*one) == number).map(|(name, _)| *name);
         match self {
-            Self::Name | Self::Plain | Self::Decimal(_) | Self::Protocol | Self::Port => number.to_string(),
-            Self::Symbol(names) => names
-                .iter()
-                .find(|(_, known)| u128::from(*known) == number)
-                .map_or_else(|| number.to_string(), |(name, _)| (*name).to_owned()),
+            Self::Name | Self::Plain | Self::Decimal(_) | Self::Port => number.to_string(),
+            Self::Symbol(names) => known(names).map_or_else(|| number.to_string(), str::to_owned),
             Self::Flags(names) => flags(names, number),
-            Self::Ethertype => hexadecimal(4),
+            Self::Protocol => u8::try_from(number).map_or_else(|_| number.to_string(), |it| Protocol(it).to_string()),
+            Self::Ethertype => known(ETHERTYPES).map_or_else(|| format!("0x{number:04x}"), str::to_owned),
             Self::Mark if number == 0 => "0".into(),
-            Self::Mark => hexadecimal(1),
+            Self::Mark => format!("0x{number:x}"),
         }
     }
 
-    /// Whether its values count on, so that neighbours make a range.
+    /// Whether its values count on, so that neighbours make a range; else each stands for itself.
     pub(super) const fn is_ordered(self) -> bool {
         match self {
-            Self::Name | Self::Symbol(_) | Self::Flags(_) => false,
-            Self::Plain | Self::Decimal(_) | Self::Protocol | Self::Port | Self::Ethertype | Self::Mark => true,
+            Self::Name | Self::Symbol(_) | Self::Flags(_) | Self::Protocol | Self::Ethertype => false,
+            Self::Plain | Self::Decimal(_) | Self::Port | Self::Mark => true,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What nft lists: `nft list ruleset` as text (also with `-s`, `-a`, `-n`, `-y`) and as JSON (`-j`), and the scripts
 //! that fwc writes.
 //!
-//! In: a text. Out: a [`Ruleset`](super::ruleset::Ruleset) with one spelling for one meaning: names are numbers, values
-//! that touch are ranges, conditions that others imply and defaults are gone. Promise: a listing equals the script that was loaded, in
-//! both of its forms; what is not known stays as it is written, so it can only differ.
+//! In: a text. Out: a [`Ruleset`](super::ruleset::Ruleset) with one spelling for one meaning: numbers that have names are
+//! names (but for ports, marks and codes), values that touch are ranges, conditions that others imply and defaults are
+//! gone. Promise: a listing equals the script that was loaded, in both of its forms; what is not known stays as it is
+//! written, so it can only differ.
 //!
 //! [`token`] knows the words, [`block`] tables and what is in them, [`rule`] one rule, [`element`] values, [`kind`] their names.
 //! JSON is translated to the words of the text form and read as these are, so that there is one reader of rules.

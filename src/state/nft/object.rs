@@ -244,10 +244,10 @@ pub(super) fn helper_type(kind: &str) -> String {
     format!("type {kind}")
 }
 
-/// `protocol 6` of a conntrack helper.
+/// `protocol tcp` of a conntrack helper.
 pub(super) fn helper_protocol(name: &str) -> String {
     let number = Kind::Protocol.number(name);
-    format!("protocol {}", number.map_or_else(|| name.to_owned(), |number| number.to_string()))
+    format!("protocol {}", number.map_or_else(|| name.to_owned(), |number| Kind::Protocol.show(number.into())))
 }
 
 /// `25 mbytes` in bytes.

@@ -70,7 +70,10 @@ pub(super) fn tokens<'t>(file: FileId, text: &'t str, unread: &mut Vec<Unread>) 
         if let Some(after) = rest.strip_prefix("\\\n").or_else(|| rest.strip_prefix("\\\r\n")) {
             rest = after;
         } else if let Some(after) = rest.strip_prefix(['\n', ';']) {
-            push(Mark::End, "", after);
+            // One end after another says no more than one.
+            if !found.last().is_some_and(Token::is_end) {
+                found.push(Token { mark: Mark::End, text: Cow::Borrowed(""), place: (start, at(after)) });
+            }
             rest = after;
         } else if first.is_whitespace() {
             rest = rest.trim_start_matches(|c: char| c.is_whitespace() && c != '\n');

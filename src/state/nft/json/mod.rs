@@ -143,15 +143,20 @@ fn flags(table: &mut Table, family: &str, inside: &Map<String, Value>) {
 }
 
 fn chain(table: &mut Table, inside: &Map<String, Value>, span: Span) {
+    const KNOWN: &[&str] = &["family", "table", "name", "handle", "comment", "type", "hook", "prio", "policy", "dev"];
     let mut chain = Chains::new(span);
     let hook = text(inside, "hook");
+    let mut words = String::new();
     if !hook.is_empty() {
-        let mut words = format!("{} hook {hook} priority {}", text(inside, "type"), number(inside, "prio"));
+        words = format!("{} hook {hook} priority {}", text(inside, "type"), number(inside, "prio"));
         if let Some(device) = inside.get("dev") {
             words.extend([" device ", &device.as_str().map_or_else(|| device.to_string(), str::to_owned)]);
         }
-        chain.hook = Some(words);
     }
+    for (key, value) in inside.iter().filter(|(key, _)| !KNOWN.contains(&key.as_str())) {
+        words.extend([" ", key, " ", &value.to_string()]);
+    }
+    chain.hook = (!words.is_empty()).then_some(words);
     let policy = text(inside, "policy");
     if !policy.is_empty() {
         let mut words = Words::default();
@@ -204,12 +209,17 @@ fn set(table: &mut Table, is_map: bool, inside: &Map<String, Value>, span: Span)
         make(&mut words);
         definition.line(&words.tokens);
     };
-    let types = |words: &mut Words<'_>, value: &Value| {
-        let types = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-        words.between(types, ".", |words, one| words.bare(one.as_str().unwrap_or_default()));
+    // Newer versions say by which keys a set is typed.
+    let types = |words: &mut Words<'_>, value: &Value| match value.get("typeof") {
+        Some(keys) => words.value(keys),
+        None => {
+            let types = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+            words.between(types, ".", Words::value);
+        }
     };
     line(&|words| {
-        words.bare("type");
+        let by_key = inside.get("type").is_some_and(|value| value.get("typeof").is_some());
+        words.bare(if by_key { "typeof" } else { "type" });
         inside.get("type").into_iter().for_each(|value| types(words, value));
         if let Some(value) = inside.get("map") {
             words.bare(":");

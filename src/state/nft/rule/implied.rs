@@ -17,17 +17,17 @@ pub(super) type Asked = (Test, Uses);
 
 /// Transport headers, and the protocol that each means.
 const TRANSPORT: &[(&str, &str)] = &[
-    ("tcp", "6"),
-    ("udp", "17"),
-    ("icmp", "1"),
-    ("icmpv6", "58"),
-    ("igmp", "2"),
-    ("sctp", "132"),
-    ("dccp", "33"),
-    ("udplite", "136"),
-    ("esp", "50"),
-    ("ah", "51"),
-    ("comp", "108"),
+    ("tcp", "tcp"),
+    ("udp", "udp"),
+    ("icmp", "icmp"),
+    ("icmpv6", "icmpv6"),
+    ("igmp", "igmp"),
+    ("sctp", "sctp"),
+    ("dccp", "dccp"),
+    ("udplite", "udplite"),
+    ("esp", "esp"),
+    ("ah", "ah"),
+    ("comp", "ipcomp"),
 ];
 
 fn is(test: &Test, keys: &[&str], value: &str) -> bool {
@@ -40,8 +40,8 @@ impl Network {
     /// The words that ask for it, and the headers and protocols that mean it.
     const fn words(self) -> (&'static str, &'static str, &'static [&'static str], &'static str) {
         match self {
-            Self::V4 => ("ipv4", "0x0800", &["ip", "icmp", "igmp"], "1"),
-            Self::V6 => ("ipv6", "0x86dd", &["ip6", "icmpv6"], "58"),
+            Self::V4 => ("ipv4", "ip", &["ip", "icmp", "igmp"], "icmp"),
+            Self::V6 => ("ipv6", "ip6", &["ip6", "icmpv6"], "icmpv6"),
         }
     }
 
@@ -65,29 +65,29 @@ impl Network {
 
 /// Leaves out the question for TCP.
 pub(super) fn leave_out_tcp(tests: &mut Vec<Asked>) {
-    tests.retain(|(test, _)| !is(test, &["meta l4proto"], "6"));
+    tests.retain(|(test, _)| !is(test, &["meta l4proto"], "tcp"));
 }
 
 /// Leaves out what the others mean, or what stands behind them without another statement between, which reads `next`.
 pub(super) fn leave_out(tests: &mut Vec<Asked>, next: Uses) {
     let uses = tests.iter().fold(next, |uses, (_, more)| uses.and(*more));
     for network in Network::BOTH {
-        let (_, _, headers, number) = network.words();
-        // A listing (nft 1.0.6) loses the family beside ICMP's number; the kernel keeps it.
-        let messages = tests.iter().any(|(test, _)| is(test, &["meta l4proto"], number));
+        let (_, _, headers, protocol) = network.words();
+        // A listing (nft 1.0.6) loses the family beside the protocol ICMP; the kernel keeps it.
+        let messages = tests.iter().any(|(test, _)| is(test, &["meta l4proto"], protocol));
         if messages || headers.iter().any(|header| uses.has(header)) {
             network.leave_out(tests);
         }
     }
-    for (header, number) in TRANSPORT {
+    for (header, protocol) in TRANSPORT {
         if uses.has(header) {
-            tests.retain(|(test, _)| !is(test, &["meta l4proto"], number));
+            tests.retain(|(test, _)| !is(test, &["meta l4proto"], protocol));
         }
     }
     if uses.has("arp") {
-        tests.retain(|(test, _)| !is(test, &["meta protocol", "ether type"], "0x0806"));
+        tests.retain(|(test, _)| !is(test, &["meta protocol", "ether type"], "arp"));
     }
     if uses.has("vlan") {
-        tests.retain(|(test, _)| !is(test, &["ether type"], "0x8100"));
+        tests.retain(|(test, _)| !is(test, &["ether type"], "8021q"));
     }
 }

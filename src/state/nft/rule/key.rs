@@ -202,9 +202,12 @@ fn words(cursor: &mut Cursor<'_, '_>, count: usize) -> String {
     text
 }
 
+/// How many words such a key has at most.
+const FAR: usize = 32;
+
 /// Words up to one of these, which belongs to them.
 fn up_to<'a>(cursor: &mut Cursor<'a, '_>, last: &[&str]) -> Option<(String, &'a str)> {
-    let at = cursor.rest().iter().position(|token| last.iter().any(|word| token.is(word)))?;
+    let at = cursor.rest().iter().take(FAR).position(|token| last.iter().any(|word| token.is(word)))?;
     Some((words(cursor, at + 1), ""))
 }
 

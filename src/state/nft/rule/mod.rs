@@ -1,6 +1,6 @@
 //! One rule in its one spelling.
 //!
-//! In: the tokens of a rule. Out: the [`Rule`], with numbers for names, defaults spelled out, and without conditions that
+//! In: the tokens of a rule. Out: the [`Rule`], each value in its one spelling, defaults spelled out, and without conditions that
 //! another one implies. Promise: two equal rules are listed alike by nft; what is not known here stays as it is written,
 //! among the statements.
 //!
@@ -189,8 +189,8 @@ fn respelled(family: &str, mut test: Test) -> Test {
         ("ip", "ip protocol", _) => "meta l4proto",
         ("inet", "meta protocol", crate::state::ruleset::Value::One(value)) => {
             let name = match value.as_str() {
-                "0x0800" => "ipv4",
-                "0x86dd" => "ipv6",
+                "ip" => "ipv4",
+                "ip6" => "ipv6",
                 _ => return test,
             };
             test.value = crate::state::ruleset::Value::One(name.into());

@@ -110,7 +110,10 @@ fn plain<'a, 't>(key: &Key<'a, 't>, kind: Kind, operator: Operator, cursor: &mut
             let range = Part::Run(*class, range.0, range.1);
             test(key.whole(), Operator::Equal, Value::One(range.show(kind)))
         }
-        _ => test(key.whole(), operator, Value::One(value.show(kind))),
+        (_, Operator::Implicit | Operator::Equal | Operator::Other, _) => {
+            test(key.whole(), operator, any(element::merged(kind, vec![value])))
+        }
+        (_, _, _) => test(key.whole(), operator, Value::One(value.show(kind))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What cannot be read is named, and the rest is read.
 
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 use super::*;
 
@@ -80,6 +81,21 @@ fn json_cut_off_is_read_as_far_as_it_goes() {
         (r#"{"nftables": [{"delete": {"table": {"family": "inet", "name": "t"}}}]}"#, "only whole tables are read"),
     ] {
         assert_eq!(unread(&read_json(FileId(0), text), text)[0].1, reason, "{text}");
+    }
+}
+
+/// Wherever a listing is cut off, that is said.
+#[test]
+fn every_cut_is_seen() {
+    let begin = forms::TEXT.find("{ # handle 3").expect("a table") + 1;
+    let end = forms::TEXT.trim_end().len();
+    for at in (begin..end).filter(|at| forms::TEXT.is_char_boundary(*at)) {
+        let text = forms::TEXT.split_at(at).0;
+        assert_ne!(read(FileId(0), text).unread, [], "{text}");
+    }
+    for at in 0..forms::JSON.trim_end().len() - 2 {
+        let text = forms::JSON.split_at(at).0;
+        assert_ne!(read_json(FileId(0), text).unread, [], "{text}");
     }
 }
 
@@ -163,6 +179,18 @@ fn pieces() -> impl Strategy<Value = String> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_hole_makes_the_readers_fail(json in any::<bool>(), from in any::<Index>(), to in any::<Index>(), filling in pieces()) {
+        let text = if json { forms::JSON } else { forms::TEXT };
+        let (from, to) = (from.index(text.len()), to.index(text.len()));
+        let (head, tail) = (text.split_at(from.min(to)).0, text.split_at(from.max(to)).1);
+        let text = format!("{head}{filling}{tail}");
+        let ruleset = if json { read_json(FileId(0), &text) } else { read(FileId(0), &text) };
+        for one in ruleset.unread {
+            prop_assert!((one.span.start + one.span.len) as usize <= text.len());
+        }
+    }
 
     #[test]
     fn no_text_makes_the_readers_fail(text in prop_oneof![pieces(), ".{0,200}", pieces().prop_map(|text| format!("table inet t {{ chain c {{ {text}"))]) {

@@ -4,7 +4,7 @@ use super::*;
 use crate::state::ruleset::Verdict;
 
 /// A script, and the listing that nft 1.0.6 makes of it, with what it says of other things left in.
-const TEXT: &str = r#"# Warning: table ip filter is managed by iptables-nft, do not touch!
+pub(super) const TEXT: &str = r#"# Warning: table ip filter is managed by iptables-nft, do not touch!
 table inet fwc { # handle 3
 	set flood { # handle 1
 		type ipv4_addr
@@ -37,7 +37,7 @@ table inet fwc { # handle 3
 }
 "#;
 
-const JSON: &str = r#"{"nftables": [{"metainfo": {"version": "1.0.6", "release_name": "Lester Gooch #5", "json_schema_version": 1}},
+pub(super) const JSON: &str = r#"{"nftables": [{"metainfo": {"version": "1.0.6", "release_name": "Lester Gooch #5", "json_schema_version": 1}},
 {"table": {"family": "inet", "name": "fwc", "handle": 3}},
 {"set": {"family": "inet", "name": "flood", "table": "fwc", "type": "ipv4_addr", "handle": 1, "size": 65535, "flags": ["timeout"], "timeout": 60, "elem": [{"elem": {"val": "10.0.0.1", "expires": 59}}]}},
 {"map": {"family": "inet", "name": "disp", "table": "fwc", "type": "ifname", "handle": 9, "map": "verdict", "elem": [["lo", {"accept": null}], ["tap100i0", {"goto": {"target": "g100"}}]]}},
@@ -102,6 +102,40 @@ fn json_that_has_no_words_differs() {
     differ(&matches(r#"{"meta": {"key": "mark", "new": 1}}"#), &matches(r#"{"meta": {"key": "mark", "new": 2}}"#));
     differ(&matches(r#"{"osf": {"key": "name"}}"#), &matches(r#"{"osf": {"key": "version"}}"#));
     assert_eq!(rule(r#"{"new": 5}"#)[0].verdict, Verdict::Accept);
+}
+
+#[test]
+fn sets_of_newer_versions() {
+    let set = |inside: &str| {
+        let text = format!(r#"{{"nftables": [{{"set": {{"family": "inet", "table": "t", "name": "s", {inside}}}}}]}}"#);
+        table(&listing(&text), "inet", "t").sets["s"].clone()
+    };
+    let typed = set(r#""type": ["ipv4_addr", "inet_service"], "flags": ["interval"], "size": 5"#);
+    let payload =
+        |header: &str, field: &str| format!(r#"{{"payload": {{"protocol": "{header}", "field": "{field}"}}}}"#);
+    let keys = format!("{}, {}", payload("ip", "saddr"), payload("tcp", "dport"));
+    assert_eq!(set(&format!(r#""type": {{"typeof": {{"concat": [{keys}]}}}}"#)), typed);
+    assert_ne!(set(r#""type": "ipv4_addr", "flags": ["dynamic"]"#), set(r#""type": "ipv4_addr""#));
+    assert_ne!(set(r#""type": "ipv4_addr", "new": 1"#), set(r#""type": "ipv4_addr", "new": 2"#));
+}
+
+#[test]
+fn chains_of_json_are_hooked_as_those_of_text() {
+    let chain = |inside: &str| {
+        let text =
+            format!(r#"{{"nftables": [{{"chain": {{"family": "netdev", "table": "t", "name": "c", {inside}}}}}]}}"#);
+        table(&listing(&text), "netdev", "t").chains["c"].clone()
+    };
+    let hooked = r#""type": "filter", "hook": "ingress", "prio": 5, "policy": "drop""#;
+    let text = "table netdev t {\n chain c {\n type filter hook ingress device eth0 priority 5; policy drop;\n }\n}\n";
+    let read = table(&script(text), "netdev", "t").chains["c"].clone();
+    assert_ne!(chain(hooked), read);
+    let base = read.base.expect("a base chain");
+    assert_eq!((base.hook.as_str(), &base.policy), ("filter hook ingress device eth0 priority 5", &Verdict::Drop));
+    assert_ne!(chain(hooked), chain(&hooked.replace("drop", "accept")));
+    assert_ne!(chain(hooked), chain(&hooked.replace('5', "6")));
+    assert_ne!(chain(hooked), chain(&format!(r#"{hooked}, "dev": "eth0""#)));
+    assert_ne!(chain(hooked), chain(&format!(r#"{hooked}, "new": 5"#)));
 }
 
 #[test]
