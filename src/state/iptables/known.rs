@@ -5,8 +5,8 @@ use crate::net::Family;
 use super::options::{Kind, Known, Module};
 
 use Kind::{
-    Encapsulated, Ethertype, Flag, Flags, Icmp, Interface, MaskedMac, Network, Port, Ports, Protocol, Span, Syn, Text,
-    Words,
+    Encapsulated, Ethertype, Flag, Flags, Icmp, Interface, MaskedMac, Network, Pair, Port, Ports, Protocol, Span, Syn,
+    Text, Words,
 };
 use Module::{
     Addrtype, Comment, Connmark, Conntrack, Frame, Hashlimit, Limit, Multiport, Physdev, Pkttype, Range, Rule, Target,
@@ -20,6 +20,7 @@ const fn known(name: &'static str, module: Module, kind: Kind, key: &'static str
 /// iptables and ip6tables; in the order of the names' bytes.
 #[rustfmt::skip]
 pub(super) static PACKETS: &[Known] = &[
+    known("--chunk-types", Transport, Pair, "--chunk-types"),
     known("--comment", Comment, Text, "--comment"),
     known("--ctdir", Conntrack, Text, "--ctdir"),
     known("--ctmask", Target, Text, "--ctmask"),
@@ -34,6 +35,8 @@ pub(super) static PACKETS: &[Known] = &[
     known("--ctreplsrcport", Conntrack, Port, "--ctreplsrcport"),
     known("--ctstate", Conntrack, Words, "--ctstate"),
     known("--ctstatus", Conntrack, Words, "--ctstatus"),
+    known("--dccp-option", Transport, Text, "--dccp-option"),
+    known("--dccp-types", Transport, Words, "--dccp-types"),
     known("--destination", Rule, Network, "-d"),
     known("--destination-port", Transport, Port, "--dport"),
     known("--destination-ports", Multiport, Ports, "--dport"),

@@ -61,6 +61,8 @@ pub(super) enum Kind {
     Flag,
     /// As written.
     Text,
+    /// Two values, as written.
+    Pair,
     /// An interface; a lone `+` is any.
     Interface,
     /// Addresses with a prefix or mask.
@@ -100,7 +102,7 @@ impl Kind {
     pub(super) const fn values(self) -> usize {
         match self {
             Self::Flag | Self::Syn => 0,
-            Self::Flags | Self::Set => 2,
+            Self::Flags | Self::Set | Self::Pair => 2,
             Self::Text
             | Self::Interface
             | Self::Network

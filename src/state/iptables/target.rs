@@ -145,6 +145,7 @@ fn text(name: &str, settings: &[Setting]) -> String {
 /// Settings in their one spelling; gives the target's.
 fn canonical<'n>(program: Program, name: &'n str, settings: &mut Vec<Setting>) -> &'n str {
     if program == Program::Ebtables {
+        frame_target(name, settings);
         return name;
     }
     match name {
@@ -178,6 +179,22 @@ fn canonical<'n>(program: Program, name: &'n str, settings: &mut Vec<Setting>) -
         _ => {}
     }
     name
+}
+
+/// What ebtables' targets do afterwards is spelled out; by default the frame is accepted.
+fn frame_target(name: &str, settings: &mut Vec<Setting>) {
+    for setting in settings.iter_mut() {
+        match setting.name.as_str() {
+            "--to-source" => setting.name = "--to-src".to_owned(),
+            "--to-destination" => setting.name = "--to-dst".to_owned(),
+            _ => {}
+        }
+    }
+    let after = format!("--{name}-target");
+    if settings.iter().all(|setting| setting.name != after) {
+        settings.push(Setting { name: after, values: vec!["ACCEPT".to_owned()] });
+    }
+    sort(settings);
 }
 
 fn sort(settings: &mut [Setting]) {

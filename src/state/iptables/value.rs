@@ -56,7 +56,7 @@ pub(super) fn spell(kind: Kind, values: &[Word<'_>]) -> Option<Value> {
         Kind::Span => one(span(first)),
         Kind::Icmp(family) => one(icmp(family, first)),
         Kind::Mark => one(mark(first)),
-        Kind::Set => one(Some(format!("{first} {second}"))),
+        Kind::Set | Kind::Pair => one(Some(format!("{first} {second}"))),
         Kind::Ethertype => one(ethertype(first)),
         Kind::Encapsulated => one(encapsulated(first)),
     }

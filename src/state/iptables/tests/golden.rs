@@ -19,12 +19,11 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every file for `iptables-restore` and its kin, and of the corpus that the kernel's tests load.
+/// Every file that fwc writes for `iptables-restore` and its kin.
 fn files() -> Vec<(String, String, Program)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = Vec::new();
     walk(&root.join("golden"), &mut paths);
-    walk(&root.join("tests/kernel/corpus"), &mut paths);
     let programs = [
         ("iptables.rules", Program::Iptables),
         ("ip6tables.rules", Program::Ip6tables),
