@@ -214,6 +214,12 @@ impl Model {
         self.assignments.iter()
     }
 
+    /// Every line about a key, in its one spelling, in the order of reading; neither its twin's nor patterns.
+    pub fn lines_about(&self, key: &str) -> impl DoubleEndedIterator<Item = &Assignment> {
+        let lines = self.explicit.get(key).map(Vec::as_slice).unwrap_or_default();
+        lines.iter().filter_map(|line| self.line(*line))
+    }
+
     /// Keys that some line sets, sorted; neither patterns nor exclusions.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         let set =

@@ -68,8 +68,8 @@ impl Survey {
     /// One key, in its one spelling.
     #[must_use]
     pub fn standing(&self, key: &str) -> Standing<'_> {
-        let is_own = |line: &&Assignment| self.own.as_deref() == Some(line.place.path.as_str()) && line.key == key;
-        let own = self.procps.assignments().filter(is_own).last();
+        let is_own = |line: &&Assignment| self.own.as_deref() == Some(line.place.path.as_str());
+        let own = self.procps.lines_about(key).rfind(is_own);
         Standing { own, procps: self.procps.outcome(key), systemd: self.systemd.outcome(key), key: key.to_owned() }
     }
 

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use crate::diagnostic::{FileId, SourceMap};
 
 use super::*;
@@ -253,4 +255,54 @@ fn running_values_compare_without_regard_to_blanks() {
     let whole = read_running(FileId(0), "net.nf_conntrack_max = 5\n");
     assert_eq!(whole.difference("net.netfilter.nf_conntrack_max", "5"), None);
     assert_eq!(whole.difference("net.bridge.bridge-nf-call-iptables", "1"), Some(Difference::Absent));
+}
+
+/// Text of which lines are made now and then.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("\n".to_owned()),
+        Just("=".to_owned()),
+        Just("-".to_owned()),
+        Just("net.a.b".to_owned()),
+        Just("net/a/*".to_owned()),
+        Just("sysctl: permission denied on key '".to_owned()),
+        "[\\[\\]!^*?.\\-a-c/\\\\]{1,6}",
+        any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_a_reader_fail(first in pieces(), second in pieces()) {
+        let tree = tree(&[("etc/sysctl.d/a.conf", &first), (OWN, &second)]);
+        let survey = Survey::of(&tree, Some(OWN));
+        let mut sources = SourceMap::default();
+        let id = sources.add("x", first.as_str());
+        for line in read(id, &first).lines {
+            prop_assert!(!line.key.is_empty());
+            prop_assert_eq!(sources.line_column(line.span).0, line.number);
+        }
+        for standing in survey.standings() {
+            for program in Program::ALL {
+                let outcome = standing.outcome(program);
+                // The last word is somebody's, and is counted once.
+                prop_assert!(outcome.winner.is_some_and(|winner| !outcome.losers.contains(&winner)));
+            }
+        }
+        let running = read_running(id, &first);
+        prop_assert!(running.values.keys().all(|key| running.difference(key, "1").is_none_or(|it| it != Difference::Absent)));
+    }
+
+    #[test]
+    fn the_only_line_about_a_key_wins(key in "[a-z]{1,4}(\\.[a-z0-9]{1,4}){1,3}", value in "[a-z0-9]{1,5}") {
+        let text = format!("{key} = {value}\n");
+        let tree = tree(&[("usr/lib/sysctl.d/a.conf", &text)]);
+        for program in Program::ALL {
+            let model = Model::of(&tree, program);
+            prop_assert_eq!(model.outcome(&key).value(), Some(value.as_str()));
+        }
+        let found = read_running(FileId(0), &text);
+        prop_assert_eq!(found.difference(&key, &value), None);
+    }
 }
