@@ -58,6 +58,13 @@ impl Page {
         self.line(&title);
     }
 
+    fn paragraph(&mut self, text: &str) {
+        let options = textwrap::Options::new(self.style.width).initial_indent("  ").subsequent_indent("  ");
+        for line in textwrap::wrap(text, options) {
+            self.line(&line);
+        }
+    }
+
     /// Two columns; what does not fit goes below.
     fn columns(&mut self, indent: usize, rows: &[(String, String)]) {
         let extent = |text: &String| text.chars().count();
@@ -71,7 +78,10 @@ impl Page {
             match fill {
                 _ if right.is_empty() => self.line(&format!("{margin}{left}")),
                 Some(fill) => self.line(&format!("{margin}{left}{}{dim}", " ".repeat(fill))),
-                None => self.line(&format!("{margin}{left}\n{margin}    {dim}")),
+                None => {
+                    self.line(&format!("{margin}{left}"));
+                    self.line(&format!("{margin}    {dim}"));
+                }
             }
         }
     }
@@ -106,10 +116,10 @@ impl Page {
             let rows: Vec<(String, String)> = Program::ALL.iter().filter_map(|program| side(key, *program)).collect();
             self.columns(4, &rows);
         }
-        self.line(
-            "  Take these keys out of those files. A name that sorts later (`sysctl: {file: NAME}`) wins over files",
+        self.paragraph(
+            "Take these keys out of those files. A name that sorts later (`sysctl: {file: NAME}`) wins over files of \
+             sysctl.d too, but never over /etc/sysctl.conf under `sysctl --system`.",
         );
-        self.line("  of sysctl.d too, but never over /etc/sysctl.conf under `sysctl --system`.");
     }
 
     fn rows(&mut self, title: &str, keys: &[&KeyView], row: fn(&KeyView) -> Vec<(String, String)>) {
@@ -174,8 +184,10 @@ impl Page {
             let modules = report.missing_modules.join(", ");
             self.title("not loaded at boot");
             self.line(&format!("  {modules}: no file of modules-load.d names {}", them(report.missing_modules.len())));
-            self.line("  Keys of net.netfilter and net.bridge are not there before their module is, and then");
-            self.line("  `systemd-sysctl` passes over them. Install modules-load.d/fwc.conf.");
+            self.paragraph(
+                "Keys of net.netfilter and net.bridge are not there before their module is, and `systemd-sysctl` then \
+                 passes over them. Install modules-load.d/fwc.conf.",
+            );
         }
     }
 }
@@ -261,5 +273,23 @@ fn totals(report: &Report, own: usize, losing: usize) -> String {
         (0, _) => format!("{} set, none by fwc", plural(report.keys.len(), "key")),
         (_, 0) => format!("all {} of fwc's hold", plural(own, "key")),
         _ => format!("{losing} of fwc's {} {}", plural(own, "key"), verb(losing, "lose")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_beside_a_setting_stands_below_it() {
+        let rows = [("short = 1".to_owned(), "/etc/a.conf:1".to_owned()), ("k".repeat(40), "/etc/b.conf:2".to_owned())];
+        let drawn = |width| {
+            let mut page = Page { style: Style { color: false, width }, text: String::new() };
+            page.columns(2, &rows);
+            page.text
+        };
+        let long = "k".repeat(40);
+        assert_eq!(drawn(60), format!("  short = 1{}/etc/a.conf:1\n  {long}  /etc/b.conf:2\n", " ".repeat(33)));
+        assert_eq!(drawn(50), format!("  short = 1  /etc/a.conf:1\n  {long}\n      /etc/b.conf:2\n"));
     }
 }
