@@ -371,6 +371,7 @@ fn there_is_a_manual_page_for_every_command() {
             "fwc-man.1",
             "fwc-schema.1",
             "fwc-show.1",
+            "fwc-sysctl.1",
             "fwc-test.1",
             "fwc-trace.1",
             "fwc.1"
