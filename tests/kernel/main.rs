@@ -18,6 +18,7 @@ mod common;
 #[path = "../../benches/support/gaps.rs"]
 mod gaps;
 mod hosts;
+mod json;
 mod loads;
 mod namespace;
 mod script;

@@ -20,7 +20,7 @@ pub fn parse(text: &str) -> Objects {
 }
 
 /// All that a ruleset says, but for the places where it says it.
-fn objects(ruleset: &Ruleset) -> Objects {
+pub fn objects(ruleset: &Ruleset) -> Objects {
     let mut objects = Objects::new();
     for (name, table) in &ruleset.tables {
         objects.insert(name.to_string(), Vec::new());

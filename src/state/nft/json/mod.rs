@@ -108,7 +108,9 @@ fn add(ruleset: &mut Ruleset, object: &Map<String, Value>, span: Span) -> Result
         "table" => flags(table, family, inside),
         "chain" => chain(table, inside, span),
         "rule" => {
-            let found = rule::read(family, &rule_words(inside), span);
+            let Some(Value::Array(statements)) = inside.get("expr") else { return Err("this rule says nothing") };
+            let comment = inside.get("comment").and_then(Value::as_str);
+            let found = rule::read(family, &rule_words(statements, comment), span);
             let mut chain = Chains::new(span);
             chain.rules.push(found);
             chain.add(table, text(inside, "chain").into());
@@ -171,14 +173,10 @@ fn number(inside: &Map<String, Value>, key: &str) -> String {
     inside.get(key).map(Value::to_string).unwrap_or_default()
 }
 
-fn rule_words<'v>(inside: &'v Map<String, Value>) -> Vec<Token<'v>> {
+fn rule_words<'v>(statements: &[Value], comment: Option<&str>) -> Vec<Token<'v>> {
     let mut words = Words::default();
-    if let Some(Value::Array(statements)) = inside.get("expr") {
-        for one in statements {
-            statement::read(&mut words, one);
-        }
-    }
-    if let Some(comment) = inside.get("comment").and_then(Value::as_str) {
+    statements.iter().for_each(|one| statement::read(&mut words, one));
+    if let Some(comment) = comment {
         words.bare("comment");
         words.quoted(comment);
     }

@@ -75,6 +75,10 @@ fn json_cut_off_is_read_as_far_as_it_goes() {
     for (text, reason) in [
         ("{}", "the text ends here"),
         (r#"{"nftables": [{"table": {"family": "inet"}}]}"#, "this names no table"),
+        (
+            r#"{"nftables": [{"rule": {"family": "inet", "table": "t", "chain": "c", "handle": 5}}]}"#,
+            "this rule says nothing",
+        ),
         (r#"{"nftables": [{"table": 5}]}"#, "this is no object of nft"),
         (r#"{"nftables": [[1]]}"#, "this is no object"),
         (r#"{"nftables": [{"a" 5}]}"#, "this is no JSON"),
