@@ -1,7 +1,9 @@
-//! Of nft's JSON listing nothing is passed over: whatever is altered in it reads as something else.
+//! Of nft's JSON listing nothing is passed over: whatever is altered in it reads as something else. And what other
+//! programs loaded does not stand in its way.
 
 use fwc::diagnostic::FileId;
 use fwc::state::nft;
+use fwc::state::ruleset::{Chain, Ruleset, Table, TableName};
 use serde_json::{Value, json};
 
 use super::{common, namespace, script};
@@ -110,4 +112,31 @@ fn every_change_of_a_listing_is_seen() {
     }
     assert!(tried > 2000, "only {tried} changes were tried");
     assert!(unseen.is_empty(), "{} changes pass:\n{}", unseen.len(), unseen.join("\n\n"));
+}
+
+/// Tables that other programs made, with what nft itself cannot say, are read all the same in both forms.
+#[test]
+fn tables_of_others_are_read() {
+    let folder = common::root().join("tests/kernel/corpus");
+    let load = "iptables-nft-restore < iptables.rules; ip6tables-nft-restore < ip6tables.rules; \
+                ebtables-nft-restore < ebtables.rules; nft -f script.nft; ";
+    let text = namespace::run(&folder, &format!("{load} nft -a list ruleset 2>&1"));
+    let listing = namespace::run(&folder, &format!("{load} nft -j list ruleset 2>/dev/null"));
+    let (text, listing) = (nft::read(FileId(0), &text), nft::read_json(FileId(0), &listing));
+    assert_eq!((text.unread.as_slice(), listing.unread.as_slice()), (&[][..], &[][..]));
+    assert!(text.tables.len() >= 5, "{:?}", text.tables.keys());
+    let count = |ruleset: &Ruleset| -> Vec<String> {
+        let table = |(name, table): (&TableName, &Table)| {
+            let chain = |(chain, found): (&_, &Chain)| format!("{name} {chain} {:?} {}", found.base, found.rules.len());
+            table.chains.iter().map(chain).collect::<Vec<_>>()
+        };
+        ruleset.tables.iter().flat_map(table).collect()
+    };
+    assert_eq!(count(&text), count(&listing));
+    // What is beside it changes nothing of a table.
+    let alone = nft::read(FileId(0), &namespace::run(&folder, "nft -f script.nft; nft list ruleset"));
+    let objects = script::objects(&text);
+    for (name, lines) in script::objects(&alone) {
+        assert_eq!(objects.get(&name), Some(&lines), "{name}");
+    }
 }

@@ -85,7 +85,7 @@ pub(super) fn tokens<'t>(file: FileId, text: &'t str, unread: &mut Vec<Unread>) 
             }
             rest = after;
         } else if let Some(inside) = rest.strip_prefix('"') {
-            let (text, after) = cut(inside, |c| c == '"' || c == '\n');
+            let (text, after) = quoted(inside);
             let closed = after.strip_prefix('"');
             if closed.is_none() {
                 let reason = "a quoted text is not closed".to_owned();
@@ -110,6 +110,28 @@ pub(super) fn tokens<'t>(file: FileId, text: &'t str, unread: &mut Vec<Unread>) 
 fn cut(text: &str, ends: impl FnMut(char) -> bool) -> (&str, &str) {
     let end = text.find(ends).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))
+}
+
+/// A quoted text behind its first quote, and what follows, which begins with the closing quote if there is one.
+///
+/// nft lists a quote inside a text as it is: the one that closes stands before a blank or a sign.
+fn quoted(text: &str) -> (&str, &str) {
+    // A prefix or a comment has 128 bytes at most.
+    const LONG: usize = 1024;
+    let mut first = None;
+    let mut rest = text.char_indices().take_while(|(_, c)| *c != '\n').take(LONG).peekable();
+    while let Some((at, c)) = rest.next() {
+        if c == '"' {
+            first.get_or_insert(at);
+            if rest.peek().is_none_or(|(_, next)| next.is_whitespace() || ",;:{}#".contains(*next)) {
+                return text.split_at_checked(at).unwrap_or((text, ""));
+            }
+        }
+    }
+    match first {
+        Some(at) => text.split_at_checked(at).unwrap_or((text, "")),
+        None => cut(text, |c| c == '"' || c == '\n'),
+    }
 }
 
 /// The word that a text begins with, of at least one character.

@@ -156,6 +156,8 @@ fn answers_are_spelled_out() {
 #[test]
 fn statements_have_one_spelling() {
     same("log prefix \"a b\" level warn", "log prefix \"a b\"");
+    assert_eq!(rules("log prefix \"a\"'b\" accept")[0].statements, ["log prefix \"a\"'b\""]);
+    same("accept comment \"a; {b} # c\"", "accept comment \"a; {b} # c\" # handle 5");
     same("log level info prefix \"a\"", "log prefix \"a\" level info");
     same("log flags tcp sequence,options", "log flags tcp options flags tcp sequence");
     same("limit rate 5/second", "limit rate 5/second burst 5 packets");
