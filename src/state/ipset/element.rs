@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
@@ -60,16 +60,17 @@ pub(super) struct Element {
     suffix: String,
 }
 
-/// The elements that a line adds: more than one for ranges in an element of several parts.
+/// The elements that a line adds: more than one, but at most `most`, for ranges in an element of several parts; where they are
+/// more, the one that is written.
 ///
 /// # Errors
 /// What is wrong, in a few words.
-pub(super) fn read(of: &Type, value: &str, options: &[&str]) -> Result<Vec<Element>, String> {
+pub(super) fn read(of: &Type, value: &str, options: &[&str], most: usize) -> Result<Vec<Element>, String> {
     let suffix = suffix(options)?;
     let dimensions = of.dimensions();
     let contents = match dimensions.as_slice() {
         [one] => vec![single(of, one, value)],
-        several => product(several, value).into_iter().map(Content::Text).collect(),
+        several => product(several, value, most).into_iter().map(Content::Text).collect(),
     };
     Ok(contents.into_iter().map(|content| Element { content, suffix: suffix.clone() }).collect())
 }
@@ -111,7 +112,7 @@ fn single(of: &Type, dimension: &str, value: &str) -> Content {
             Some((protocol, first, last)) if protocol.is_empty() => Content::Ports(first, last),
             Some(_) | None => text(),
         },
-        _ => Content::Text(part(dimension, value).pop().unwrap_or_else(|| value.to_owned())),
+        _ => part(dimension, value, 1).and_then(|mut parts| parts.pop()).map_or_else(text, Content::Text),
     }
 }
 
@@ -139,78 +140,61 @@ fn ports(text: &str) -> Option<(String, u16, u16)> {
     Some((protocol, port(first)?, port(last)?)).filter(|(_, first, last)| first <= last)
 }
 
-/// Elements that one with ranges in it stands for, at most.
-const MOST: usize = 65_536;
-
 /// All combinations of an element's parts; the element as written where they are too many.
-fn product(dimensions: &[&str], value: &str) -> Vec<String> {
+fn product(dimensions: &[&str], value: &str, most: usize) -> Vec<String> {
     let mut found = vec![String::new()];
     for (number, text) in value.split(',').enumerate() {
-        let parts = part(dimensions.get(number).copied().unwrap_or_default(), text);
-        if found.len().saturating_mul(parts.len()) > MOST {
+        let parts = part(dimensions.get(number).copied().unwrap_or_default(), text, most);
+        let Some(parts) = parts.filter(|parts| found.len().saturating_mul(parts.len()) <= most.max(1)) else {
             return vec![value.to_owned()];
-        }
+        };
         let comma = if number == 0 { "" } else { "," };
         found = found.iter().flat_map(|head| parts.iter().map(move |part| format!("{head}{comma}{part}"))).collect();
     }
     found
 }
 
-/// All that a part of an element stands for.
-fn part(dimension: &str, text: &str) -> Vec<String> {
-    let written = || vec![text.to_owned()];
+/// All that a part of an element stands for; none where they are too many.
+fn part(dimension: &str, text: &str, most: usize) -> Option<Vec<String>> {
+    let one = |spelled: Option<String>| Some(vec![spelled.unwrap_or_else(|| text.to_owned())]);
     match dimension {
         "ip" | "net" => match addresses(text) {
-            Some((first, last)) => networks(first, last, dimension == "ip").unwrap_or_else(written),
-            None => written(),
+            Some((first, last)) => networks(first, last, dimension == "ip", most),
+            None => one(None),
         },
         "port" => match ports(text) {
             Some((protocol, first, last)) => {
                 // A bare port is one of TCP.
                 let protocol = if protocol.is_empty() { "tcp" } else { &protocol };
-                (first..=last).map(|port| format!("{protocol}:{port}")).collect()
+                let few = usize::from(last - first) < most.max(1);
+                few.then(|| (first..=last).map(|port| format!("{protocol}:{port}")).collect())
             }
-            None => vec![icmp(text).unwrap_or_else(|| text.to_owned())],
+            None => one(icmp(text)),
         },
-        "mac" => vec![mac(text).unwrap_or_else(|| text.to_owned())],
-        "mark" => vec![c_number(text).map_or_else(|| text.to_owned(), |mark| format!("{mark:#x}"))],
-        _ => written(),
+        "mac" => one(mac(text)),
+        "mark" => one(c_number(text).map(|mark| format!("{mark:#x}"))),
+        _ => one(None),
     }
 }
 
-/// The addresses of a range, each, or the networks that make it up.
-fn networks(first: IpAddr, last: IpAddr, each: bool) -> Option<Vec<String>> {
-    let set = AddressSet::span(first, last)?;
-    let networks = set.networks(Family::of(first));
+/// The addresses of a range, each, where they are no more than `most`, or the networks that make it up.
+fn networks(first: IpAddr, last: IpAddr, each: bool, most: usize) -> Option<Vec<String>> {
     if !each {
+        let networks = AddressSet::span(first, last)?.networks(Family::of(first));
         return Some(networks.iter().map(spelled).collect());
     }
-    let mut found = Vec::new();
-    for address in networks.iter().flat_map(IpNet::hosts_and_ends) {
-        if found.len() == MOST {
-            return None;
+    match (first, last) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => {
+            let (first, last) = (u32::from(first), u32::from(last));
+            let few = usize::try_from(last.checked_sub(first)?).is_ok_and(|more| more < most.max(1));
+            few.then(|| (first..=last).map(|number| Ipv4Addr::from(number).to_string()).collect())
         }
-        found.push(address.to_string());
-    }
-    Some(found)
-}
-
-/// Every address of a network.
-trait Every {
-    fn hosts_and_ends(&self) -> Box<dyn Iterator<Item = IpAddr>>;
-}
-
-impl Every for IpNet {
-    fn hosts_and_ends(&self) -> Box<dyn Iterator<Item = IpAddr>> {
-        match (self.network(), self.broadcast()) {
-            (IpAddr::V4(first), IpAddr::V4(last)) => {
-                Box::new((u32::from(first)..=u32::from(last)).map(|number| IpAddr::V4(number.into())))
-            }
-            (IpAddr::V6(first), IpAddr::V6(last)) => {
-                Box::new((u128::from(first)..=u128::from(last)).map(|number| IpAddr::V6(number.into())))
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => Box::new(std::iter::empty()),
+        (IpAddr::V6(first), IpAddr::V6(last)) => {
+            let (first, last) = (u128::from(first), u128::from(last));
+            let few = usize::try_from(last.checked_sub(first)?).is_ok_and(|more| more < most.max(1));
+            few.then(|| (first..=last).map(|number| Ipv6Addr::from(number).to_string()).collect())
         }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
     }
 }
 

@@ -48,10 +48,15 @@ pub fn read(file: FileId, text: &str) -> (BTreeMap<Arc<str>, Set>, Vec<Unread>) 
     (sets, reader.unread)
 }
 
+/// Elements that ranges may stand for, in all sets together.
+const MOST: usize = 1 << 16;
+
 #[derive(Debug, Default)]
 struct Reader {
     sets: BTreeMap<Arc<str>, Draft>,
     unread: Vec<Unread>,
+    /// Those that ranges stood for so far.
+    expanded: usize,
 }
 
 /// A set that is being filled.
@@ -78,13 +83,17 @@ impl Reader {
         match words.as_slice() {
             ["create" | "new" | "n" | "-N", name, kind, options @ ..] => self.create(name, kind, options, exist, span),
             ["add" | "a" | "-A", name, value, options @ ..] => {
+                let most = MOST.saturating_sub(self.expanded);
                 let draft = self.get(name)?;
-                draft.elements.extend(element::read(&draft.of, value, options)?);
+                let elements = element::read(&draft.of, value, options, most)?;
+                let count = elements.len().saturating_sub(1);
+                draft.elements.extend(elements);
+                self.expanded += count;
                 Ok(())
             }
             ["del" | "d" | "-D", name, value, options @ ..] => {
                 let draft = self.get(name)?;
-                for element in element::read(&draft.of, value, options)? {
+                for element in element::read(&draft.of, value, options, MOST)? {
                     if !draft.elements.remove(&element) && !exist {
                         return Err(format!("`{value}` is not in the set `{name}` by itself"));
                     }

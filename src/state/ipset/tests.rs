@@ -105,6 +105,14 @@ fn what_cannot_be_read_is_listed() {
 }
 
 #[test]
+fn ranges_beyond_measure_stay_as_written() {
+    let text = "create a hash:ip,port,ip\n".to_owned()
+        + &"add a 10.0.0.0/8,1-65535,::/0\nadd a 10.0.0.0/24,1-256,1.1.1.1\n".repeat(50);
+    let elements = &sets(&text)["a"].elements;
+    assert!(elements.contains("10.0.0.0/8,1-65535,::/0") && elements.len() == (1 << 16) + 2);
+}
+
+#[test]
 fn another_word_is_another_set() {
     let text = "create a hash:net family inet\nadd a 10.0.0.0/8\nadd a 192.0.2.1\n";
     let meant = read(FileId(0), text);

@@ -59,14 +59,21 @@ impl Lowering {
         }
     }
 
+    /// How many rules a line stands for.
+    pub(super) fn count(draft: &Draft<'_>) -> usize {
+        let networks = |option: &Written| match draft.values(option) {
+            [list] if listed(draft, option) => list.split(',').count(),
+            _ => 1,
+        };
+        draft.of(Owner::Rule).map(networks).fold(1, usize::saturating_mul)
+    }
+
     /// The rules that a line stands for: more than one where it lists networks. `chain` gives a chain's shared name.
     pub(super) fn rules(&self, draft: &Draft<'_>, span: Span, chain: impl Fn(&str) -> Arc<str>) -> Vec<Rule> {
         let mut parts = Parts { tests: Vec::with_capacity(draft.options.len()), ..Parts::default() };
         let mut lists = Vec::new();
         for option in draft.of(Owner::Rule) {
-            let listed = draft.known(option).is_some_and(|known| known.kind == Kind::Network)
-                && draft.values(option).iter().any(|word| word.contains(','));
-            if listed {
+            if listed(draft, option) {
                 lists.push(option);
             } else {
                 self.plain(draft, option, &mut parts);
@@ -227,6 +234,12 @@ impl Lowering {
         };
         parts.test(test);
     }
+}
+
+/// Whether an option lists networks, of which each makes a rule.
+fn listed(draft: &Draft<'_>, option: &Written) -> bool {
+    draft.known(option).is_some_and(|known| known.kind == Kind::Network)
+        && draft.values(option).iter().any(|word| word.contains(','))
 }
 
 /// All options of a module as written, behind its name.

@@ -46,6 +46,12 @@ pub fn read(file: FileId, text: &str, program: Program) -> Ruleset {
 /// The tables of iptables where chains begin that no rule leads to.
 const BUILT_IN: &[&str] = &["INPUT", "FORWARD", "OUTPUT", "PREROUTING", "POSTROUTING", "BROUTING"];
 
+/// Words of a line. iptables takes 255, and what is done for each must not add up.
+const WORDS: usize = 1024;
+
+/// Rules that one line may stand for, by lists of networks.
+const RULES: usize = 1024;
+
 /// A table that is being read.
 #[derive(Debug)]
 struct Open {
@@ -263,6 +269,9 @@ impl<'t> Reader<'t> {
         if let Err(reason) = words::split(line.text, true, &mut self.draft.words) {
             return self.unread(line.span(), reason);
         }
+        if self.draft.words.len() > WORDS {
+            return self.unread(line.span(), format!("more than {WORDS} words, which no program takes"));
+        }
         let first = usize::from(self.draft.word(0).starts_with('[') && is_counters(self.draft.word(0)));
         let command = self.draft.word(first);
         let count = self.draft.words.len() - first;
@@ -322,6 +331,9 @@ impl<'t> Reader<'t> {
         };
         if other {
             return self.unread(span, "the rule is for another family, and the program passes over it");
+        }
+        if Lowering::count(&self.draft) > RULES {
+            return self.unread(span, format!("lists of networks that stand for more than {RULES} rules"));
         }
         let place = open.place(self.draft.word(name), span);
         let rules = self.lowering.rules(&self.draft, span, |name| open.shared(name));

@@ -117,3 +117,12 @@ fn what_does_not_fit_is_said() {
     assert!(reasons(family).is_empty());
     assert_eq!(unread(family, Ip6tables)[0].1, "the rule is for another family, and the program passes over it");
 }
+
+#[test]
+fn lines_beyond_measure_are_listed() {
+    let list = "10.0.0.1,".repeat(40) + "10.0.0.2";
+    let rule = |rule: &str| format!("*filter\n:c -\n-A c {rule}\nCOMMIT\n");
+    assert_eq!(unread(&rule(&format!("-s {list} -d {list}")), Iptables).len(), 1);
+    assert_eq!(unread(&rule(&"-m x ".repeat(100_000)), Iptables).len(), 1);
+    assert_eq!(read(FileId(0), &rule(&format!("-s {list}")), Iptables).rule_count(), 41);
+}
