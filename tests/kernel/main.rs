@@ -44,11 +44,43 @@ fn a_corpus_reads_back() {
         let found = tables::differences(&meant, &tables::parse(&listing, program));
         assert!(found.is_empty(), "{program}: {}", found.join("\n"));
     }
+    let sets = fs::read_to_string(folder.join("ipset.rules")).expect("the corpus");
+    let listing = namespace::run(&folder, "ipset restore < ipset.rules; ipset save");
+    assert_eq!(tables::parse_sets(&sets), tables::parse_sets(&listing), "ipset");
     let meant = script::parse(&fs::read_to_string(folder.join("script.nft")).expect("the corpus"));
     // As text with more and less in it, and as JSON.
     for form in ["-s -y -p", "-a", "-n", "-j"] {
         let listing = namespace::run(&folder, &format!("nft -f script.nft; nft {form} list ruleset"));
         let found = script::differences(&meant, &script::parse(&listing));
         assert!(found.is_empty(), "nft {form}: {}", found.join("\n"));
+    }
+}
+
+/// With counters or without, by the program that saves or by the one that lists a table.
+#[test]
+fn every_way_to_list_is_one() {
+    let folder = common::root().join("tests/kernel/corpus");
+    for program in ["iptables-legacy", "iptables-nft", "ip6tables-legacy", "ip6tables-nft"] {
+        let file = format!("{}.rules", program.split('-').next().expect("a name"));
+        let list = |list: &str| {
+            let text = namespace::run(&folder, &format!("{program}-restore < {file}; {program}{list}"));
+            let mut found = tables::parse(&text, program);
+            found.tables.retain(|table, _| &*table.name == "filter");
+            assert!(found.rule_count() > 4, "{program}{list} lists nothing");
+            found
+        };
+        let saved = list("-save");
+        for other in ["-save -c", "-save -t filter", " -S", " -vS"] {
+            let found = tables::differences(&saved, &list(other));
+            assert!(found.is_empty(), "{program}{other}: {}", found.join("\n"));
+        }
+    }
+    let frames = |list: &str| {
+        let text = namespace::run(&folder, &format!("ebtables-nft-restore < ebtables.rules; {list}"));
+        tables::parse(&text, "ebtables")
+    };
+    for other in ["ebtables-nft-save -c", "EBTABLES_SAVE_COUNTER=yes ebtables-nft-save"] {
+        let found = tables::differences(&frames("ebtables-nft-save"), &frames(other));
+        assert!(found.is_empty(), "{other}: {}", found.join("\n"));
     }
 }

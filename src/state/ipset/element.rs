@@ -18,14 +18,23 @@ pub(super) struct Type {
     /// `inet` or `inet6`; empty where it has none.
     family: String,
     /// Addresses stand for the network of this length that they are in.
-    netmask: Option<u8>,
+    pub(super) netmask: Option<u8>,
+    /// An element of which nothing else is said is there for a time only.
+    pub(super) temporary: bool,
 }
 
 impl Type {
-    pub(super) fn new(name: &str, family: &str, netmask: Option<u8>) -> Self {
-        let name = name.to_ascii_lowercase();
-        let has_family = name.starts_with("hash:") && name != "hash:mac";
-        Self { name, family: if has_family { family.to_owned() } else { String::new() }, netmask }
+    /// Of IPv4, where it is of a family.
+    pub(super) fn new(name: &str) -> Self {
+        let mut of = Self { name: name.to_ascii_lowercase(), family: String::new(), netmask: None, temporary: false };
+        of.set_family("inet");
+        of
+    }
+
+    pub(super) fn set_family(&mut self, family: &str) {
+        if self.name.starts_with("hash:") && self.name != "hash:mac" {
+            family.clone_into(&mut self.family);
+        }
     }
 
     /// What its elements are made of.
@@ -66,7 +75,7 @@ pub(super) struct Element {
 /// # Errors
 /// What is wrong, in a few words.
 pub(super) fn read(of: &Type, value: &str, options: &[&str], most: usize) -> Result<Vec<Element>, String> {
-    let suffix = suffix(options)?;
+    let suffix = suffix(of, options)?;
     let dimensions = of.dimensions();
     let contents = match dimensions.as_slice() {
         [one] => vec![single(of, one, value)],
@@ -76,27 +85,26 @@ pub(super) fn read(of: &Type, value: &str, options: &[&str], most: usize) -> Res
 }
 
 /// What is said of an element and means something.
-fn suffix(options: &[&str]) -> Result<String, String> {
-    let mut text = String::new();
+fn suffix(of: &Type, options: &[&str]) -> Result<String, String> {
+    let (mut temporary, mut exception, mut others) = (of.temporary, false, String::new());
     let mut words = options.iter().copied();
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("`{word}` has no value"));
         match word {
-            "timeout" => {
-                if value()? != "0" {
-                    text.push_str(" timeout");
-                }
-            }
+            "timeout" => temporary = value()? != "0",
+            "nomatch" => exception = true,
             "packets" | "bytes" | "comment" | "before" | "after" => {
                 value()?;
             }
             other => {
-                text.push(' ');
-                text.push_str(other);
+                others.push(' ');
+                others.push_str(other);
             }
         }
     }
-    Ok(text)
+    let said = [(exception, " nomatch"), (temporary, " timeout")];
+    let said: String = said.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect();
+    Ok(said + &others)
 }
 
 fn single(of: &Type, dimension: &str, value: &str) -> Content {

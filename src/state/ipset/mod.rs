@@ -135,24 +135,29 @@ impl Reader {
 
     fn create(&mut self, name: &str, kind: &str, options: &[&str], exist: bool, span: Span) -> Result<(), String> {
         let mut attributes = BTreeSet::new();
-        let mut family = "inet";
-        let mut netmask = None;
-        let mut most = None;
+        let mut of = Type::new(kind);
+        // ipset's default.
+        let mut most = "65536";
         let mut words = options.iter().copied();
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("`{word}` has no value"));
             match word {
-                "family" => family = value()?,
-                "maxelem" => most = Some(value()?),
+                "family" => of.set_family(value()?),
+                "maxelem" => most = value()?,
                 "netmask" => {
                     let text = value()?;
-                    netmask = text.parse().ok();
+                    of.netmask = text.parse().ok();
                     attributes.insert(format!("netmask {text}"));
                 }
                 "range" => {
                     attributes.insert(format!("range {}", element::range(value()?)));
                 }
-                "timeout" | "bitmask" | "markmask" | "size" => {
+                "timeout" => {
+                    let text = value()?;
+                    of.temporary = text != "0";
+                    attributes.insert(format!("timeout {text}"));
+                }
+                "bitmask" | "markmask" | "size" => {
                     attributes.insert(format!("{word} {}", value()?));
                 }
                 "hashsize" | "bucketsize" | "initval" | "probes" | "resize" | "gc" => {
@@ -166,12 +171,11 @@ impl Reader {
         }
         // Packets or programs fill it, and its size says when that ends.
         if attributes.iter().any(|word| word.starts_with("timeout ")) {
-            attributes.extend(most.map(|most| format!("maxelem {most}")));
+            attributes.insert(format!("maxelem {most}"));
         }
         if self.sets.contains_key(name) {
             return if exist { Ok(()) } else { Err(format!("the set `{name}` is there already")) };
         }
-        let of = Type::new(kind, family, netmask);
         self.sets.insert(Arc::from(name), Draft { of, attributes, elements: BTreeSet::new(), span });
         Ok(())
     }
@@ -180,6 +184,9 @@ impl Reader {
     fn swap(&mut self, one: &str, other: &str) -> Result<(), String> {
         self.get(one)?;
         self.get(other)?;
+        if one == other {
+            return Ok(());
+        }
         let (Some(first), Some(second)) = (self.sets.remove(one), self.sets.remove(other)) else { return Ok(()) };
         self.sets.insert(Arc::from(one), second);
         self.sets.insert(Arc::from(other), first);

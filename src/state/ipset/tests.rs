@@ -79,6 +79,11 @@ fn what_is_there_for_a_time_is_told_from_what_stays() {
     let left = |seconds: u32| elements("hash:ip timeout 300", &[&format!("10.0.0.1 timeout {seconds}")]);
     assert_eq!(left(299), left(7));
     assert_eq!(left(0), ["10.0.0.1"]);
+    assert_eq!(elements("hash:ip timeout 300", &["10.0.0.1"]), left(7));
+    assert_eq!(
+        elements("hash:net timeout 0", &["1.1.1.1 nomatch timeout 5"]),
+        elements("hash:net timeout 0", &["1.1.1.1 timeout 4 nomatch"])
+    );
     assert_ne!(left(7), left(0));
     let attributes = &sets("create s hash:ip timeout 300 maxelem 10\n")["s"].attributes;
     assert_eq!(attributes.iter().collect::<Vec<_>>(), ["maxelem 10", "timeout 300"]);
@@ -91,6 +96,7 @@ fn the_end_is_what_counts() {
     assert_eq!(done.keys().map(|name| &**name).collect::<Vec<_>>(), ["a", "c"]);
     assert_eq!(done["a"].elements.iter().collect::<Vec<_>>(), ["1.1.1.3"]);
     assert!(sets("create a hash:ip\ndestroy\n").is_empty());
+    assert_eq!(sets("create a hash:ip\nswap a a\n").len(), 1);
 }
 
 #[test]
