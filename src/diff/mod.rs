@@ -7,3 +7,4 @@
 pub mod nics;
 pub mod policy;
 pub mod report;
+pub mod ruleset;

@@ -1,0 +1,161 @@
+//! What is fwc's.
+//!
+//! In: what fwc wrote and what is there. Out: which tables and chains are fwc's own; how much there is of others'.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use crate::state::ruleset::{Chain, Rule, Ruleset, Table, TableName, Test, Verdict};
+
+/// The chains that the kernel calls in tables of iptables and ebtables.
+pub(super) const BUILT_IN: [&str; 6] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING", "BROUTING"];
+
+/// Whether the kernel calls a chain.
+pub(super) fn is_root(name: &str, chain: &Chain) -> bool {
+    // In ebtables every chain has a policy.
+    chain.base.as_ref().is_some_and(|base| !base.hook.is_empty() || BUILT_IN.contains(&name))
+}
+
+/// What fwc owns on a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ownership {
+    /// The tables that it wrote, whole.
+    Tables,
+    /// In these tables the chains whose names begin so; other chains lead packets to them.
+    Chains {
+        /// With the dash: `FWC-`.
+        prefix: String,
+    },
+}
+
+impl Ownership {
+    /// What a file of fwc's claims: where all of its chains have a prefix, and none is the kernel's, it shares its tables.
+    #[must_use]
+    pub fn of(meant: &Ruleset) -> Self {
+        let chains = || meant.tables.values().flat_map(|table| &table.chains);
+        let built_in = |name: &str| BUILT_IN.iter().find_map(|known| name.strip_suffix(known)).map(str::to_owned);
+        let prefix = chains().find_map(|(name, _)| built_in(name).filter(|prefix| prefix.ends_with('-')));
+        match prefix {
+            Some(prefix) if chains().all(|(name, _)| name.starts_with(&prefix)) => Self::Chains { prefix },
+            Some(_) | None => Self::Tables,
+        }
+    }
+
+    /// Whether a chain of a table that fwc wrote to is its own.
+    #[must_use]
+    pub fn owns(&self, chain: &str) -> bool {
+        match self {
+            Self::Tables => true,
+            Self::Chains { prefix } => chain.starts_with(prefix.as_str()),
+        }
+    }
+}
+
+/// Chains of one table that are set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreign {
+    /// The table.
+    pub table: TableName,
+    /// Each with the number of its rules.
+    pub chains: Vec<(Arc<str>, usize)>,
+}
+
+impl Foreign {
+    /// How many rules there are.
+    #[must_use]
+    pub fn rules(&self) -> usize {
+        self.chains.iter().map(|(_, rules)| rules).sum()
+    }
+}
+
+/// How far a table is there.
+pub(super) enum State {
+    Missing,
+    Different,
+    Comparable,
+}
+
+type Content<'r> = (&'r [Test], &'r [String], &'r Verdict);
+
+fn content(rule: &Rule) -> Content<'_> {
+    (&rule.tests, &rule.statements, &rule.verdict)
+}
+
+fn own_rules<'t>(table: &'t Table, ownership: &'t Ownership) -> impl Iterator<Item = &'t Rule> {
+    let own = table.chains.iter().filter(|(name, _)| ownership.owns(name));
+    own.flat_map(|(_, chain)| &chain.rules)
+}
+
+/// Whether a table is there at all.
+pub(super) fn state(meant: &Table, found: &Table, ownership: &Ownership) -> State {
+    /// Fewer rules than these are told one by one.
+    const FEW: usize = 4;
+    let wanted = own_rules(meant, ownership).count();
+    let closed = |table: &Table| {
+        let roots = table.chains.iter().filter(|(name, chain)| is_root(name, chain));
+        roots.filter_map(|(_, chain)| chain.base.as_ref()).any(|base| base.policy != Verdict::Accept)
+    };
+    if own_rules(found, ownership).next().is_none() {
+        // A chain that lets all packets pass is as good as none.
+        let nothing = wanted == 0 && !closed(meant);
+        let rest = closed(found) && !matches!(ownership, Ownership::Chains { .. });
+        return if nothing || rest || wanted < FEW && !found.chains.is_empty() {
+            State::Comparable
+        } else {
+            State::Missing
+        };
+    }
+    if wanted < FEW {
+        return State::Comparable;
+    }
+    let there: HashSet<Content<'_>> = own_rules(found, ownership).map(content).collect();
+    let known = |rule: &Rule| !rule.tests.is_empty() && there.contains(&content(rule));
+    if own_rules(meant, ownership).any(known) { State::Comparable } else { State::Different }
+}
+
+/// Whether anything of what fwc wrote is loaded: whether the program enforces fwc's rules on a machine at all.
+#[must_use]
+pub fn is_loaded(meant: &Ruleset, found: &Ruleset) -> bool {
+    let ownership = Ownership::of(meant);
+    meant.tables.iter().any(|(name, wanted)| {
+        let Some(there) = found.tables.get(name) else { return false };
+        if !name.family.is_empty() {
+            return !there.chains.is_empty();
+        }
+        let own = |name: &&Arc<str>| !BUILT_IN.contains(&&***name) && there.chains.contains_key(*name);
+        if wanted.chains.keys().any(|name| own(&name)) {
+            return true;
+        }
+        let contents: HashSet<Content<'_>> = own_rules(there, &ownership).map(content).collect();
+        wanted
+            .chains
+            .values()
+            .flat_map(|chain| &chain.rules)
+            .any(|rule| !rule.tests.is_empty() && contents.contains(&content(rule)))
+    })
+}
+
+/// What is not fwc's; tables and chains without rules are nothing.
+pub(super) fn foreign(meant: &Ruleset, found: &Ruleset, ownership: &Ownership) -> Vec<Foreign> {
+    let mut all = Vec::new();
+    for (name, table) in &found.tables {
+        let ours = meant.tables.contains_key(name);
+        let theirs = table.chains.iter().filter(|(chain, _)| !ours || !ownership.owns(chain));
+        let count = |rule: &&Rule| !matches!(&rule.verdict, Verdict::Jump(to) if ours && ownership.owns(to));
+        let chains: Vec<_> = theirs
+            .map(|(chain, content)| (Arc::clone(chain), content.rules.iter().filter(count).count()))
+            .filter(|(_, rules)| *rules > 0)
+            .collect();
+        if !chains.is_empty() {
+            all.push(Foreign { table: name.clone(), chains });
+        }
+    }
+    all
+}
+
+/// The own chains of a table that stand for the kernel's, and the names of these.
+pub(super) fn stand_ins(table: &Table, prefix: &str) -> Vec<(Arc<str>, &'static str)> {
+    let all: BTreeSet<&Arc<str>> = table.chains.keys().collect();
+    let of = |name: &Arc<str>| BUILT_IN.iter().find(|known| name.strip_prefix(prefix) == Some(known)).copied();
+    all.into_iter().filter_map(|name| Some((Arc::clone(name), of(name)?))).collect()
+}
