@@ -255,6 +255,8 @@ fn icmp(family: Family, text: &str) -> Option<String> {
     let text = match text {
         "ping" => "echo-request",
         "pong" => "echo-reply",
+        // Of ICMP for IPv4 that stands for all of them.
+        "255" if family == Family::V4 => return Some("any".to_owned()),
         other => other,
     };
     let IcmpType { kind, code, .. } = IcmpType::parse(family, text).ok()?;

@@ -29,6 +29,7 @@ fn spellings_of_one_rule_are_one() {
         ("-j REJECT", "-j REJECT --reject-with icmp-port-unreachable"),
         ("-j REJECT --reject-with net-prohib", "-j REJECT --reject-with icmp-net-prohibited"),
         ("-p icmp --icmp-type echo-request -j DROP", "-p 1 -m icmp --icmp-type 8 -j DROP"),
+        ("-p icmp --icmp-type 255", "-p icmp -m icmp --icmp-type any"),
         ("-p icmp --icmp-type network-unreachable", "-p icmp -m icmp --icmp-type 3/0"),
         ("-s 10.0.0.9/255.255.255.0", "-s 10.0.0.0/24"),
         ("-s 0.0.0.0/0 -i + -p all -j c", "-j c"),
