@@ -15,6 +15,8 @@ pub(super) struct Line {
     /// `+`, `-`, `~` (altered) or `>` (moved).
     pub(super) sign: char,
     pub(super) text: String,
+    /// The same in two lines, where something was and is: how it was, and how it is with all that `text` adds.
+    pub(super) sides: Option<(String, String)>,
     pub(super) place: Option<Place>,
 }
 
@@ -84,20 +86,24 @@ fn reach_of<'a>(places: impl Iterator<Item = &'a At>) -> String {
 
 /// `changed`, with its line: `changed at fwc.yaml:34`.
 pub(super) fn edit(cause: &Cause) -> String {
-    let changes = cause.changes.iter();
-    // The line of the first change says more than the line where its zone begins.
-    let place = match cause.status {
+    let place = place(cause).map_or(String::new(), |place| format!(" at {place}"));
+    format!("{}{place}", cause.status.word())
+}
+
+/// The line of a cause's edit.
+pub(super) fn place(cause: &Cause) -> Option<Place> {
+    match cause.status {
         Status::Removed => cause.old_place.clone(),
         Status::Added => cause.place.clone(),
         Status::Changed | Status::Unchanged => {
-            let own = |change: &&Change| change.zone.is_none();
-            let first =
-                changes.filter(own).filter_map(|change| change.place.clone().or(change.old_place.clone())).min();
-            first.or_else(|| cause.place.clone())
+            // The line of the first change says more than the line where its zone begins; what is there still, more than
+            // what is gone.
+            let own = || cause.changes.iter().filter(|change| change.zone.is_none());
+            let there = own().filter_map(|change| change.place.clone()).min();
+            let gone = || own().filter_map(|change| change.old_place.clone()).min();
+            there.or_else(gone).or_else(|| cause.place.clone())
         }
-    };
-    let place = place.map_or(String::new(), |place| format!(" at {place}"));
-    format!("{}{place}", cause.status.word())
+    }
 }
 
 /// The changes of a cause under their hooks.
@@ -131,19 +137,27 @@ fn line(cause: &Cause, change: &Change, all: &str) -> Line {
         Kind::Altered => '~',
         Kind::Moved => '>',
     };
-    let mut text = match change.subject {
-        Subject::Rule | Subject::Machine => between(change),
+    let value = between(change);
+    let named = |value: &str| match change.subject {
+        Subject::Rule | Subject::Machine => value.to_owned(),
         Subject::Definition | Subject::Stage | Subject::Property | Subject::Option | Subject::Sysctl => {
-            let value = between(change);
             if value.is_empty() { change.name.clone() } else { format!("{}: {value}", change.name) }
         }
     };
+    let tail = tail(cause, change, all, value.is_empty());
+    let sides = match (&change.old, &change.new) {
+        (Some(old), Some(new)) if old != new => Some((named(old), format!("{}{tail}", named(new)))),
+        (_, _) => None,
+    };
+    let place = change.place.clone().or_else(|| change.old_place.clone());
+    Line { sign, text: format!("{}{tail}", named(&value)), sides, place }
+}
+
+/// What a line says behind the values: the detail, whose rule it is, where it takes effect.
+fn tail(cause: &Cause, change: &Change, all: &str, bare: bool) -> String {
+    let mut text = String::new();
     if let Some(detail) = &change.detail {
-        text.push_str(&if text.is_empty() || between(change).is_empty() {
-            format!(" {detail}")
-        } else {
-            format!(" ({detail})")
-        });
+        text.push_str(&if bare { format!(" {detail}") } else { format!(" ({detail})") });
     }
     if let Some(zone) = change.zone.as_ref().filter(|zone| **zone != cause.path) {
         text.push_str(&format!(" [{zone}]"));
@@ -160,8 +174,7 @@ fn line(cause: &Cause, change: &Change, all: &str) -> Line {
     if !change.at.is_empty() && own != all && change.subject != Subject::Machine {
         text.push_str(&format!(" — {own}"));
     }
-    let place = change.place.clone().or_else(|| change.old_place.clone());
-    Line { sign, text, place }
+    text
 }
 
 /// `old → new`, or the one that there is.

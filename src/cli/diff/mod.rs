@@ -4,6 +4,7 @@ mod base;
 mod human;
 mod json;
 mod lines;
+mod markdown;
 mod text;
 
 use std::path::PathBuf;
@@ -53,6 +54,8 @@ pub struct Arguments {
 enum Form {
     /// For people at a terminal
     Human,
+    /// For a comment on a pull request
+    Markdown,
     /// For programs
     Json,
 }
@@ -79,6 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if !arguments.quiet {
         console::data(&match arguments.format {
             Form::Human => human::render(&report, Style::stdout()),
+            Form::Markdown => markdown::render(&report, &whole()),
             Form::Json => json::render(&report),
         })?;
     }
@@ -87,4 +91,25 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         (false, true) => Exit::Fine,
         (false, false) => Exit::No,
     })
+}
+
+/// This command line, asking for the form that leaves nothing out.
+fn whole() -> String {
+    let mut words = vec!["fwc".to_owned()];
+    let mut given = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    while let Some(word) = given.next() {
+        if word == "--format" {
+            given.next();
+        } else if !word.starts_with("--format=") {
+            words.push(quoted(word));
+        }
+    }
+    words.push("--format json".to_owned());
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: String) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=@^~+,%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
