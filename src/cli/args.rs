@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{build, check, completions, diff, import, man, show, sysctl, test, trace};
+use super::{build, check, completions, diff, import, man, schema, show, sysctl, test, trace};
 
 /// Compile one YAML description of a datacenter's firewall into what each machine loads.
 ///
@@ -48,8 +48,10 @@ pub enum Command {
     /// and, as the first line of the spec,
     ///
     ///   # yaml-language-server: $schema=fwc.schema.json
+    ///
+    /// `fwc schema diff` prints the one of what `fwc diff --format json` prints.
     #[command(verbatim_doc_comment)]
-    Schema,
+    Schema(schema::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Print the manual page, or write one page for each command

@@ -2,7 +2,7 @@
 //!
 //! In: what the comparisons below this floor's root make. Out: a [`Report`], from the overview down: hosts, causes with
 //! their blast radius, changes under their hooks, files. Every format prints this and nothing else, so they
-//! cannot disagree. The JSON form is the serialised report; `schemas/diff.json` describes it.
+//! cannot disagree. The JSON form is the serialised report; `schema/diff.schema.json` describes it.
 
 use serde::Serialize;
 

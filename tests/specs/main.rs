@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod diff;
+mod edits;
 #[path = "../judge/specs/mod.rs"]
 mod specs;
 

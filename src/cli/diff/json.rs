@@ -1,4 +1,4 @@
-//! A report for programs: `schemas/diff.json` describes it.
+//! A report for programs: `schema/diff.schema.json` describes it.
 
 use serde_json::json;
 

@@ -391,7 +391,13 @@ impl Machines<'_> {
 
 /// What a NIC has, field by field.
 fn nic_fields(nic: &Nic) -> [(&'static str, Option<String>); 6] {
-    let mut addresses: Vec<String> = nic.addresses.iter().map(|address| address.0.to_string()).collect();
+    let mut addresses: Vec<String> = Vec::with_capacity(nic.addresses.len());
+    for address in nic.addresses.iter().map(|address| address.0.to_string()) {
+        // Twice is as good as once.
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
     addresses.extend(nic.dhcp.then(|| "dhcp".to_owned()));
     [
         ("device", Some(nic.device.clone())),

@@ -8,7 +8,7 @@
 mod machines;
 mod names;
 mod options;
-mod random;
+pub mod random;
 mod rules;
 mod shrink;
 pub mod tree;
