@@ -20,7 +20,8 @@ pub(super) fn compare(arguments: &Arguments, revision: &str) -> Result<Outcome, 
     let path = disk::spec_path(arguments.spec.as_deref())?;
     let (sources, diagnostics) = disk::read_spec(Some(&path))?;
     let there = disk::read_at_revision(&path, &sources, revision, arguments.base_spec.as_deref())?;
-    let AtRevision { sources: old_sources, diagnostics: old_diagnostics, commit, elsewhere } = there;
+    let AtRevision { sources: old_sources, diagnostics: old_diagnostics, commit, elsewhere, here } = there;
+    let was = elsewhere.clone().unwrap_or_else(|| here.clone());
     let (old, new) = rayon::join(|| resolve(old_sources, old_diagnostics), || resolve(sources, diagnostics));
     let mut report = Report {
         old: if commit.starts_with(revision) { revision.to_owned() } else { format!("{revision} ({commit})") },
@@ -46,7 +47,11 @@ pub(super) fn compare(arguments: &Arguments, revision: &str) -> Result<Outcome, 
         let message = "a spec with errors says nothing of machines: only its text is compared".to_owned();
         let help = Some("mend it, or compare with a revision that compiles".to_owned());
         report.notes.push(Note { kind: NoteKind::NotCompared, host: None, message, help, place: None });
-        report.files = text::compare(&spec_files(&old.pipeline, revision), &spec_files(&new.pipeline, ""));
+        let start = format!("{revision}:{was}");
+        report.files = text::compare(
+            &spec_files(&old.pipeline, &start, &here),
+            &spec_files(&new.pipeline, &path.display().to_string(), &here),
+        );
     }
     // The fleets of large specs take long to take apart, and the process ends soon.
     std::mem::forget((old, new));
@@ -88,7 +93,13 @@ fn outputs(pipeline: &mut Pipeline) -> Result<Files, Failure> {
     Ok(files.into_iter().map(|file| (file.path, file.content)).collect())
 }
 
-fn spec_files(pipeline: &Pipeline, revision: &str) -> Files {
-    let plain = |path: String| path.strip_prefix(&format!("{revision}:")).map_or(path.clone(), str::to_owned);
-    pipeline.sources.files().map(|(_, path, text)| (plain(path.display().to_string()), text.to_owned())).collect()
+/// The files of a spec, whose paths begin with `start`, as if it were at `here` in its repository.
+fn spec_files(pipeline: &Pipeline, start: &str, here: &str) -> Files {
+    let name = |path: String| {
+        let rest = path.strip_prefix(start).unwrap_or(&path).trim_start_matches('/');
+        [here, rest].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+    };
+    let start_is_here = |path: &str| path == start || path == "<stdin>";
+    let file = |path: String| if start_is_here(&path) { here.to_owned() } else { name(path) };
+    pipeline.sources.files().map(|(_, path, text)| (file(path.display().to_string()), text.to_owned())).collect()
 }

@@ -1,24 +1,26 @@
 //! A spec as it is at a git revision, read from the repository's objects: no checkout is touched.
 //!
 //! In: where the spec is now, and a revision. Out: the texts it had there. `git` itself is asked, so that whatever it
-//! understands as a revision (`origin/main`, `HEAD~2`, a tag) is one here.
+//! understands as a revision (`origin/main`, `HEAD~2`, a tag) is one here. Links are followed within the repository;
+//! what is in another one (a submodule, a target outside) is a finding.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use similar::TextDiff;
-
 use crate::cli::Failure;
 use crate::diagnostic::{Diagnostics, SourceMap};
 
+use super::likeness::Likeness;
 use super::read::Reading;
 
-/// How alike two files must be for one to be the other under a new name, as git's own default.
-const ALIKE: f32 = 0.5;
 /// Files of a revision that are looked at for one that was renamed.
 const CANDIDATES: usize = 200;
+/// Links that lead to one another.
+const LINKS: usize = 8;
+/// What a hook's environment says of its own repository; the one around the spec is asked.
+const OF_ANOTHER: [&str; 5] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"];
 
 /// A spec at a revision.
 #[derive(Debug)]
@@ -31,6 +33,17 @@ pub struct AtRevision {
     pub commit: String,
     /// Its path there, where that is another one than now.
     pub elsewhere: Option<String>,
+    /// Where the spec is now, below the root of the repository.
+    pub here: String,
+}
+
+/// What a revision has at a path.
+#[derive(Debug, Clone)]
+struct Entry {
+    /// `blob`, or `commit` for a submodule.
+    kind: String,
+    link: bool,
+    object: String,
 }
 
 /// Reads the spec that is now at `spec`, as it is at `revision`; `there` says where it is in that revision, if not where
@@ -44,21 +57,25 @@ pub fn read_at_revision(
     revision: &str,
     there: Option<&Path>,
 ) -> Result<AtRevision, Failure> {
-    let repository = Repository::around(spec)?;
+    let piped = spec == Path::new("-");
+    let repository = Repository::around(if piped { Path::new(".") } else { spec })?;
     let commit = repository.commit(revision)?;
-    let now = match there {
-        Some(path) => repository.path_of(path)?,
-        None => repository.path_of(spec)?,
+    let now = match (there, piped) {
+        (Some(path), _) => repository.path_of(path)?,
+        (None, false) => repository.path_of(spec)?,
+        (None, true) => {
+            return Err(Failure::new("a spec from standard input has no place in the revision")
+                .help("`--base-spec PATH` says where it is there"));
+        }
     };
-    let found = repository.find(&commit, &now, there.is_some(), texts, revision)?;
+    let tree = repository.list(&commit)?;
+    let found = repository.find(&tree, &now, there.is_some(), texts, revision)?;
     let mut reading = Reading::default();
-    for (path, bytes) in repository.texts(&commit, &found)? {
-        reading.take(PathBuf::from(format!("{revision}:{path}")), bytes.as_slice());
-    }
+    repository.read(&tree, &found, revision, &mut reading)?;
     let (sources, diagnostics) = reading.done();
     let elsewhere = (found != now).then_some(found);
     let commit = commit.get(..9).unwrap_or(&commit).to_owned();
-    Ok(AtRevision { sources, diagnostics, commit, elsewhere })
+    Ok(AtRevision { sources, diagnostics, commit, elsewhere, here: now })
 }
 
 /// A repository, by the folder that git runs in.
@@ -89,7 +106,11 @@ impl Repository {
             let help = "`--base` asks git for the revision; install it, or use `--against` with an output folder";
             Failure::new(format!("cannot run `git`: {}", crate::cli::failure::reason(error))).help(help)
         };
-        let mut child = Command::new("git")
+        let mut command = Command::new("git");
+        for variable in OF_ANOTHER {
+            command.env_remove(variable);
+        }
+        let mut child = command
             .arg("-C")
             .arg(&self.folder)
             .args(arguments)
@@ -112,7 +133,21 @@ impl Repository {
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let line = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
-        Err(Failure::new(format!("git: {}", line.trim_start_matches("fatal: ").trim_end_matches('.'))))
+        let failure = Failure::new(format!("git: {}", line.trim_start_matches("fatal: ").trim_end_matches('.')));
+        Err(if line.contains("dubious ownership") {
+            failure
+                .help(format!("if you trust it: `git config --global --add safe.directory {}`", self.root_for_help()))
+        } else if line.contains("not a git repository") {
+            failure.help("`--base` compares with a revision of the spec's repository; `--against` with a folder")
+        } else {
+            failure
+        })
+    }
+
+    /// The folder that git named as not ours, as far as one can tell without it.
+    fn root_for_help(&self) -> String {
+        let root = self.folder.ancestors().find(|folder| folder.join(".git").exists());
+        root.unwrap_or(&self.folder).display().to_string()
     }
 
     fn commit(&self, revision: &str) -> Result<String, Failure> {
@@ -150,42 +185,33 @@ impl Repository {
         Ok(parts.join("/"))
     }
 
-    /// Files of a revision below a path (or at it): name and object.
-    fn list(&self, commit: &str, path: &str) -> Result<BTreeMap<String, String>, Failure> {
-        let mut arguments = vec!["ls-tree", "-r", "-z", "--full-tree", commit];
-        let literal = format!(":(literal){path}");
-        if !path.is_empty() {
-            arguments.extend(["--", &literal]);
-        }
-        // `ls-tree` takes no pathspec magic in older versions; a plain path is literal there.
-        let listed = self.run(&arguments).or_else(|_| {
-            if let Some(last) = arguments.last_mut() {
-                *last = path;
-            }
-            self.run(&arguments)
-        })?;
-        let mut found = BTreeMap::new();
+    /// Every entry of a revision by its path.
+    fn list(&self, commit: &str) -> Result<Tree, Failure> {
+        let listed = self.run(&["ls-tree", "-r", "-z", "--full-tree", commit])?;
+        let mut found = Tree::new();
         for entry in text(&listed).split('\0') {
             let Some((head, name)) = entry.split_once('\t') else { continue };
-            if let [_, "blob", object] = head.split(' ').collect::<Vec<_>>()[..] {
-                found.insert(name.to_owned(), object.to_owned());
+            if let [mode, kind, object] = head.split(' ').collect::<Vec<_>>()[..] {
+                let entry = Entry { kind: kind.to_owned(), link: mode == "120000", object: object.to_owned() };
+                found.insert(name.to_owned(), entry);
             }
         }
         Ok(found)
     }
 
     /// Where the spec is in a revision: where it is now, at the other default name, or where a file like it is.
-    fn find(&self, commit: &str, now: &str, told: bool, texts: &SourceMap, revision: &str) -> Result<String, Failure> {
+    fn find(&self, tree: &Tree, now: &str, told: bool, texts: &SourceMap, revision: &str) -> Result<String, Failure> {
         let (parent, name) = now.rsplit_once('/').unwrap_or(("", now));
         let beside = |name: &str| if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") };
         let defaults =
             if ["fwc", "fwc.yaml"].contains(&name) { vec![beside("fwc.yaml"), beside("fwc")] } else { vec![] };
         for path in std::iter::once(now.to_owned()).chain(defaults.into_iter().filter(|_| !told)) {
-            if self.list(commit, &path)?.keys().any(|name| is_spec(name)) {
+            let inside = |name: &str| is_spec(name) && !is_hidden(name.strip_prefix(&path).unwrap_or(name));
+            if tree.contains_key(&path) || below(tree, &path).any(|(name, _)| inside(name)) {
                 return Ok(path);
             }
         }
-        let renamed = if told { None } else { self.renamed(commit, now, texts)? };
+        let renamed = if told { None } else { self.renamed(tree, now, texts)? };
         renamed.ok_or_else(|| {
             Failure::new(format!("there is no spec at `{now}` in `{revision}`, and nothing like it elsewhere"))
                 .help("`--base-spec PATH` says where it is there")
@@ -193,52 +219,106 @@ impl Repository {
     }
 
     /// The file of a revision that is no longer there and most like one of the spec's; of a folder, the folder.
-    fn renamed(&self, commit: &str, now: &str, texts: &SourceMap) -> Result<Option<String>, Failure> {
-        let gone: Vec<(String, String)> = self
-            .list(commit, "")?
-            .into_iter()
-            .filter(|(name, _)| is_spec(name) && !self.root.join(name).exists())
+    fn renamed(&self, tree: &Tree, now: &str, texts: &SourceMap) -> Result<Option<String>, Failure> {
+        let gone: Vec<(&String, &Entry)> = tree
+            .iter()
+            .filter(|(name, entry)| entry.is_text() && is_spec(name) && !self.root.join(name).exists())
             .take(CANDIDATES)
             .collect();
-        let objects = self.objects(gone.iter().map(|(_, object)| object.as_str()))?;
-        let mut best: Option<(f32, String)> = None;
-        for (path, bytes) in gone.iter().map(|(path, _)| path).zip(&objects) {
-            for (_, own, text) in texts.files() {
-                let other = String::from_utf8_lossy(bytes);
-                let ratio = TextDiff::configure()
-                    .timeout(std::time::Duration::from_millis(200))
-                    .diff_lines(text, other.as_ref())
-                    .ratio();
-                if ratio >= ALIKE && best.as_ref().is_none_or(|(known, _)| ratio > *known) {
-                    best = Some((ratio, self.root_of(path, own, now)));
+        let objects = self.objects(gone.iter().map(|(_, entry)| entry.object.as_str()))?;
+        let mut likeness = Likeness::default();
+        for ((path, _), bytes) in gone.iter().zip(&objects) {
+            for (_, own, own_text) in texts.files() {
+                if likeness.is_best(own_text, &String::from_utf8_lossy(bytes)) {
+                    likeness.best = Some(self.root_of(path, own, now));
                 }
             }
         }
-        Ok(best.map(|(_, path)| path))
+        Ok(likeness.best)
     }
 
     /// The spec that an old file belongs to: itself, or the folder that stands to it as the spec's folder stands to the
     /// new file.
     fn root_of(&self, old: &str, own: &Path, now: &str) -> String {
         let own = self.path_of(own).unwrap_or_default();
-        match own.strip_prefix(now).and_then(|rest| rest.strip_prefix('/')) {
-            Some(rest) => match old.strip_suffix(rest).and_then(|folder| folder.strip_suffix('/')) {
-                Some(folder) => folder.to_owned(),
-                None => old.to_owned(),
-            },
-            None => old.to_owned(),
-        }
+        let rest = if now.is_empty() { Some(own.as_str()) } else { inside(&own, now) };
+        let folder = rest.and_then(|rest| match old.strip_suffix(rest)? {
+            "" => Some(String::new()),
+            folder => Some(folder.strip_suffix('/')?.to_owned()),
+        });
+        folder.unwrap_or_else(|| old.to_owned())
     }
 
-    /// The spec's files at a path of a revision, with their bytes.
-    fn texts(&self, commit: &str, path: &str) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-        let files: Vec<(String, String)> = self
-            .list(commit, path)?
-            .into_iter()
-            .filter(|(name, _)| name == path || is_spec(name) && !is_hidden(name.strip_prefix(path).unwrap_or(name)))
-            .collect();
-        let objects = self.objects(files.iter().map(|(_, object)| object.as_str()))?;
-        Ok(files.into_iter().map(|(name, _)| name).zip(objects).collect())
+    /// Reads the spec's files at a path of a revision.
+    fn read(&self, tree: &Tree, path: &str, revision: &str, reading: &mut Reading) -> Result<(), Failure> {
+        let mut wanted: Vec<(String, &Entry)> = Vec::new();
+        self.collect(tree, path, path, true, 0, &mut wanted)?;
+        let shown = |name: &str| PathBuf::from(format!("{revision}:{name}"));
+        let (texts, others): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|(_, entry)| entry.is_text());
+        for (name, entry) in others {
+            let what = if entry.link { "is a link that leads to no file of the revision" } else { "is a submodule" };
+            reading.unreadable(shown(&name), format!("`{revision}:{name}` {what}"));
+        }
+        let objects = self.objects(texts.iter().map(|(_, entry)| entry.object.as_str()))?;
+        for ((name, _), bytes) in texts.iter().zip(&objects) {
+            reading.take(shown(name), bytes.as_slice());
+        }
+        Ok(())
+    }
+
+    /// The entries at a path and below it that a spec is made of, under the names by which they are reached (`shown` stands for
+    /// `path`); links are followed. What was `named` is taken whatever it is called.
+    fn collect<'t>(
+        &self,
+        tree: &'t Tree,
+        path: &str,
+        shown: &str,
+        named: bool,
+        depth: usize,
+        found: &mut Vec<(String, &'t Entry)>,
+    ) -> Result<(), Failure> {
+        let own = tree.get(path).filter(|_| named || is_spec(shown)).map(|entry| (path.to_owned(), entry));
+        let inside = below(tree, path).map(|(name, entry)| (name.clone(), entry));
+        for (name, entry) in own.into_iter().chain(inside) {
+            let rest = name.strip_prefix(path).unwrap_or_default();
+            let visible = format!("{shown}{rest}");
+            if is_hidden(rest) {
+                continue;
+            }
+            let target = if entry.link && depth < LINKS { self.target(tree, &name, entry)? } else { None };
+            match target {
+                Some(target) => self.collect(tree, &target, &visible, rest.is_empty() && named, depth + 1, found)?,
+                None if entry.is_text() && !(rest.is_empty() && named) && !is_spec(&visible) => {}
+                // A folder that cannot be looked into may hold a part of the spec.
+                None if entry.link && !is_spec(&visible) && !rest.is_empty() => {}
+                None => found.push((visible.trim_start_matches('/').to_owned(), entry)),
+            }
+        }
+        Ok(())
+    }
+
+    /// What a link leads to, if that is in the revision.
+    fn target(&self, tree: &Tree, name: &str, link: &Entry) -> Result<Option<String>, Failure> {
+        let bytes = self.objects(std::iter::once(link.object.as_str()))?.into_iter().next().unwrap_or_default();
+        let target = text(&bytes);
+        let mut parts: Vec<&str> = name.split('/').collect();
+        parts.pop();
+        if target.starts_with('/') {
+            return Ok(None);
+        }
+        for part in target.split('/') {
+            match part {
+                "" | "." => {}
+                ".." if parts.pop().is_none() => return Ok(None),
+                ".." => {}
+                part => parts.push(part),
+            }
+        }
+        let path = parts.join("/");
+        // A link into a folder that holds it would never end.
+        let around = path.is_empty() || inside(name, &path).is_some();
+        let there = tree.contains_key(&path) || below(tree, &path).next().is_some();
+        Ok(Some(path).filter(|_| there && !around))
     }
 
     /// The bytes of objects, in their order.
@@ -262,6 +342,26 @@ impl Repository {
         }
         Ok(found)
     }
+}
+
+/// The entries of a revision by their paths.
+type Tree = BTreeMap<String, Entry>;
+
+impl Entry {
+    fn is_text(&self) -> bool {
+        self.kind == "blob" && !self.link
+    }
+}
+
+/// The entries below a path.
+fn below<'t>(tree: &'t Tree, path: &str) -> impl Iterator<Item = (&'t String, &'t Entry)> {
+    let folder = if path.is_empty() { String::new() } else { format!("{path}/") };
+    tree.range(folder.clone()..).take_while(move |(name, _)| name.starts_with(&folder))
+}
+
+/// What is left of a path below a folder.
+fn inside<'p>(path: &'p str, folder: &str) -> Option<&'p str> {
+    path.strip_prefix(folder)?.strip_prefix('/')
 }
 
 fn text(bytes: &[u8]) -> String {

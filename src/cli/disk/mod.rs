@@ -3,6 +3,7 @@
 mod copy;
 mod fresh;
 mod git;
+mod likeness;
 mod pages;
 mod read;
 mod root;

@@ -126,6 +126,11 @@ impl Reading {
         self.problems.push((path, code, message, help.map(str::to_owned), 0));
     }
 
+    /// A part of the spec that has no text.
+    pub(super) fn unreadable(&mut self, path: PathBuf, message: String) {
+        self.problem(path, Code::CannotRead, message, None);
+    }
+
     /// Reads every `*.yaml` and `*.yml` below; `above` are the folders that lead here, against loops of links.
     fn folder(&mut self, folder: &Path, above: &mut Vec<(u64, u64)>) {
         let paths = match list(folder) {
