@@ -166,3 +166,84 @@ const fn color(sign: char) -> &'static str {
         _ => "36",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Place;
+    use crate::diff::report::{At, Cause, Change, HostReport, Kind, MachineReport, Subject};
+
+    fn report() -> Report {
+        let place = |line| Some(Place { file: "fwc/groups/web-and-proxies.yaml".to_owned(), line });
+        let at = |host: &str, id: u32| At {
+            host: host.to_owned(),
+            machine: format!("vm/{id}"),
+            hook: Some("guest-in".to_owned()),
+            output: None,
+        };
+        let change = |kind, old: Option<&str>, new: Option<&str>, detail: Option<&str>, line| Change {
+            kind,
+            subject: Subject::Rule,
+            name: String::new(),
+            zone: None,
+            old: old.map(str::to_owned),
+            new: new.map(str::to_owned),
+            detail: detail.map(str::to_owned),
+            place: place(line),
+            old_place: None,
+            at: (100..108).map(|id| at(if id < 104 { "pm1" } else { "pm2" }, id)).collect(),
+        };
+        let changes = vec![
+            change(Kind::Added, None, Some("accept tcp 8443 from +staff, office log info"), None, 30),
+            change(Kind::Removed, Some("drop Telnet"), None, None, 31),
+            change(Kind::Altered, Some("accept udp 443"), Some("accept udp 443,8443"), None, 32),
+            change(Kind::Moved, None, Some("reject SMB"), Some("now behind `accept Ping`"), 33),
+        ];
+        let machine = |id: u32| MachineReport { machine: format!("vm/{id}"), status: Status::Changed, causes: vec![0] };
+        let host = |host: &str, ids: std::ops::Range<u32>, status| HostReport {
+            host: host.to_owned(),
+            status,
+            machines: ids.map(machine).collect(),
+            unchanged: 1,
+        };
+        Report {
+            old: "origin/main (3f2a1c9d0)".to_owned(),
+            new: "fwc".to_owned(),
+            hosts: vec![
+                host("pm1", 100..104, Status::Changed),
+                host("pm2", 104..112, Status::Changed),
+                host("pm3", 0..0, Status::Unchanged),
+            ],
+            causes: vec![Cause {
+                path: "groups.web".to_owned(),
+                status: Status::Changed,
+                place: place(28),
+                old_place: None,
+                changes,
+                machines: 8,
+                hosts: 2,
+            }],
+            notes: vec![Note {
+                kind: NoteKind::NotCompared,
+                host: Some("pm2".to_owned()),
+                message: "`-m owner` is no match that fwc reads, and the rule that has it is left out".to_owned(),
+                help: Some("look at it with `iptables-save`".to_owned()),
+                place: Some(Place { file: "pm2.rules".to_owned(), line: 7 }),
+            }],
+            files: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_narrow_lines() {
+        let text = render(&report(), Style { color: false, width: 60 });
+        assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_wide_terminal_with_colour() {
+        let text = render(&report(), Style { color: true, width: 120 });
+        insta::assert_snapshot!(text.replace('\u{1b}', "^"));
+    }
+}
