@@ -68,7 +68,7 @@ pub fn read_at_revision(
                 .help("`--base-spec PATH` says where it is there"));
         }
     };
-    let tree = repository.list(&commit)?;
+    let tree = repository.around_spec(&commit, &now, there.is_some())?;
     let found = repository.find(&tree, &now, there.is_some(), texts, revision)?;
     let mut reading = Reading::default();
     repository.read(&tree, &found, revision, &mut reading)?;
@@ -115,6 +115,7 @@ impl Repository {
             .arg(&self.folder)
             .args(arguments)
             .env("LC_ALL", "C")
+            .env("GIT_LITERAL_PATHSPECS", "1")
             .env("GIT_OPTIONAL_LOCKS", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -185,9 +186,23 @@ impl Repository {
         Ok(parts.join("/"))
     }
 
-    /// Every entry of a revision by its path.
-    fn list(&self, commit: &str) -> Result<Tree, Failure> {
-        let listed = self.run(&["ls-tree", "-r", "-z", "--full-tree", commit])?;
+    /// The entries of a revision that matter: those where the spec is looked for first, or, where there is none or links lead
+    /// elsewhere, all of them.
+    fn around_spec(&self, commit: &str, now: &str, told: bool) -> Result<Tree, Failure> {
+        let places = places(now, told);
+        let near = self.list(commit, &places)?;
+        let is_text = |(name, entry): (&String, &Entry)| entry.is_text() && (is_spec(name) || places.contains(name));
+        let enough = near.iter().any(is_text) && !near.values().any(|entry| entry.link);
+        if enough { Ok(near) } else { self.list(commit, &[]) }
+    }
+
+    /// The entries at some paths of a revision and below them, by their paths; all, where one is empty or none is named.
+    fn list(&self, commit: &str, paths: &[String]) -> Result<Tree, Failure> {
+        let mut arguments = vec!["ls-tree", "-r", "-z", "--full-tree", commit, "--"];
+        if !paths.iter().any(String::is_empty) {
+            arguments.extend(paths.iter().map(String::as_str));
+        }
+        let listed = self.run(&arguments)?;
         let mut found = Tree::new();
         for entry in text(&listed).split('\0') {
             let Some((head, name)) = entry.split_once('\t') else { continue };
@@ -201,11 +216,7 @@ impl Repository {
 
     /// Where the spec is in a revision: where it is now, at the other default name, or where a file like it is.
     fn find(&self, tree: &Tree, now: &str, told: bool, texts: &SourceMap, revision: &str) -> Result<String, Failure> {
-        let (parent, name) = now.rsplit_once('/').unwrap_or(("", now));
-        let beside = |name: &str| if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") };
-        let defaults =
-            if ["fwc", "fwc.yaml"].contains(&name) { vec![beside("fwc.yaml"), beside("fwc")] } else { vec![] };
-        for path in std::iter::once(now.to_owned()).chain(defaults.into_iter().filter(|_| !told)) {
+        for path in places(now, told) {
             let inside = |name: &str| is_spec(name) && !is_hidden(name.strip_prefix(&path).unwrap_or(name));
             if tree.contains_key(&path) || below(tree, &path).any(|(name, _)| inside(name)) {
                 return Ok(path);
@@ -351,6 +362,17 @@ impl Entry {
     fn is_text(&self) -> bool {
         self.kind == "blob" && !self.link
     }
+}
+
+/// Where a spec that is now at a path is looked for first: there, and at the other default name.
+fn places(now: &str, told: bool) -> Vec<String> {
+    let (parent, name) = now.rsplit_once('/').unwrap_or(("", now));
+    let beside = |name: &str| if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") };
+    let mut places = vec![now.to_owned()];
+    if !told && ["fwc", "fwc.yaml"].contains(&name) {
+        places.extend(["fwc.yaml", "fwc"].map(beside));
+    }
+    places
 }
 
 /// The entries below a path.
