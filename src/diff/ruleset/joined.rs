@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::change::Kind;
-use super::flat::{Line, Site, Then};
+use super::flat::{Flat, Line, Site, Then};
 use super::list::Raw;
 use super::matching::Row;
 use crate::diagnostic::Span;
@@ -16,11 +16,15 @@ pub(super) struct Told {
     /// The call that it came or went with.
     group: Option<Site>,
     line: Arc<Line>,
+    /// Whether all that it asks is a mark.
+    marked: bool,
 }
 
 impl Told {
-    pub(super) fn new(at: usize, row: &Row, group: Option<Site>) -> Self {
-        Self { at, group, line: Arc::clone(&row.line) }
+    pub(super) fn new(flat: &Flat<'_>, at: usize, row: &Row, group: Option<Site>) -> Self {
+        let tests = row.line.tests.iter().filter_map(|test| flat.pools.tests.get(*test));
+        let marked = row.line.tests.len() == 1 && tests.into_iter().all(|test| &*test.key == "--mark");
+        Self { at, group, line: Arc::clone(&row.line), marked }
     }
 }
 
@@ -88,10 +92,12 @@ fn one(last: &Raw, before: &Told, raw: &Raw, row: &Told) -> bool {
     let logs = comments.0.is_none() && before.line.then == Then::Verdict(Verdict::Continue);
     let logged = logs && before.line.tests == row.line.tests;
     let grouped = before.group.is_some() && before.group == row.group;
+    // What a called chain accepted by a mark is accepted behind the call.
+    let answered = row.line.comment.is_none() && row.line.then == Then::Leave && row.marked;
     last.kind == raw.kind
         && before.at + 1 == row.at
         && match raw.kind {
-            Kind::Added | Kind::Removed | Kind::Moved => called_same || logged || grouped,
+            Kind::Added | Kind::Removed | Kind::Moved => called_same || logged || grouped || answered,
             Kind::Altered => {
                 let free = comments.0.is_none() || comments.1.is_none();
                 last.details == raw.details && (called_same || free)

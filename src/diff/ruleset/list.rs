@@ -120,7 +120,7 @@ impl Matching {
             }
             let mut raw = Raw::new(Kind::Removed, vec![words::rule(flat, &row.placed)], Vec::new(), Vec::new());
             raw.causes = [vec![sites.cause(row)], Vec::new()];
-            join(&mut told, raw, Told::new(at, row, sites.group(row.placed.site)));
+            join(&mut told, raw, Told::new(flat, at, row, sites.group(row.placed.site)));
         }
         let added = self.open_new();
         let added = Sites::of(self.new.iter().map(|row| row.placed.site), &added);
@@ -136,7 +136,7 @@ impl Matching {
                 None => {
                     let mut raw = Raw::new(Kind::Added, Vec::new(), vec![words::rule(flat, &row.placed)], Vec::new());
                     raw.causes = [Vec::new(), vec![added.cause(row)]];
-                    join(&mut told, raw, Told::new(at, row, added.group(row.placed.site)));
+                    join(&mut told, raw, Told::new(flat, at, row, added.group(row.placed.site)));
                 }
                 Some((old_at, was_moved)) => {
                     let Some(old) = self.old.get(old_at) else { continue };
@@ -145,7 +145,7 @@ impl Matching {
                         if raw.kind == Kind::Moved {
                             raw.causes = [vec![], vec![moved.cause(row)]];
                         }
-                        join(&mut told, raw, Told::new(at, row, group));
+                        join(&mut told, raw, Told::new(flat, at, row, group));
                     }
                     match (&old.line.then, &row.line.then) {
                         (Then::List(old), Then::List(new)) if !unlike(flat, *old, *new) => {

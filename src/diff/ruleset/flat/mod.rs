@@ -34,7 +34,7 @@ use super::own::is_root;
 /// Chains within each other; more cannot be loaded anywhere.
 const DEPTH: usize = 64;
 /// The most lines that all lists of a table together may have: several times what the largest hosts need.
-const LINES: usize = 1_500_000;
+const LINES: usize = 1_000_000;
 
 /// How calls with conditions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,6 +239,13 @@ impl<'r> Flat<'r> {
         None
     }
 
+    /// Whether there is room for the lines of a list once more.
+    fn affords(&mut self, side: Side, list: &List) -> bool {
+        let half = self.half_mut(side);
+        half.lines = half.lines.saturating_add(list.lines.len());
+        half.lines <= LINES
+    }
+
     /// A list behind whose last line a policy decides: that of a chain of ebtables.
     fn with_policy(&mut self, list: &List, policy: &Verdict, span: Span) -> Arc<List> {
         let then = Then::Verdict(policy.clone());
@@ -279,7 +286,7 @@ impl<'r> Flat<'r> {
             self.rule(side, &mut out, rule, known, ordinal, behind);
         }
         let half = self.half_mut(side);
-        half.lines = half.lines.saturating_add(out.len());
+        half.lines = half.lines.saturating_add(rules.len());
         self.pools.list(out)
     }
 
@@ -321,6 +328,11 @@ impl<'r> Flat<'r> {
                 let goto = matches!(rule.verdict, Verdict::Goto(_));
                 match self.chain(side, name, known, rule.span) {
                     None => Then::Verdict(rule.verdict.clone()),
+                    Some(list) if !self.affords(side, &list) => {
+                        let key = (Arc::clone(name), Obstacle::TooMuch);
+                        self.half_mut(side).obstacles.entry(key).or_insert(rule.span);
+                        Then::Verdict(rule.verdict.clone())
+                    }
                     Some(list) => {
                         let call = Call { list, goto, span: rule.span, ordinal, last: behind.is_empty() };
                         self.call(out, line(Then::Leave), call, behind);

@@ -1,6 +1,9 @@
 //! Whether differences are told, once, and nothing else is.
 
 mod golden;
+mod owning;
+mod shape;
+mod spec;
 
 use super::*;
 use crate::diagnostic::FileId;
