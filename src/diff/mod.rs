@@ -4,7 +4,10 @@
 //! [`report::Report`], which every format prints. Promise: what means the same is no difference; what cannot be read is
 //! named, and stops nothing else.
 
+mod collect;
+pub mod machine;
 pub mod nics;
+mod pairing;
 pub mod policy;
 pub mod report;
 pub mod ruleset;

@@ -9,6 +9,7 @@ pub mod fw;
 pub mod guest_conf;
 pub mod ipset;
 pub mod iptables;
+pub mod kind;
 pub mod nft;
 pub mod ruleset;
 pub mod sysctl;

@@ -79,5 +79,11 @@ pub fn compare(script: &str, output: &str) -> Vec<String> {
     let words = listing.find("\ntable ").map_or("", |at| &listing[at + 1..]);
     let mut found = script::differences(&sent, &kept);
     found.extend(script::differences(&script::parse(script), &script::parse(words)));
+    // What `fwc diff --live` asks.
+    let read = |text: &str| fwc::state::nft::read(fwc::diagnostic::FileId(0), text);
+    let drift = fwc::diff::ruleset::compare(&read(script), &read(words));
+    if !drift.is_equal() {
+        found.push(format!("fwc diff sees a difference: {drift:?}"));
+    }
     found
 }

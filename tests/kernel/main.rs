@@ -15,6 +15,7 @@
 #[path = "../common/mod.rs"]
 #[expect(dead_code, reason = "every test target takes its own part")]
 mod common;
+mod drift;
 #[path = "../../benches/support/gaps.rs"]
 mod gaps;
 mod hosts;

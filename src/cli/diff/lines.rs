@@ -168,7 +168,9 @@ fn tail(cause: &Cause, change: &Change, all: &str, bare: bool) -> String {
     }
     let own = reach_of(change.at.iter());
     let outputs: BTreeSet<&str> = change.at.iter().filter_map(|at| at.output).collect();
-    if !outputs.is_empty() {
+    // Of kernel settings there is one list, and some names begin with the program's.
+    let said = change.subject == Subject::Sysctl || outputs.iter().any(|output| change.name.starts_with(*output));
+    if !outputs.is_empty() && !said {
         text.push_str(&format!(" — {}", outputs.into_iter().collect::<Vec<_>>().join(", ")));
     }
     if !change.at.is_empty() && own != all && change.subject != Subject::Machine {

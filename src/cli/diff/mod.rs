@@ -1,11 +1,16 @@
 //! `fwc diff`: what would change, and why; what a machine has that the spec does not say.
 
 mod base;
+mod capture;
 mod human;
 mod json;
 mod lines;
+mod live;
+mod machines;
 mod markdown;
+mod state;
 mod text;
+mod tree;
 
 use std::path::PathBuf;
 
@@ -35,6 +40,21 @@ pub struct Arguments {
     /// Against the spec at this git revision
     #[arg(long, value_name = "REV", group = "other")]
     base: Option<String>,
+    /// Against an output tree that `fwc build -o DIR` wrote
+    #[arg(long, value_name = "DIR", group = "other")]
+    against: Option<PathBuf>,
+    /// Against what was captured: iptables-save, ip6tables-save, ebtables-save, ipset save, nft list ruleset (or -j), sysctl -a, .fw files
+    #[arg(long, value_name = "FILE", group = "other", num_args = 1..)]
+    state: Vec<PathBuf>,
+    /// Against what this machine has loaded, as its programs list it
+    #[arg(long, group = "other")]
+    live: bool,
+    /// The host that this machine, or the captured files, are of
+    #[arg(long, value_name = "HOST", conflicts_with = "base")]
+    host: Option<String>,
+    /// Name the chains of others, too
+    #[arg(long)]
+    foreign: bool,
     /// Where the spec is in that revision, if it is not found by itself
     #[arg(long, value_name = "PATH", requires = "base")]
     base_spec: Option<PathBuf>,
@@ -76,7 +96,11 @@ struct Outcome {
 pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let outcome = match &arguments.base {
         Some(revision) => base::compare(arguments, revision)?,
-        None => Outcome { report: None, failed: true },
+        None if arguments.live => live::compare(arguments)?,
+        None => match &arguments.against {
+            Some(folder) => machines::against(arguments, folder)?,
+            None => state::compare(arguments, &arguments.state)?,
+        },
     };
     let Some(report) = outcome.report else { return Ok(Exit::Failed) };
     if !arguments.quiet {

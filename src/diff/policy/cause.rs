@@ -9,7 +9,7 @@ use crate::spec::Spec;
 use crate::spec::model::Text;
 
 use super::Side;
-use super::collect::CauseRef;
+use crate::diff::collect::CauseRef;
 
 /// A named thing of the zone graph in one spec.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub(super) struct Origins<'a> {
 }
 
 /// The path of a zone in a spec: `groups.webserver`. A NIC's is its guest's.
-pub(super) fn path(zone: &ZoneRef) -> String {
+pub(in crate::diff) fn path(zone: &ZoneRef) -> String {
     match zone {
         ZoneRef::Datacenter => "datacenter".to_owned(),
         ZoneRef::Guests(owner) => format!("{}.guests", path(owner)),

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::diff::report::{Kind, Subject};
 use crate::policy::{Ipset, ZoneRef, words};
 
-use super::collect::{CauseRef, Draft};
 use super::machine::Machines;
+use crate::diff::collect::{CauseRef, Draft};
 
 /// Entries of an ipset that are written out.
 const ENTRIES: usize = 6;
@@ -80,7 +80,7 @@ fn shortened<'e>(entries: impl Iterator<Item = &'e String>) -> String {
 }
 
 /// `adds a, b; removes c`.
-pub(super) fn come_and_gone(before: &BTreeSet<String>, after: &BTreeSet<String>) -> String {
+pub(in crate::diff) fn come_and_gone(before: &BTreeSet<String>, after: &BTreeSet<String>) -> String {
     let come: Vec<&String> = after.difference(before).collect();
     let gone: Vec<&String> = before.difference(after).collect();
     let mut parts = Vec::new();

@@ -10,9 +10,9 @@ use crate::policy::{
 };
 
 use super::cause::{Origins, path};
-use super::collect::{CauseRef, Collector, Draft};
 use super::rules::{Comparer, Delta};
 use super::{paired, stage};
+use crate::diff::collect::{CauseRef, Collector, Draft};
 
 /// Compares machines.
 #[derive(Debug)]
@@ -192,7 +192,7 @@ impl Machines<'_> {
             })
             .collect();
         let positions: Vec<usize> = common.iter().map(|(_, position)| *position).collect();
-        for at in super::pairing::moved(&positions) {
+        for at in crate::diff::pairing::moved(&positions) {
             let Some((zone, position)) = common.get(at) else { continue };
             let behind = position.checked_sub(1).and_then(|before| after.get(before));
             let detail = behind.map_or("now the first".to_owned(), |(zone, _)| format!("now behind those of {zone}"));

@@ -5,10 +5,9 @@
 //! none. Sections and groups are shared by pointer between machines, and each pair is compared once.
 
 mod cause;
-mod collect;
 mod definition;
+mod likeness;
 mod machine;
-mod pairing;
 mod rules;
 mod stage;
 #[cfg(test)]
@@ -20,10 +19,12 @@ use crate::diagnostic::SourceMap;
 use crate::policy::{Fleet, GuestPolicy, HostPolicy, VnetPolicy, ZoneRef};
 use crate::spec::Spec;
 
+use super::collect::{Collector, Draft};
 use super::report::{Cause, HostReport, Kind, Status, Subject};
 
 use cause::Origins;
-use collect::{Collector, Draft};
+pub(in crate::diff) use cause::path;
+pub(in crate::diff) use definition::come_and_gone;
 use machine::Machines;
 use rules::Comparer;
 

@@ -9,8 +9,8 @@ use crate::diff::report::Kind;
 use crate::policy::{Addresses, Direction, Entry, Group, GroupCall, Rule, Section, ZoneRef, words};
 
 use super::cause::Origins;
-use super::collect::CauseRef;
-use super::pairing;
+use crate::diff::collect::CauseRef;
+use crate::diff::pairing;
 
 /// A difference between two lists, not yet at any place.
 #[derive(Debug, Clone)]

@@ -6,8 +6,8 @@ use crate::net::AddressSet;
 use crate::policy::{Hook, Reference, Stage, ZoneRef, words};
 
 use super::cause::Origins;
-use super::collect::CauseRef;
 use super::machine::Here;
+use crate::diff::collect::CauseRef;
 
 /// A stage that is not the same on both sides, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,26 +11,26 @@ type Reached = (String, String);
 
 /// What was edited.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CauseRef {
+pub(crate) struct CauseRef {
     /// As a path of the spec.
-    pub(super) path: String,
-    pub(super) status: Status,
-    pub(super) old: Option<Span>,
-    pub(super) new: Option<Span>,
+    pub(crate) path: String,
+    pub(crate) status: Status,
+    pub(crate) old: Option<Span>,
+    pub(crate) new: Option<Span>,
 }
 
 /// A change without the places where it takes effect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Draft {
-    pub(super) kind: Kind,
-    pub(super) subject: Subject,
-    pub(super) name: String,
-    pub(super) zone: Option<String>,
-    pub(super) old: Option<String>,
-    pub(super) new: Option<String>,
-    pub(super) detail: Option<String>,
+pub(crate) struct Draft {
+    pub(crate) kind: Kind,
+    pub(crate) subject: Subject,
+    pub(crate) name: String,
+    pub(crate) zone: Option<String>,
+    pub(crate) old: Option<String>,
+    pub(crate) new: Option<String>,
+    pub(crate) detail: Option<String>,
     /// Where it was written, and where it is.
-    pub(super) spans: (Option<Span>, Option<Span>),
+    pub(crate) spans: (Option<Span>, Option<Span>),
 }
 
 #[derive(Debug)]
@@ -45,7 +45,7 @@ struct CauseDraft {
 
 /// Collects.
 #[derive(Debug)]
-pub(super) struct Collector<'a> {
+pub(crate) struct Collector<'a> {
     old: Places<'a>,
     new: Places<'a>,
     causes: BTreeMap<String, CauseDraft>,
@@ -54,12 +54,12 @@ pub(super) struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    pub(super) const fn new(old: &'a SourceMap, new: &'a SourceMap) -> Self {
+    pub(crate) const fn new(old: &'a SourceMap, new: &'a SourceMap) -> Self {
         Self { old: Places(old), new: Places(new), causes: BTreeMap::new(), machines: BTreeMap::new() }
     }
 
     /// A machine that was compared.
-    pub(super) fn machine(&mut self, host: &str, machine: &ZoneRef, status: Status) {
+    pub(crate) fn machine(&mut self, host: &str, machine: &ZoneRef, status: Status) {
         let machines = self.machines.entry(host.to_owned()).or_default();
         let known = machines.entry(machine.to_string()).or_insert(status);
         if *known == Status::Unchanged {
@@ -68,13 +68,13 @@ impl<'a> Collector<'a> {
     }
 
     /// A place of effect.
-    pub(super) fn at(&self, host: &str, machine: &ZoneRef, hook: Option<HookName>) -> At {
+    pub(crate) fn at(&self, host: &str, machine: &ZoneRef, hook: Option<HookName>) -> At {
         let hook = hook.map(|hook| hook.name().to_owned());
         At { host: host.to_owned(), machine: machine.to_string(), hook, output: None }
     }
 
     /// A change, and one place where it takes effect (none, if only what follows from it shows it).
-    pub(super) fn add(&mut self, cause: &CauseRef, draft: Draft, at: Option<At>) {
+    pub(crate) fn add(&mut self, cause: &CauseRef, draft: Draft, at: Option<At>) {
         let known = self.causes.entry(cause.path.clone()).or_insert_with(|| CauseDraft {
             status: cause.status,
             old: cause.old,
@@ -96,7 +96,7 @@ impl<'a> Collector<'a> {
     }
 
     /// The hosts by name; the causes, those that reach most machines first.
-    pub(super) fn finish(self) -> (Vec<HostReport>, Vec<Cause>) {
+    pub(crate) fn finish(self) -> (Vec<HostReport>, Vec<Cause>) {
         let Self { old, new, causes, mut machines } = self;
         let mut drafts: Vec<(String, CauseDraft, BTreeSet<Reached>)> = causes
             .into_iter()

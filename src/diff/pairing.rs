@@ -1,32 +1,46 @@
-//! Which rule of one list is which of the other: by identity, then by likeness; and which have moved.
+//! Which element of one list is which of the other: by identity, then by likeness; and which have moved.
 
-use std::collections::HashMap;
-
-use crate::policy::{Entry, Rule};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// Pairs beyond this number are not looked at for likeness: what is left is gone, and new.
 const PAIRS: usize = 40_000;
 
-/// Indices of entries: in the old list, in the new one.
+/// An element of a list that is compared.
+pub(super) trait Element {
+    /// What it is called, unless it has no name. Of several of one name, each is paired once, in their order.
+    fn identity(&self) -> Option<&str>;
+    /// How alike two elements are; 0: not the same thing at all.
+    fn likeness(&self, other: &Self) -> u32;
+}
+
+/// Indices of elements: in the old list, in the new one.
 pub(super) type Pair = (Option<usize>, Option<usize>);
 
-/// Every entry of both lists once: pairs and those gone in the order of the old list, then new ones.
-pub(super) fn pairs(old: &[Entry], new: &[Entry]) -> Vec<Pair> {
-    let mut by_identity: HashMap<&str, usize> =
-        new.iter().enumerate().map(|(at, entry)| (entry.origin().identity.as_str(), at)).collect();
-    let mut found: Vec<Pair> = Vec::with_capacity(old.len().max(new.len()));
-    for (at, entry) in old.iter().enumerate() {
-        found.push((Some(at), by_identity.remove(entry.origin().identity.as_str())));
+/// Every element of both lists once: pairs and those gone in the order of the old list, then new ones.
+pub(super) fn pairs<T: Element>(old: &[T], new: &[T]) -> Vec<Pair> {
+    let mut by_identity: HashMap<&str, VecDeque<usize>> = HashMap::new();
+    let mut left: BTreeSet<usize> = (0..new.len()).collect();
+    for (at, element) in new.iter().enumerate() {
+        if let Some(identity) = element.identity() {
+            by_identity.entry(identity).or_default().push_back(at);
+        }
     }
-    let mut left: Vec<usize> = by_identity.into_values().collect();
-    left.sort_unstable();
+    let mut found: Vec<Pair> = Vec::with_capacity(old.len().max(new.len()));
+    for (at, element) in old.iter().enumerate() {
+        let partner = element.identity().and_then(|identity| by_identity.get_mut(identity)?.pop_front());
+        if let Some(partner) = partner {
+            left.remove(&partner);
+        }
+        found.push((Some(at), partner));
+    }
+    let mut left: Vec<usize> = left.into_iter().collect();
     alike(old, new, &mut found, &mut left);
     found.extend(left.into_iter().map(|at| (None, Some(at))));
     found
 }
 
-/// Gives old entries without a partner the most alike of those left; the best match first.
-fn alike(old: &[Entry], new: &[Entry], found: &mut [Pair], left: &mut Vec<usize>) {
+/// Gives old elements without a partner the most alike of those left; the best match first.
+fn alike<T: Element>(old: &[T], new: &[T], found: &mut [Pair], left: &mut Vec<usize>) {
     let lonely: Vec<usize> =
         found.iter().enumerate().filter(|(_, (_, partner))| partner.is_none()).map(|(at, _)| at).collect();
     if lonely.len().saturating_mul(left.len()) > PAIRS {
@@ -36,7 +50,7 @@ fn alike(old: &[Entry], new: &[Entry], found: &mut [Pair], left: &mut Vec<usize>
     for slot in lonely {
         let Some(before) = found.get(slot).and_then(|(at, _)| old.get((*at)?)) else { continue };
         for candidate in left.iter() {
-            let score = new.get(*candidate).map_or(0, |after| likeness(before, after));
+            let score = new.get(*candidate).map_or(0, |after| before.likeness(after));
             if score > 0 {
                 scores.push((score, slot, *candidate));
             }
@@ -50,44 +64,6 @@ fn alike(old: &[Entry], new: &[Entry], found: &mut [Pair], left: &mut Vec<usize>
             left.remove(place);
         }
     }
-}
-
-/// How alike two entries are; 0: not the same thing at all.
-fn likeness(old: &Entry, new: &Entry) -> u32 {
-    match (old, new) {
-        (Entry::Rule(old), Entry::Rule(new)) => of_rules(old, new),
-        (Entry::Group(old), Entry::Group(new)) => u32::from(old.group.name == new.group.name),
-        (Entry::Rule(_), Entry::Group(_)) | (Entry::Group(_), Entry::Rule(_)) => 0,
-    }
-}
-
-fn of_rules(old: &Rule, new: &Rule) -> u32 {
-    if old.direction != new.direction {
-        return 0;
-    }
-    let terms = |rule: &Rule, dest: bool| {
-        let addresses = if dest { &rule.dest } else { &rule.source };
-        addresses.as_ref().map(|a| a.terms.iter().map(|term| term.reference.clone()).collect::<Vec<_>>())
-    };
-    let protocols = |rule: &Rule| rule.services.iter().map(|service| service.protocol).collect::<Vec<_>>();
-    let verdict = old.verdict == new.verdict;
-    let service = old.services == new.services && old.macro_name == new.macro_name;
-    let protocol = protocols(old) == protocols(new);
-    let (source, dest) = (terms(old, false) == terms(new, false), terms(old, true) == terms(new, true));
-    let named = (source && old.source.is_some()) || (dest && old.dest.is_some());
-    let same = service && (verdict || source || dest) || verdict && protocol && (source || dest) || verdict && named;
-    if !same {
-        return 0;
-    }
-    let worth = |holds: bool, points: u32| if holds { points } else { 0 };
-    1 + worth(service, 8)
-        + worth(protocol, 2)
-        + worth(verdict, 3)
-        + worth(source, 3)
-        + worth(dest, 3)
-        + worth(named, 4)
-        + worth(old.interface == new.interface, 1)
-        + worth(old.comment.is_some() && old.comment == new.comment, 4)
 }
 
 /// Which of these positions (of the new list, in the order of the old one) are not in a longest rising run:

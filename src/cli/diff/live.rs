@@ -1,0 +1,188 @@
+//! `--live`: this machine, as its own programs list it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::cli::disk::{self, Silence};
+use crate::cli::{Failure, machine};
+use crate::diff::report::{Note, NoteKind};
+use crate::import::Role;
+use crate::policy::{HostPolicy, TargetName};
+use crate::state::kind::Captured;
+use crate::state::ruleset::Program;
+use crate::state::sysctl::{Resolved, Survey};
+
+use super::capture::Captures;
+use super::machines::{self, Meant};
+use super::{Arguments, Outcome};
+
+/// A program that lists rules, what its answer is, and whose target it serves.
+type Asked = (&'static str, &'static [&'static str], Captured, TargetName);
+
+/// Both kinds of iptables are asked where they are there: packets pass the tables of both.
+const ASKED: [Asked; 7] = [
+    ("iptables-nft-save", &[], Captured::Rules(Program::Iptables), TargetName::Iptables),
+    ("iptables-legacy-save", &[], Captured::Rules(Program::Iptables), TargetName::Iptables),
+    ("ip6tables-nft-save", &[], Captured::Rules(Program::Ip6tables), TargetName::Iptables),
+    ("ip6tables-legacy-save", &[], Captured::Rules(Program::Ip6tables), TargetName::Iptables),
+    ("ebtables-nft-save", &[], Captured::Rules(Program::Ebtables), TargetName::Iptables),
+    ("ipset", &["save"], Captured::Ipset, TargetName::Iptables),
+    ("nft", &["-s", "-y", "-n", "list", "ruleset"], Captured::Rules(Program::Nft), TargetName::Nft),
+];
+
+/// Compares this machine.
+///
+/// # Errors
+/// Where there is no spec, or it does not have this machine.
+pub(super) fn compare(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let Some(meant) = Meant::compile(arguments)? else { return Ok(Outcome { report: None, failed: true }) };
+    let Some(fleet) = &meant.pipeline.fleet else { return Ok(Outcome { report: None, failed: true }) };
+    let host = machine::host(fleet, arguments.host.as_deref(), Path::new("/"))?;
+    let mut captures = Captures::default();
+    captures.host(&host.name).is_whole = true;
+    programs(&mut captures, host, &meant);
+    kernel(&mut captures, host, &meant);
+    pve(&mut captures, host);
+    let mut report = machines::compare(arguments, &meant, captures, format!("this machine ({})", host.name));
+    settings(&meant, host, &mut report);
+    Ok(Outcome { report: Some(report), failed: false })
+}
+
+/// Asks every program whose target the host wants.
+fn programs(captures: &mut Captures, host: &HostPolicy, meant: &Meant) {
+    let mut silent: BTreeMap<Silence, Vec<&'static str>> = BTreeMap::new();
+    let mut heard: BTreeSet<Program> = BTreeSet::new();
+    let needed = |kind: Captured| match kind {
+        Captured::Rules(Program::Ebtables) => meant.has(&host.name, "ebtables.rules"),
+        Captured::Ipset => meant.has(&host.name, "ipset.rules"),
+        Captured::Rules(Program::Iptables | Program::Ip6tables | Program::Nft)
+        | Captured::NftJson
+        | Captured::Settings
+        | Captured::Fw => true,
+    };
+    let asked = ASKED.iter().filter(|(_, _, kind, target)| host.targets.contains(target) && needed(*kind));
+    for (program, options, kind, _) in asked {
+        match disk::listing(program, options) {
+            Ok(text) => {
+                if let Captured::Rules(of) = kind {
+                    heard.insert(*of);
+                }
+                captures.take_live(&host.name, program, text, *kind);
+            }
+            Err(why) => silent.entry(why).or_default().push(program),
+        }
+    }
+    for (why, programs) in silent {
+        // One kind of iptables is enough to know what is loaded, if the other is not installed.
+        let missing: Vec<&str> = programs
+            .into_iter()
+            .filter(|program| {
+                let of = ASKED.iter().find(|(name, ..)| name == program).map(|(_, _, kind, _)| *kind);
+                let other = matches!(of, Some(Captured::Rules(of)) if heard.contains(&of));
+                !(why == Silence::Missing && other)
+            })
+            .collect();
+        if missing.is_empty() {
+            continue;
+        }
+        let names = missing.join(", ");
+        let (message, help) = match why {
+            Silence::Missing => (format!("not installed: {names}"), Some("what these list is not compared")),
+            Silence::NoRights => (format!("no right to ask {names}"), Some("run it as root")),
+            Silence::Failed(said) => (format!("{names}: {said}"), None),
+        };
+        captures.miss(Some(&host.name), message, help);
+    }
+}
+
+/// Kernel settings in force.
+fn kernel(captures: &mut Captures, host: &HostPolicy, meant: &Meant) {
+    if host.targets.contains(&TargetName::Sysctl) {
+        let wanted = meant.settings(host);
+        let running = disk::read_kernel_values(Path::new("/"), wanted.iter().map(|(key, _)| key.as_str()));
+        captures.host(&host.name).running = Some((running, None));
+    }
+}
+
+/// `/etc/pve`, where there is one.
+fn pve(captures: &mut Captures, host: &HostPolicy) {
+    let folder = Path::new("/etc/pve");
+    if !host.targets.contains(&TargetName::Pve) || !folder.is_dir() {
+        return;
+    }
+    match disk::read_copy(folder) {
+        Ok((sources, inputs, found)) => {
+            let mut files = BTreeMap::new();
+            for input in inputs {
+                let add =
+                    |captures: &mut Captures| captures.sources.add(sources.path(input.file), sources.text(input.file));
+                let path = match &input.role {
+                    Role::Cluster => "pve/firewall/cluster.fw".to_owned(),
+                    Role::Host(Some(node)) => format!("pve/nodes/{node}/host.fw"),
+                    Role::Guest(id) => format!("pve/firewall/{id}.fw"),
+                    Role::Vnet(name) => format!("pve/sdn/firewall/{name}.fw"),
+                    Role::Conf { id, node, .. } => {
+                        if node.as_deref().is_none_or(|node| node == host.name) {
+                            let file = add(captures);
+                            captures.host(&host.name).confs.push((*id, file));
+                        }
+                        continue;
+                    }
+                    Role::Host(None) | Role::Corosync => continue,
+                };
+                files.insert(path, add(captures));
+            }
+            for finding in found.iter() {
+                captures.miss(Some(&host.name), finding.message.clone(), finding.help.as_deref());
+            }
+            captures.pve = Some(files);
+        }
+        Err(failure) => captures.miss(Some(&host.name), failure.message, failure.help.as_deref()),
+    }
+}
+
+/// Where fwc's own file of kernel settings loses to another one at the next boot.
+fn settings(meant: &Meant, host: &HostPolicy, report: &mut crate::diff::report::Report) {
+    if !host.targets.contains(&TargetName::Sysctl) {
+        return;
+    }
+    let mut sources = crate::diagnostic::SourceMap::default();
+    let (files, _) = match disk::read_setting_files(Path::new("/"), &mut sources) {
+        Ok(read) => read,
+        Err(failure) => {
+            report.notes.push(Note {
+                kind: NoteKind::NotCompared,
+                host: Some(host.name.clone()),
+                message: failure.message,
+                help: failure.help,
+                place: None,
+            });
+            return;
+        }
+    };
+    let Some((name, text)) = meant.setting_file(host) else { return };
+    let path = format!("etc/sysctl.d/{name}");
+    let own = sources.add(&path, text);
+    let mut tree = files.tree(&sources);
+    let settings = |file, text| {
+        let lines = crate::state::sysctl::read(file, text).lines.into_iter();
+        lines.map(|line| (line.key, line.value.map(|value| value.value.to_owned()))).collect::<BTreeMap<_, _>>()
+    };
+    let stale = match tree.resolve(&path) {
+        Some(Resolved::Text(_, file, there)) if settings(file, there) == settings(own, sources.text(own)) => None,
+        Some(Resolved::Text(..) | Resolved::Nothing | Resolved::Unreadable(_)) => Some("says something else"),
+        None => Some("is not there"),
+    };
+    if let Some(stale) = stale {
+        report.notes.push(Note {
+            kind: NoteKind::Attention,
+            host: Some(host.name.clone()),
+            message: format!("`/{path}` {stale}: the next boot brings other kernel settings than the spec's"),
+            help: Some("install what `fwc build --host … --target sysctl` writes".to_owned()),
+            place: None,
+        });
+    }
+    tree.put(&path, crate::state::sysctl::Node::Text(own, sources.text(own)));
+    let survey = Survey::of(&tree, Some(&path));
+    report.notes.extend(crate::diff::machine::losses(&host.name, survey.losses()));
+}

@@ -1,0 +1,307 @@
+//! The spec against what was captured: `--against`, `--state` and `--live` come together here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::cli::pipeline::Pipeline;
+use crate::cli::{Failure, disk, machine};
+use crate::diagnostic::{FileId, SourceMap};
+use crate::diff::machine::{FwFile, Host, Machines};
+use crate::diff::report::{NoteKind, Report, Status};
+use crate::diff::ruleset;
+use crate::policy::{HostPolicy, TargetName, ZoneRef};
+use crate::state::fw;
+use crate::state::ruleset::{Program, Ruleset};
+use crate::state::{guest_conf, ipset, iptables, nft};
+use crate::target::{OutputFile, Selection, Templates};
+
+use super::capture::{Captures, HostCapture};
+use super::{Arguments, Outcome, text, tree};
+
+/// What the spec compiles to.
+pub(super) struct Meant {
+    pub(super) pipeline: Pipeline,
+    /// Where the spec is.
+    label: String,
+    /// The compiled files, by path.
+    files: BTreeMap<String, FileId>,
+    texts: SourceMap,
+}
+
+/// Programs with the file that is theirs below a host's folder.
+const FILES: [(Program, &str, &str); 4] = [
+    (Program::Iptables, "iptables", "iptables.rules"),
+    (Program::Ip6tables, "ip6tables", "ip6tables.rules"),
+    (Program::Ebtables, "ebtables", "ebtables.rules"),
+    (Program::Nft, "nft", "fwc.nft"),
+];
+
+impl Meant {
+    /// Compiles the spec. None where it has errors, which were printed.
+    ///
+    /// # Errors
+    /// Where there is no spec.
+    pub(super) fn compile(arguments: &Arguments) -> Result<Option<Self>, Failure> {
+        let templates = Templates::new(Default::default()).map_err(|error| Failure::new(error.to_string()))?;
+        let path = disk::spec_path(arguments.spec.as_deref())?;
+        let mut pipeline = Pipeline::run(Some(&path))?;
+        let compiled = pipeline.compile(&Selection::default(), &templates)?;
+        if pipeline.diagnostics.has_errors() {
+            pipeline.report();
+            return Ok(None);
+        }
+        let mut texts = SourceMap::default();
+        let mut add = |file: OutputFile| (file.path.clone(), texts.add(file.path, file.content));
+        let files = compiled.into_iter().map(&mut add).collect();
+        Ok(Some(Self { pipeline, label: path.display().to_string(), files, texts }))
+    }
+
+    /// A host of the spec.
+    pub(super) fn hosts(&self) -> &[HostPolicy] {
+        self.pipeline.fleet.as_ref().map_or(&[], |fleet| &fleet.hosts)
+    }
+
+    /// A compiled file of a host.
+    fn file(&self, host: &str, path: &str) -> Option<(FileId, &str)> {
+        let file = *self.files.get(&format!("hosts/{host}/{path}"))?;
+        Some((file, self.texts.text(file)))
+    }
+
+    fn rules(&self, host: &str, program: Program, path: &str) -> Option<Ruleset> {
+        let (file, text) = self.file(host, path)?;
+        Some(match program {
+            Program::Nft => nft::read(file, text),
+            Program::Iptables | Program::Ip6tables | Program::Ebtables => iptables::read(file, text, program),
+        })
+    }
+
+    /// Kernel settings that the spec sets or implies, key and value.
+    pub(super) fn settings(&self, host: &HostPolicy) -> Vec<(String, String)> {
+        let path = format!("sysctl.d/{}", host.sysctl_file.value);
+        let Some((file, text)) = self.file(&host.name, &path) else { return Vec::new() };
+        let read = crate::state::sysctl::read(file, text);
+        read.lines.into_iter().filter_map(|line| Some((line.key, line.value?.value.to_owned()))).collect()
+    }
+
+    /// fwc's own file of kernel settings: its name and its text.
+    pub(super) fn setting_file(&self, host: &HostPolicy) -> Option<(String, String)> {
+        let name = host.sysctl_file.value.clone();
+        let (_, text) = self.file(&host.name, &format!("sysctl.d/{name}"))?;
+        Some((name, text.to_owned()))
+    }
+
+    /// Whether a file is compiled for a host.
+    pub(super) fn has(&self, host: &str, path: &str) -> bool {
+        self.file(host, path).is_some()
+    }
+
+    /// Every compiled file by its path.
+    fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().map(|(path, file)| (path.as_str(), self.texts.text(*file)))
+    }
+}
+
+/// Hosts that one side alone has.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lonely<'a> {
+    added: &'a [&'a String],
+    removed: &'a [&'a String],
+}
+
+/// Compares all that was captured. `label` says what it is.
+pub(super) fn compare(arguments: &Arguments, meant: &Meant, captures: Captures, label: String) -> Report {
+    compare_all(arguments, meant, captures, label, Lonely::default())
+}
+
+fn compare_all(arguments: &Arguments, meant: &Meant, captures: Captures, label: String, lonely: Lonely<'_>) -> Report {
+    let mut report = Report { old: label, new: meant.label.clone(), ..Report::default() };
+    let Some(fleet) = &meant.pipeline.fleet else { return report };
+    let mut machines = Machines::new(fleet, &meant.pipeline.sources, &captures.sources);
+    for host in &fleet.hosts {
+        let Some(capture) = captures.hosts.get(&host.name) else { continue };
+        let mut here = machines.host(host);
+        let loaded = rules(arguments, meant, host, capture, &mut here);
+        if let Some((running, file)) = &capture.running {
+            let place = file.map(|file| crate::diagnostic::Span { file, start: 0, len: 0 });
+            here.running(&meant.settings(host), running, place);
+        }
+        for (id, file) in &capture.confs {
+            here.nics(*id, &guest_conf::read(*file, captures.sources.text(*file)));
+        }
+        if let Some(files) = captures.pve.as_ref().filter(|_| host.targets.contains(&TargetName::Pve)) {
+            let in_use = loaded || files.keys().any(|path| meant.files.contains_key(path));
+            if capture.is_whole && !in_use {
+                here.note(NoteKind::Info, "pve: nothing of fwc's is in `/etc/pve`", None, None);
+            } else {
+                pve(meant, &captures.sources, host, files, capture, &mut here);
+            }
+        }
+        if capture.is_tree {
+            plain_files(meant, &captures.sources, host, capture, &mut here);
+        }
+        here.done();
+    }
+    lonely.added.iter().for_each(|host| machines.lonely_host(host, Status::Added));
+    lonely.removed.iter().for_each(|host| machines.lonely_host(host, Status::Removed));
+    for note in captures.notes.clone() {
+        machines.note(note);
+    }
+    (report.hosts, report.causes, report.notes) = machines.finish();
+    report
+}
+
+/// The rulesets of a host. Says whether any of fwc's rules are loaded.
+fn rules(
+    arguments: &Arguments,
+    meant: &Meant,
+    host: &HostPolicy,
+    capture: &HostCapture,
+    here: &mut Host<'_, '_>,
+) -> bool {
+    let mut both: Vec<(&'static str, Ruleset, &Ruleset)> = Vec::new();
+    for (program, output, path) in FILES {
+        let Some(mut wanted) = meant.rules(&host.name, program, path) else { continue };
+        let Some(found) = capture.rules.get(&program) else {
+            if capture.is_tree {
+                here.missing_file(output, path);
+            }
+            continue;
+        };
+        if let Some((file, text)) = meant.file(&host.name, "ipset.rules") {
+            with_sets(&mut wanted, &ipset::read(file, text).0);
+        }
+        both.push((output, wanted, found));
+    }
+    let family = |output: &str| if output == "nft" { TargetName::Nft } else { TargetName::Iptables };
+    let loaded: BTreeSet<TargetName> = both
+        .iter()
+        .filter(|(_, wanted, found)| ruleset::is_loaded(wanted, found))
+        .map(|(output, ..)| family(output))
+        .collect();
+    for (output, wanted, found) in &both {
+        // A host enforces by one program; the others' files lie ready, and not being loaded is no difference.
+        if capture.is_whole && !loaded.is_empty() && !loaded.contains(&family(output)) {
+            let message = format!("{output} is not in use here: fwc's rules are loaded by another program");
+            here.note(NoteKind::Info, message, None, None);
+            continue;
+        }
+        let mut found = (*found).clone();
+        if let Some(sets) = &capture.sets {
+            with_sets(&mut found, sets);
+        }
+        here.rules(output, wanted, &found, arguments.foreign);
+    }
+    !loaded.is_empty()
+}
+
+/// Puts ipsets beside the rules that name them.
+fn with_sets(rules: &mut Ruleset, sets: &BTreeMap<std::sync::Arc<str>, crate::state::ruleset::Set>) {
+    if matches!(rules.program, Program::Iptables | Program::Ip6tables) {
+        for table in rules.tables.values_mut() {
+            table.sets.extend(sets.iter().map(|(name, set)| (std::sync::Arc::clone(name), set.clone())));
+        }
+    }
+}
+
+/// `.fw` files that concern a host: the cluster's, its own, its guests', the vnets'.
+fn pve(
+    meant: &Meant,
+    sources: &SourceMap,
+    host: &HostPolicy,
+    files: &BTreeMap<String, FileId>,
+    capture: &HostCapture,
+    here: &mut Host<'_, '_>,
+) {
+    let mut wanted: Vec<(String, ZoneRef, fw::Kind)> = vec![
+        ("pve/firewall/cluster.fw".to_owned(), ZoneRef::Datacenter, fw::Kind::Cluster),
+        (format!("pve/nodes/{}/host.fw", host.name), ZoneRef::Host(host.name.clone()), fw::Kind::Host),
+    ];
+    wanted.extend(
+        host.guests.iter().map(|guest| (format!("pve/firewall/{}.fw", guest.id), guest.zone(), fw::Kind::Guest)),
+    );
+    wanted.extend(
+        host.vnets.iter().map(|vnet| {
+            (format!("pve/sdn/firewall/{}.fw", vnet.name), ZoneRef::Vnet(vnet.name.clone()), fw::Kind::Vnet)
+        }),
+    );
+    for (path, zone, kind) in wanted {
+        let (ours, theirs) = (meant.files.get(&path), files.get(&path));
+        let ours = ours.map(|file| (*file, meant.texts.text(*file)));
+        let theirs = theirs.map(|file| (*file, sources.text(*file)));
+        if ours.map(|(_, text)| text) == theirs.map(|(_, text)| text) {
+            continue;
+        }
+        // Of files that were named one by one, the others are simply not known.
+        if theirs.is_none() && !capture.is_whole && !capture.is_tree {
+            continue;
+        }
+        let meant_text = ours.map(|(file, text)| fw::read(kind, file, text));
+        let found_text = theirs.map(|(file, text)| fw::read(kind, file, text));
+        here.fw(FwFile { zone: &zone, path: &path, meant: meant_text.as_ref(), found: found_text.as_ref() });
+    }
+}
+
+/// Files that are neither rules nor settings, compared as they are but for comments.
+fn plain_files(meant: &Meant, sources: &SourceMap, host: &HostPolicy, capture: &HostCapture, here: &mut Host<'_, '_>) {
+    let prefix = format!("hosts/{}/", host.name);
+    let rules = |path: &str| {
+        FILES.iter().any(|(_, _, file)| *file == path) || path == "ipset.rules" || path.starts_with("sysctl.d/")
+    };
+    let ours: BTreeMap<&str, &str> = meant
+        .texts()
+        .filter_map(|(path, text)| Some((path.strip_prefix(&prefix)?, text)))
+        .filter(|(path, _)| !rules(path))
+        .collect();
+    let theirs: BTreeMap<&str, &str> =
+        capture.files.iter().map(|(path, file)| (path.as_str(), sources.text(*file))).collect();
+    for path in ours.keys().chain(theirs.keys()).copied().collect::<BTreeSet<_>>() {
+        let lines = |text: &str| -> Vec<String> {
+            text.lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty() && !line.starts_with('#'))
+                .map(str::to_owned)
+                .collect()
+        };
+        let (old, new) = (theirs.get(path).map(|text| lines(text)), ours.get(path).map(|text| lines(text)));
+        if old != new {
+            here.plain_file(path, old.map(|lines| lines.join("; ")), new.map(|lines| lines.join("; ")));
+        }
+    }
+}
+
+/// The host that the command line names, which the spec must have.
+///
+/// # Errors
+/// Where it does not.
+pub(super) fn wanted_host(arguments: &Arguments, meant: &Meant) -> Result<Option<String>, Failure> {
+    let (Some(name), Some(fleet)) = (&arguments.host, &meant.pipeline.fleet) else { return Ok(None) };
+    machine::host(fleet, Some(name), Path::new("/")).map(|host| Some(host.name.clone()))
+}
+
+/// `--against DIR`.
+///
+/// # Errors
+/// Where there is no spec or no such folder.
+pub(super) fn against(arguments: &Arguments, folder: &Path) -> Result<Outcome, Failure> {
+    let Some(meant) = Meant::compile(arguments)? else { return Ok(Outcome { report: None, failed: true }) };
+    let wanted = wanted_host(arguments, &meant)?;
+    let tree = disk::read_tree(folder)?;
+    let mut captures = tree::capture(folder, &tree);
+    let there: BTreeSet<String> = tree::hosts(&tree);
+    let known: BTreeSet<String> = meant.hosts().iter().map(|host| host.name.clone()).collect();
+    let is_wanted = |host: &String| wanted.as_ref().is_none_or(|wanted| wanted == host);
+    for host in known.intersection(&there) {
+        captures.host(host).is_tree = true;
+    }
+    captures.hosts.retain(|host, _| is_wanted(host));
+    let only_ours: Vec<&String> = known.difference(&there).filter(|host| is_wanted(host)).collect();
+    let only_theirs: Vec<&String> = there.difference(&known).filter(|host| is_wanted(host)).collect();
+    let lonely = Lonely { added: &only_ours, removed: &only_theirs };
+    let mut report = compare_all(arguments, &meant, captures, folder.display().to_string(), lonely);
+    if arguments.text {
+        let ours = meant.texts().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
+        let theirs = tree.into_iter().map(|(path, captured)| (path, captured.text)).collect();
+        report.files = text::compare(&theirs, &ours);
+    }
+    Ok(Outcome { report: Some(report), failed: false })
+}

@@ -1,0 +1,83 @@
+//! Reading what was captured or built before: output trees, and files that hold what programs listed.
+//!
+//! Promise: links to folders are not followed, pipes are read only where one was named, and bytes that are no UTF-8 are
+//! replaced, since one bad comment is no reason not to compare the rest; which files have some is said.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use crate::cli::Failure;
+
+use super::read::LIMIT;
+
+/// A text, and whether some of its bytes were replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CapturedText {
+    /// All of it.
+    pub text: String,
+    /// Whether bytes that are no UTF-8 were replaced.
+    pub is_lossy: bool,
+}
+
+/// Every file of an output tree by its path below the folder, with `/`: those in `hosts/` and `pve/`.
+///
+/// # Errors
+/// Where the folder, or a file in it, cannot be read; where nothing of fwc's is in it.
+pub fn read_tree(folder: &Path) -> Result<BTreeMap<String, CapturedText>, Failure> {
+    let mut found = BTreeMap::new();
+    fs::read_dir(folder).map_err(|error| Failure::io("cannot read the folder", folder, &error))?;
+    for top in ["hosts", "pve"] {
+        if folder.join(top).is_dir() {
+            walk(folder, top, &mut found)?;
+        }
+    }
+    if found.is_empty() {
+        return Err(Failure::new(format!("there is no output of fwc's in `{}`", folder.display()))
+            .help("`--against` takes a folder that `fwc build -o DIR` wrote: it has `hosts/` or `pve/` in it"));
+    }
+    Ok(found)
+}
+
+fn walk(top: &Path, below: &str, found: &mut BTreeMap<String, CapturedText>) -> Result<(), Failure> {
+    let folder = top.join(below);
+    let failed = |error| Failure::io("cannot read the folder", &folder, &error);
+    for entry in fs::read_dir(&folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let path = format!("{below}/{}", entry.file_name().to_string_lossy());
+        let kind = entry.file_type().map_err(failed)?;
+        if kind.is_dir() {
+            walk(top, &path, found)?;
+        } else if kind.is_file() {
+            found.insert(path, read_captured(&entry.path())?);
+        }
+    }
+    Ok(())
+}
+
+/// A file that was named; `-` is standard input.
+///
+/// # Errors
+/// Where it cannot be read, or is too large.
+pub fn read_captured(path: &Path) -> Result<CapturedText, Failure> {
+    let failed = |error: std::io::Error| Failure::io("cannot read", path, &error);
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().lock().take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        let file = File::open(path).map_err(failed)?;
+        if file.metadata().map_err(failed)?.is_dir() {
+            return Err(Failure::new(format!("`{}` is a folder", path.display()))
+                .help("`--state` takes files; a folder that fwc built is for `--against`"));
+        }
+        file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    if bytes.len() as u64 > LIMIT {
+        return Err(Failure::new(format!("`{}` is larger than {} MiB", path.display(), LIMIT >> 20)));
+    }
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => CapturedText { text, is_lossy: false },
+        Err(error) => CapturedText { text: String::from_utf8_lossy(error.as_bytes()).into_owned(), is_lossy: true },
+    })
+}

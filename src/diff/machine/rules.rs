@@ -1,0 +1,216 @@
+//! Rulesets of a host: what their comparison found, in the report's words.
+
+use crate::diff::collect::Draft;
+use crate::diff::policy::path;
+use crate::diff::report::{At, Kind, NoteKind, Subject};
+use crate::diff::ruleset::{self, Change, Comparison, Detail, Obstacle, Place};
+use crate::policy::ZoneRef;
+use crate::state::ruleset::Ruleset;
+
+use super::origin::Origins;
+use super::{CauseRef, Host, NOT_LOADED, Status};
+
+/// Chains of others that are named with `--foreign`.
+const CHAINS: usize = 60;
+
+impl Host<'_, '_> {
+    /// Compares what the spec compiles to for one program with what is there. `all` names what is not fwc's.
+    pub fn rules(&mut self, output: &'static str, meant: &Ruleset, found: &Ruleset, all: bool) {
+        let comparison = ruleset::compare(meant, found);
+        for table in &comparison.missing {
+            let rules = meant.tables.get(table).map_or(0, |table| table.chains.values().map(|c| c.rules.len()).sum());
+            self.table(output, &table.to_string(), rules, None);
+        }
+        for table in &comparison.different {
+            let detail = "what is there is something else altogether";
+            self.table(output, &table.to_string(), 0, Some(detail));
+        }
+        for change in &comparison.changes {
+            self.change(output, change);
+        }
+        self.remarks(output, &comparison, all);
+    }
+
+    fn table(&mut self, output: &'static str, table: &str, rules: usize, detail: Option<&str>) {
+        let cause = CauseRef { path: NOT_LOADED.to_owned(), status: Status::Changed, old: None, new: None };
+        let new = if rules > 0 { format!("{rules} rules") } else { "its rules".to_owned() };
+        let draft = Draft {
+            kind: Kind::Added,
+            subject: Subject::Property,
+            name: format!("{output}, table {table}"),
+            zone: None,
+            old: None,
+            new: Some(new),
+            detail: Some(detail.unwrap_or("nothing of it is there").to_owned()),
+            spans: (None, None),
+        };
+        let at = self.at(&ZoneRef::Host(self.host.name.clone()), None, output);
+        self.add(cause, draft, [at]);
+    }
+
+    fn change(&mut self, output: &'static str, change: &Change) {
+        let machines: Vec<(ZoneRef, Option<String>)> = change.places.iter().map(|place| self.place(place)).collect();
+        let here = machines.first().map_or_else(|| ZoneRef::Host(self.host.name.clone()), |(zone, _)| zone.clone());
+        let comment = change.comment().map(ToString::to_string).unwrap_or_default();
+        let known = self.origins.rule(&here, &comment).cloned();
+        let cause = match &known {
+            Some(known) => self.origins.zone(&known.zone),
+            // Nothing of the spec stands for what is there and should not be.
+            None if matches!(change.kind, ruleset::Kind::Removed | ruleset::Kind::PlaceRemoved) => Origins::outside(),
+            None if machines.iter().any(|(zone, _)| *zone != here) => {
+                self.origins.zone(&ZoneRef::Host(self.host.name.clone()))
+            }
+            None => self.origins.zone(&here),
+        };
+        let texts = |rules: &[ruleset::RuleText]| {
+            let shown: Vec<&str> = rules.iter().take(2).map(|rule| rule.text.as_str()).collect();
+            let more = rules.len().saturating_sub(shown.len());
+            let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+            (!rules.is_empty()).then(|| format!("{}{more}", shown.join("; ")))
+        };
+        let (subject, name) = match (&known, change.kind) {
+            (_, ruleset::Kind::PlaceAdded | ruleset::Kind::PlaceRemoved | ruleset::Kind::PlaceAltered) => {
+                (Subject::Property, change.places.first().map(ToString::to_string).unwrap_or_default())
+            }
+            (_, ruleset::Kind::Set) => (Subject::Definition, set_name(change)),
+            (_, ruleset::Kind::Chain | ruleset::Kind::Object | ruleset::Kind::NotLed) => {
+                (Subject::Property, change.places.first().map(ToString::to_string).unwrap_or_default())
+            }
+            (Some(known), _) => (Subject::Rule, known.identity.clone()),
+            (None, _) => (Subject::Rule, String::new()),
+        };
+        let draft = Draft {
+            kind: kind(change.kind),
+            subject,
+            name,
+            zone: known.as_ref().map(|known| path(&known.zone)).filter(|zone| *zone != cause.path),
+            old: texts(&change.old),
+            new: texts(&change.new),
+            detail: detail(change),
+            spans: (change.old.first().map(|rule| rule.span), known.map(|known| known.span)),
+        };
+        let at: Vec<At> = machines.iter().map(|(zone, hook)| self.at(zone, hook.as_deref(), output)).collect();
+        self.add(cause, draft, at);
+    }
+
+    /// The machine and the hook that a list of rules stands for.
+    fn place(&self, place: &Place) -> (ZoneRef, Option<String>) {
+        let itself = || ZoneRef::Host(self.host.name.clone());
+        let guest = place.interface().and_then(|(device, _)| self.origins.guest(device));
+        let guest = guest.or_else(|| place.address().and_then(|address| self.origins.guest_of_address(address)));
+        let hook = place.hook_name().map_or_else(|| place.to_string(), |hook| hook.name().to_owned());
+        (guest.unwrap_or_else(itself), Some(hook))
+    }
+
+    fn remarks(&mut self, output: &'static str, comparison: &Comparison, all: bool) {
+        for unread in &comparison.unread {
+            let message = format!("{output}: {}", unread.reason);
+            self.note(NoteKind::NotCompared, message, None, Some(unread.span));
+        }
+        for obstacle in &comparison.obstacles {
+            let why = match obstacle.why {
+                Obstacle::Missing => "is not there",
+                Obstacle::Loop => "leads back to itself",
+                Obstacle::TooMuch => "calls more chains than can be followed",
+            };
+            let message = format!("{output}: `{}` in {} {why}", obstacle.name, obstacle.table);
+            self.note(NoteKind::NotCompared, message, None, (!obstacle.meant).then_some(obstacle.span));
+        }
+        for (table, set) in &comparison.unseen_sets {
+            let message = format!("{output}: what is in the set `{set}` of {table} is not known");
+            self.note(NoteKind::NotCompared, message, Some("give what `ipset save` says too"), None);
+        }
+        for late in &comparison.led_late {
+            let message =
+                format!("{output}: {} rules of {} {} stand before fwc's", late.before, late.table, late.chain);
+            self.note(NoteKind::Info, message, None, None);
+        }
+        for (foreign, kind, words) in
+            comparison.foreign.iter().map(|foreign| (foreign, NoteKind::Foreign, "not compared")).chain(
+                comparison
+                    .left_over
+                    .iter()
+                    .map(|left| (left, NoteKind::Info, "of an older version, reached by nothing")),
+            )
+        {
+            let mut message = format!(
+                "{output}: {} rules in {} chains of {}, {words}",
+                foreign.rules(),
+                foreign.chains.len(),
+                foreign.table
+            );
+            if all {
+                let names: Vec<String> =
+                    foreign.chains.iter().take(CHAINS).map(|(name, rules)| format!("{name} ({rules})")).collect();
+                let more = foreign.chains.len().saturating_sub(CHAINS);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                message.push_str(&format!(": {}{more}", names.join(", ")));
+            }
+            self.note(kind, message, None, None);
+        }
+    }
+}
+
+const fn kind(kind: ruleset::Kind) -> Kind {
+    match kind {
+        ruleset::Kind::Added | ruleset::Kind::PlaceAdded | ruleset::Kind::NotLed => Kind::Added,
+        ruleset::Kind::Removed | ruleset::Kind::PlaceRemoved => Kind::Removed,
+        ruleset::Kind::Moved => Kind::Moved,
+        ruleset::Kind::Altered
+        | ruleset::Kind::CommentOnly
+        | ruleset::Kind::Set
+        | ruleset::Kind::PlaceAltered
+        | ruleset::Kind::Chain
+        | ruleset::Kind::Object
+        | ruleset::Kind::Unexplained => Kind::Altered,
+    }
+}
+
+/// The set that a change is of.
+fn set_name(change: &Change) -> String {
+    let name = change.details.iter().find_map(|detail| match detail {
+        Detail::Elements { of, .. } => Some(of.clone()),
+        Detail::Test { .. }
+        | Detail::Statements { .. }
+        | Detail::Verdict { .. }
+        | Detail::Moved
+        | Detail::ReturnsElsewhere => None,
+    });
+    name.unwrap_or_else(|| "a set".to_owned())
+}
+
+/// What the words of the rules do not show.
+fn detail(change: &Change) -> Option<String> {
+    let mut parts: Vec<String> = Vec::new();
+    match change.kind {
+        ruleset::Kind::CommentOnly => parts.push("only its comment differs".to_owned()),
+        ruleset::Kind::PlaceAdded | ruleset::Kind::PlaceRemoved => parts.push(format!("{} rules", change.rules)),
+        ruleset::Kind::NotLed => parts.push("no rule leads packets there".to_owned()),
+        ruleset::Kind::Unexplained => parts.push("the lists differ in more than single rules".to_owned()),
+        ruleset::Kind::Moved => parts.push("it stands elsewhere".to_owned()),
+        ruleset::Kind::Added
+        | ruleset::Kind::Removed
+        | ruleset::Kind::Altered
+        | ruleset::Kind::Set
+        | ruleset::Kind::PlaceAltered
+        | ruleset::Kind::Chain
+        | ruleset::Kind::Object => {}
+    }
+    for detail in &change.details {
+        match detail {
+            Detail::Elements { of, removed, added } => {
+                let list = |word: &str, list: &[String]| {
+                    (!list.is_empty())
+                        .then(|| format!("{word} {}", list.iter().take(6).cloned().collect::<Vec<_>>().join(", ")))
+                };
+                let both: Vec<String> = [list("adds", added), list("removes", removed)].into_iter().flatten().collect();
+                let of = if change.kind == ruleset::Kind::Set { String::new() } else { format!("{of} ") };
+                parts.push(format!("{of}{}", both.join(" and ")));
+            }
+            Detail::Moved => parts.push("it stands elsewhere too".to_owned()),
+            Detail::ReturnsElsewhere => parts.push("what it sends back goes on elsewhere".to_owned()),
+            Detail::Test { .. } | Detail::Statements { .. } | Detail::Verdict { .. } => {}
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}

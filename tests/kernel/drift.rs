@@ -1,0 +1,472 @@
+//! A machine as `fwc diff --live` sees it: what was loaded is no difference, and each change of it is one.
+//!
+//! The machine is a network namespace with what an example compiles to, a folder of kernel settings in place of
+//! `/proc/sys` (many of them are the whole kernel's, and this is only a test), and where it is asked for a copy
+//! of `/etc` with a `pve` in it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::common::{Example, built, examples, root};
+use super::gaps;
+
+/// How rules come into the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backend {
+    Legacy,
+    Nftables,
+    Nft,
+}
+
+impl Backend {
+    const ALL: [Self; 3] = [Self::Legacy, Self::Nftables, Self::Nft];
+
+    /// A script that loads a host's files as their headers say.
+    fn load(self, folder: &Path) -> String {
+        let has = |file: &str| folder.join(file).is_file();
+        let shared = has("iptables.rules")
+            && fs::read_to_string(folder.join("iptables.rules")).expect("it is there").contains("--noflush");
+        let mut script = String::new();
+        let kind = match self {
+            Self::Legacy => "legacy",
+            Self::Nftables => "nft",
+            Self::Nft => return "nft -f fwc.nft\n".to_owned(),
+        };
+        if has("ipset.rules") {
+            script += "ipset restore < ipset.rules\n";
+        }
+        for program in ["iptables", "ip6tables"] {
+            let flag = if shared { "--noflush" } else { "" };
+            script += &format!("{program}-{kind}-restore {flag} < {program}.rules\n");
+            if shared {
+                let header = fs::read_to_string(folder.join(format!("{program}.rules"))).expect("it is there");
+                for line in
+                    header.lines().filter_map(|line| line.strip_prefix("#   ")).filter(|line| line.contains(" -C "))
+                {
+                    script += &line.replace(&format!("{program} "), &format!("{program}-{kind} "));
+                    script.push('\n');
+                }
+            }
+        }
+        if has("ebtables.rules") {
+            script += "ebtables-nft-restore < ebtables.rules\n";
+        }
+        script
+    }
+
+    /// Whether this kernel can load all that a host has for it.
+    fn can_load(self, folder: &Path) -> bool {
+        let file = if self == Self::Nft { "fwc.nft" } else { "iptables.rules" };
+        let Ok(text) = fs::read_to_string(folder.join(file)) else { return false };
+        self != Self::Nft || gaps::strip(&text).1 == 0
+    }
+}
+
+/// What `fwc diff` said.
+struct Answer {
+    status: i32,
+    report: Value,
+    errors: String,
+}
+
+impl Answer {
+    /// Every change, with its cause's path.
+    fn changes(&self) -> Vec<(String, Value)> {
+        let causes = self.report["causes"].as_array().cloned().unwrap_or_default();
+        let all = causes.iter().flat_map(|cause| {
+            let path = cause["path"].as_str().unwrap_or_default().to_owned();
+            cause["changes"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default()
+                .into_iter()
+                .map(move |change| (path.clone(), change))
+        });
+        all.collect()
+    }
+}
+
+/// The folder of a host in an example's output, with a folder `sys` that stands for `/proc/sys`.
+fn prepare(folder: &Path) {
+    let Ok(settings) = fs::read_dir(folder.join("sysctl.d")) else { return };
+    for file in settings {
+        let text = fs::read_to_string(file.expect("it is there").path()).expect("it is there");
+        for (key, value) in text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('=')) {
+            let path = folder.join("sys").join(key.trim().replace('.', "/"));
+            fs::create_dir_all(path.parent().expect("it is there")).expect("it is there");
+            fs::write(path, format!("{}\n", value.trim())).expect("it is there");
+        }
+    }
+}
+
+/// Loads, edits, and asks.
+fn live(spec: &Path, host: &str, folder: &Path, load: &str, edit: &str) -> Answer {
+    fs::create_dir_all(folder.join("sys")).expect("it is there");
+    let script = format!(
+        "set -e\n{load}\n{edit}\nmount --bind sys /proc/sys\nset +e\n'{}' diff '{}' --live --host '{host}' --format json",
+        env!("CARGO_BIN_EXE_fwc"),
+        root().join(spec).display()
+    );
+    let output = Command::new("unshare")
+        .args(["-n", "-m", "sh", "-uc", &script])
+        .current_dir(folder)
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .stdin(Stdio::null())
+        .output()
+        .expect("unshare runs");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let report = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}\n{errors}\n{script}"));
+    Answer { status: output.status.code().unwrap_or(-1), report, errors }
+}
+
+fn hosts(folder: &Path) -> Vec<String> {
+    let names =
+        fs::read_dir(folder.join("hosts")).expect("it is there").map(|entry| entry.expect("it is there").file_name());
+    let names: BTreeSet<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.into_iter().collect()
+}
+
+fn example(name: &str) -> Example {
+    examples().into_iter().find(|example| example.name == name).expect("the example")
+}
+
+#[test]
+fn what_was_loaded_is_no_difference() {
+    let mut seen = BTreeSet::new();
+    for example in examples() {
+        let (out, _) = built(&example);
+        for host in hosts(out.path()) {
+            let folder = out.path().join("hosts").join(&host);
+            prepare(&folder);
+            for backend in Backend::ALL.into_iter().filter(|backend| backend.can_load(&folder)) {
+                let answer = live(&example.path, &host, &folder, &backend.load(&folder), "");
+                let said = format!("{} {host} {backend:?}: {:#}\n{}", example.name, answer.report, answer.errors);
+                assert_eq!(answer.status, 0, "{said}");
+                assert_eq!(answer.report["same"], true, "{said}");
+                assert_eq!(answer.report["partial"], false, "{said}");
+                seen.insert(format!("{backend:?}"));
+            }
+        }
+    }
+    assert_eq!(seen.len(), Backend::ALL.len(), "{seen:?}");
+}
+
+/// What is edited, in which example and by which program; and what is told of it: kind, subject, cause and a part of the words.
+struct Case {
+    name: &'static str,
+    example: &'static str,
+    backend: Backend,
+    edit: &'static str,
+    kind: &'static str,
+    subject: &'static str,
+    cause: &'static str,
+    words: &'static str,
+}
+
+const fn case(
+    name: &'static str,
+    (example, backend): (&'static str, Backend),
+    edit: &'static str,
+    (kind, subject, cause, words): (&'static str, &'static str, &'static str, &'static str),
+) -> Case {
+    Case { name, example, backend, edit, kind, subject, cause, words }
+}
+
+const SERVER: (&str, Backend) = ("server", Backend::Legacy);
+const SERVER_NFT: (&str, Backend) = ("server", Backend::Nft);
+const SERVER_NFTABLES: (&str, Backend) = ("server", Backend::Nftables);
+const DESIGN: (&str, Backend) = ("design", Backend::Nftables);
+const DOCKER: (&str, Backend) = ("docker", Backend::Legacy);
+const FLEET: (&str, Backend) = ("fleet", Backend::Legacy);
+const HOST: &str = "hosts.www.example.net";
+const OUTSIDE: &str = "not in the spec";
+
+/// One of every kind of element.
+const CASES: &[Case] = &[
+    case(
+        "a rule by hand",
+        SERVER,
+        "iptables-legacy -I INPUT 7 -s 192.0.2.66 -j ACCEPT",
+        ("removed", "rule", OUTSIDE, "192.0.2.66"),
+    ),
+    case("a rule by hand at the end", SERVER, "ip6tables-legacy -A OUTPUT -j LOG", ("removed", "rule", OUTSIDE, "LOG")),
+    case(
+        "a rule taken away",
+        SERVER,
+        "iptables-legacy -D INPUT -p udp --dport 443 -m comment --comment quic -j ACCEPT",
+        ("added", "rule", HOST, "443"),
+    ),
+    case(
+        "a verdict",
+        SERVER,
+        "iptables-legacy -R INPUT $(iptables-legacy -nL INPUT --line-numbers | awk '/quic/ {print $1}') -p udp --dport 443 -m comment --comment quic -j DROP",
+        ("altered", "rule", HOST, "drop"),
+    ),
+    case(
+        "a port",
+        SERVER,
+        "iptables-legacy -R INPUT $(iptables-legacy -nL INPUT --line-numbers | awk '/quic/ {print $1}') -p udp --dport 444 -m comment --comment quic -j ACCEPT",
+        ("altered", "rule", HOST, "444"),
+    ),
+    case(
+        "an order",
+        SERVER,
+        "iptables-legacy-save | awk '/comment quic/ {kept = $0; next} {print} /comment ping/ {print kept}' | iptables-legacy-restore",
+        ("moved", "rule", HOST, "--icmp-type 8"),
+    ),
+    case("a policy", SERVER, "iptables-legacy -P FORWARD ACCEPT", ("altered", "property", HOST, "FORWARD")),
+    case(
+        "a comment",
+        SERVER,
+        "iptables-legacy-save | sed 's/comment quic/comment kwik/' | iptables-legacy-restore",
+        ("altered", "rule", HOST, "comment"),
+    ),
+    case(
+        "a limit",
+        SERVER,
+        "iptables-legacy-save | sed '/PREROUTING/s/hashlimit-above 100/hashlimit-above 200/' | iptables-legacy-restore",
+        ("altered", "rule", HOST, "200"),
+    ),
+    case(
+        "a table by nftables",
+        SERVER_NFTABLES,
+        "iptables-nft -t raw -F",
+        ("added", "rule", HOST, "hashlimit-above 100"),
+    ),
+    case(
+        "IPv6 alone not loaded",
+        SERVER_NFTABLES,
+        "ip6tables-nft -t filter -F; ip6tables-nft -t filter -X; for c in INPUT FORWARD OUTPUT; do ip6tables-nft -P $c ACCEPT; done",
+        ("added", "property", "not loaded", "ip6tables"),
+    ),
+    case(
+        "nft: a rule by hand",
+        SERVER_NFT,
+        "nft insert rule inet fwc input ip saddr 192.0.2.66 accept",
+        ("removed", "rule", OUTSIDE, "192.0.2.66"),
+    ),
+    case(
+        "nft: a rule taken away",
+        SERVER_NFT,
+        "nft delete rule inet fwc input handle $(nft -a list chain inet fwc input | sed -n 's/.* quic\" # handle //p')",
+        ("added", "rule", HOST, "443"),
+    ),
+    case(
+        "nft: an element of a set",
+        SERVER_NFT,
+        "nft add element inet fwc ports-24a41751 '{ 9999 }'",
+        ("altered", "definition", HOST, "removes 9999"),
+    ),
+    case(
+        "a guest's rule",
+        DESIGN,
+        "iptables-nft -D vm101-net1-in -p tcp --dport 443 -m comment --comment 75b9f6a4 -j ACCEPT",
+        ("added", "rule", "vms.101", "443"),
+    ),
+    case(
+        "a group's rule",
+        DESIGN,
+        "iptables-nft -I group-monitoring-in -p udp --dport 161 -j ACCEPT",
+        ("removed", "rule", OUTSIDE, "161"),
+    ),
+    case(
+        "a guest's dispatch",
+        DESIGN,
+        "iptables-nft -D to-port -m physdev --physdev-out tap101i1 -g vm101-net1-in",
+        ("added", "property", "vms.101", "tap101i1"),
+    ),
+    case(
+        "a frame's rule",
+        DESIGN,
+        "ebtables-nft -t nat -D tap101i0-sent -s ! bc:24:11:00:00:65 -j DROP",
+        ("added", "rule", "vms.101", "bc:24:11:00:00:65"),
+    ),
+    case(
+        "a kernel setting",
+        SERVER,
+        "echo 1 > sys/net/ipv4/conf/all/send_redirects",
+        ("altered", "sysctl", HOST, "send_redirects"),
+    ),
+    case(
+        "a kernel setting without its module",
+        SERVER,
+        "rm sys/net/netfilter/nf_conntrack_max",
+        ("added", "sysctl", HOST, "nf_conntrack_max"),
+    ),
+    case(
+        "nothing leads to fwc's chains",
+        DOCKER,
+        "iptables-legacy -D INPUT -j FWC-INPUT",
+        ("added", "property", "hosts.build1", "FWC-INPUT"),
+    ),
+    case(
+        "a shared table's own chain",
+        DOCKER,
+        "iptables-legacy -I FWC-host-in -s 192.0.2.66 -j DROP",
+        ("removed", "rule", OUTSIDE, "192.0.2.66"),
+    ),
+    case(
+        "an entry of an ipset",
+        FLEET,
+        "ipset add $(ipset -n list | head -n1) 192.0.2.66",
+        ("altered", "definition", "hosts.ams-2", "removes 192.0.2.66"),
+    ),
+    case(
+        "an ipset in another's place",
+        FLEET,
+        "for s in $(ipset -n list | head -n1); do ipset flush $s; done",
+        ("altered", "definition", "hosts.ams-2", "adds"),
+    ),
+    case(
+        "nft: a verdict",
+        SERVER_NFT,
+        "nft replace rule inet fwc input handle $(nft -a list chain inet fwc input | sed -n 's/.* quic\" # handle //p') udp dport 443 drop comment '\"host/www.example.net quic\"'",
+        ("altered", "rule", HOST, "drop"),
+    ),
+    case(
+        "nft: a table asleep",
+        SERVER_NFT,
+        "nft 'table inet fwc { flags dormant; }'",
+        ("altered", "property", HOST, "dormant"),
+    ),
+    case(
+        "nft: a base chain elsewhere",
+        SERVER_NFT,
+        "nft -s list ruleset | sed 's/hook forward priority filter/hook forward priority 10/' > moved; nft flush ruleset; nft -f moved",
+        ("altered", "property", HOST, "priority"),
+    ),
+];
+
+#[test]
+fn every_change_is_told_once() {
+    let mut wrong = Vec::new();
+    for (name, number) in [("server", 0), ("design", 0), ("docker", 0), ("fleet", 1)] {
+        let example = example(name);
+        let (out, _) = built(&example);
+        let host = hosts(out.path())[number].clone();
+        let folder = out.path().join("hosts").join(&host);
+        for case in CASES.iter().filter(|case| case.example == name) {
+            let _ = fs::remove_dir_all(folder.join("sys"));
+            prepare(&folder);
+            let answer = live(&example.path, &host, &folder, &case.backend.load(&folder), case.edit);
+            let changes = answer.changes();
+            let right = match changes.as_slice() {
+                [(cause, change)] => {
+                    change["kind"] == case.kind
+                        && change["subject"] == case.subject
+                        && cause == case.cause
+                        && change.to_string().contains(case.words)
+                        && answer.status == 1
+                }
+                _ => false,
+            };
+            if !right {
+                let told: Vec<String> = changes
+                    .iter()
+                    .map(|(cause, change)| {
+                        format!(
+                            "{cause}: {} {} {} {} → {} ({})",
+                            change["kind"],
+                            change["subject"],
+                            change["name"],
+                            change["old"],
+                            change["new"],
+                            change["detail"]
+                        )
+                    })
+                    .collect();
+                wrong.push(format!("{}: {}\n{}\n{}", case.name, answer.status, told.join("\n"), answer.errors));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Whatever others have beside fwc's tables is counted and never a difference.
+#[test]
+fn rules_of_others_are_counted() {
+    let others = [
+        (
+            SERVER,
+            "iptables-legacy -t nat -A POSTROUTING -o eth0 -j MASQUERADE; iptables-legacy -t mangle -A FORWARD -j ACCEPT",
+            2,
+        ),
+        (
+            SERVER_NFT,
+            "nft 'table ip docker { chain x { type nat hook postrouting priority 100; masquerade; }; chain y { drop; }; }'",
+            1,
+        ),
+        (
+            DOCKER,
+            "iptables-legacy -N DOCKER; iptables-legacy -A FORWARD -j DOCKER; iptables-legacy -A DOCKER -d 172.17.0.2 -j ACCEPT",
+            1,
+        ),
+    ];
+    for ((name, backend), edit, tables) in others {
+        let example = example(name);
+        let (out, _) = built(&example);
+        let host = hosts(out.path())[0].clone();
+        let folder = out.path().join("hosts").join(&host);
+        prepare(&folder);
+        let answer = live(&example.path, &host, &folder, &backend.load(&folder), edit);
+        let said = format!("{name} {backend:?}: {:#}\n{}", answer.report, answer.errors);
+        assert_eq!(answer.status, 0, "{said}");
+        let foreign = answer.report["notes"]
+            .as_array()
+            .expect("it is there")
+            .iter()
+            .filter(|note| note["kind"] == "foreign")
+            .count();
+        assert_eq!(foreign, tables, "{said}");
+    }
+}
+
+/// The same by files: every program's listing, of nft in both its forms.
+#[test]
+fn captured_listings_are_no_difference() {
+    let mut count = 0;
+    for example in examples() {
+        let (out, _) = built(&example);
+        for host in hosts(out.path()) {
+            let folder = out.path().join("hosts").join(&host);
+            let mut captures = vec![];
+            if Backend::Legacy.can_load(&folder) {
+                let save = "iptables-legacy-save -c > iptables.save; ip6tables-legacy-save > ip6tables.save; ipset save > ipset.save; ebtables-nft-save > ebtables.save";
+                captures.push((Backend::Legacy, save, vec!["iptables.save", "ip6tables.save", "ipset.save"]));
+                let save = "iptables-nft-save > iptables.save; ip6tables-nft-save -c > ip6tables.save; ipset save > ipset.save; ebtables-nft-save > ebtables.save";
+                let bridged = folder.join("ebtables.rules").is_file();
+                let files = if bridged {
+                    vec!["iptables.save", "ip6tables.save", "ipset.save", "ebtables.save"]
+                } else {
+                    vec!["iptables.save", "ip6tables.save", "ipset.save"]
+                };
+                captures.push((Backend::Nftables, save, files));
+            }
+            if Backend::Nft.can_load(&folder) {
+                captures.push((Backend::Nft, "nft -j list ruleset > nft.list", vec!["nft.list"]));
+                captures.push((Backend::Nft, "nft -a list ruleset > nft.list", vec!["nft.list"]));
+            }
+            for (backend, save, mut files) in captures {
+                let sets = folder.join("ipset.rules").is_file();
+                files.retain(|file| *file != "ipset.save" || sets);
+                let script = format!(
+                    "{}{save}\n'{}' diff '{}' --host '{host}' --state {}",
+                    backend.load(&folder),
+                    env!("CARGO_BIN_EXE_fwc"),
+                    root().join(&example.path).display(),
+                    files.join(" ")
+                );
+                let said = super::namespace::try_run(&folder, &script);
+                let said = said.unwrap_or_else(|said| panic!("{} {host} {backend:?}: {said}", example.name));
+                assert!(said.contains("no difference (1 host)"), "{} {host} {backend:?}: {said}", example.name);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 10, "{count}");
+}
