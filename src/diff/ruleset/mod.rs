@@ -76,8 +76,9 @@ pub struct NotFollowed {
 }
 
 impl Comparison {
-    /// Whether the found rules are known to be the meant ones, comments included. Foreign rules, chains left over,
-    /// rules before a shared table's and sets whose content nobody told do not count.
+    /// Whether the found rules are known to be the meant ones, comments included (those of calls that every packet makes
+    /// aside). Foreign rules, chains left over, rules before a shared table's and sets whose content nobody told do not
+    /// count.
     #[must_use]
     pub fn is_equal(&self) -> bool {
         self.same_meaning() && self.changes.is_empty()

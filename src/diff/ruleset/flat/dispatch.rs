@@ -2,8 +2,8 @@
 //!
 //! In: rules. Out: what a run of them looks up, and where each value leads, where that is all they do: rules that ask for
 //! one interface each, trees of chains over the beginnings of interface names, trees over addresses. Promise: a packet
-//! goes the same way; where that is not certain (a name twice, a name that an earlier beginning takes), the rules stay
-//! rules.
+//! goes the same way; where that is not certain (a name behind a branch that takes it and comes back), the rules stay
+//! rules. A rule that no packet comes to, as an earlier branch keeps all that fit, is nothing.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,6 +18,10 @@ use crate::state::ruleset::{Rule, Table, Test, Value, Verdict};
 
 /// Levels of a tree.
 const LEVELS: usize = 16;
+/// Rules of a chain that may be the root of a tree: more than any tree has in one chain.
+const ROOT: usize = 1_024;
+/// How often a name is asked for in one run.
+const AGAIN: usize = 8;
 
 /// Entries: where each leads, the rule, and whether nothing follows it.
 pub(super) type Entries = BTreeMap<Arc<str>, (Source, Span, bool)>;
@@ -80,6 +84,9 @@ pub(super) fn ports(table: &Table, rules: &[Rule], known: &Known) -> Option<Run>
             run.length = at + 1;
             continue;
         };
+        if rules.len() > ROOT {
+            break;
+        }
         let Some(below) = tree(table, rule, &test.key, start, LEVELS) else { break };
         // Names that fit and are not there come back from a jump, but not from a goto.
         let goto = matches!(rule.verdict, Verdict::Goto(_));
@@ -109,7 +116,7 @@ fn again(earlier: &Source, rule: &Rule) -> Option<Source> {
         Source::Chain(_) => return None,
     };
     let goto = |rule: &Rule| matches!(rule.verdict, Verdict::Goto(_));
-    let alike = rules.iter().all(|one| goto(one) == goto(rule));
+    let alike = rules.len() < AGAIN && rules.iter().all(|one| goto(one) == goto(rule));
     rules.push(plain(&rule.verdict));
     alike.then(|| Source::Rules(rules.into()))
 }
