@@ -33,7 +33,7 @@ impl Host<'_, '_> {
 
     fn table(&mut self, output: &'static str, table: &str, rules: usize, detail: Option<&str>) {
         let cause = CauseRef { path: NOT_LOADED.to_owned(), status: Status::Changed, old: None, new: None };
-        let new = if rules > 0 { format!("{rules} rules") } else { "its rules".to_owned() };
+        let new = if rules > 0 { count(rules, "rule") } else { "its rules".to_owned() };
         let draft = Draft {
             kind: Kind::Added,
             subject: Subject::Property,
@@ -121,8 +121,9 @@ impl Host<'_, '_> {
             self.note(NoteKind::NotCompared, message, Some("give what `ipset save` says too"), None);
         }
         for late in &comparison.led_late {
+            let before = count(late.before, "rule");
             let message =
-                format!("{output}: {} rules of {} {} stand before fwc's", late.before, late.table, late.chain);
+                format!("{output}: {before} of {} {} before the one that leads to fwc's", late.table, late.chain);
             self.note(NoteKind::Info, message, None, None);
         }
         for (foreign, kind, words) in
@@ -133,12 +134,8 @@ impl Host<'_, '_> {
                     .map(|left| (left, NoteKind::Info, "of an older version, reached by nothing")),
             )
         {
-            let mut message = format!(
-                "{output}: {} rules in {} chains of {}, {words}",
-                foreign.rules(),
-                foreign.chains.len(),
-                foreign.table
-            );
+            let (rules, chains) = (count(foreign.rules(), "rule"), count(foreign.chains.len(), "chain"));
+            let mut message = format!("{output}: {rules} in {chains} of {}, {words}", foreign.table);
             if all {
                 let names: Vec<String> =
                     foreign.chains.iter().take(CHAINS).map(|(name, rules)| format!("{name} ({rules})")).collect();
@@ -149,6 +146,11 @@ impl Host<'_, '_> {
             self.note(kind, message, None, None);
         }
     }
+}
+
+/// `1 rule`, `2 rules`.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 const fn kind(kind: ruleset::Kind) -> Kind {
@@ -184,7 +186,7 @@ fn detail(change: &Change) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
     match change.kind {
         ruleset::Kind::CommentOnly => parts.push("only its comment differs".to_owned()),
-        ruleset::Kind::PlaceAdded | ruleset::Kind::PlaceRemoved => parts.push(format!("{} rules", change.rules)),
+        ruleset::Kind::PlaceAdded | ruleset::Kind::PlaceRemoved => parts.push(count(change.rules, "rule")),
         ruleset::Kind::NotLed => parts.push("no rule leads packets there".to_owned()),
         ruleset::Kind::Unexplained => parts.push("the lists differ in more than single rules".to_owned()),
         ruleset::Kind::Moved => parts.push("it stands elsewhere".to_owned()),

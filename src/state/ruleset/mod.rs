@@ -12,6 +12,7 @@
 
 mod show;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -105,7 +106,7 @@ pub struct Rule {
 }
 
 /// One condition: `-p 6` is (`-p`, `tcp`), `ip saddr != 10.0.0.0/8` is (`ip saddr`, not, `10.0.0.0/8`).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Test {
     /// What is looked at, in its one spelling.
     pub key: Arc<str>,
@@ -186,6 +187,37 @@ pub struct VerdictMap {
     pub elements: BTreeMap<String, Verdict>,
     /// Where it begins.
     pub span: Span,
+}
+
+impl Test {
+    /// Where it stands in a rule of iptables: addresses, interfaces, the protocol, what modules look at.
+    fn rank(&self) -> u8 {
+        match &*self.key {
+            "-s" => 0,
+            "-d" => 1,
+            "-i" => 2,
+            "-o" => 3,
+            "-p" => 4,
+            _ => 5,
+        }
+    }
+}
+
+impl Ord for Test {
+    /// The order in which programs list tests, so that people find what they know.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank()
+            .cmp(&other.rank())
+            .then_with(|| self.key.cmp(&other.key))
+            .then_with(|| self.negated.cmp(&other.negated))
+            .then_with(|| self.value.cmp(&other.value))
+    }
+}
+
+impl PartialOrd for Test {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Ruleset {
