@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diff::report::{At, Kind, Status, Subject};
 use crate::policy::words::{self, OptionWords};
 use crate::policy::{
-    Direction, GuestPolicy, Hook, HookName, HostPolicy, Inherited, IptablesMode, Nic, RuleList, SectionKind,
-    TargetName, VnetPolicy, ZoneRef,
+    Direction, GuestPolicy, Hook, HookName, HostPolicy, Inherited, Nic, RuleList, SectionKind, VnetPolicy, ZoneRef,
 };
 
 use super::cause::{Origins, path};
+use super::property::{host_properties, nic_fields, nic_words};
 use super::rules::{Comparer, Delta};
 use super::{paired, stage};
 use crate::diff::collect::{CauseRef, Collector, Draft};
@@ -387,65 +387,4 @@ impl Machines<'_> {
             self.collector.add(&cause, draft, Some(at));
         }
     }
-}
-
-/// What a NIC has, field by field.
-fn nic_fields(nic: &Nic) -> [(&'static str, Option<String>); 6] {
-    let mut addresses: Vec<String> = Vec::with_capacity(nic.addresses.len());
-    for address in nic.addresses.iter().map(|address| address.0.to_string()) {
-        // Twice is as good as once.
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    addresses.extend(nic.dhcp.then(|| "dhcp".to_owned()));
-    [
-        ("device", Some(nic.device.clone())),
-        ("bridge", nic.bridge.clone()),
-        ("tag", nic.tag.map(|tag| tag.to_string())),
-        ("mac", nic.mac.map(|mac| mac.to_string())),
-        ("ip", (!addresses.is_empty()).then(|| addresses.join(", "))),
-        ("firewall", Some(nic.firewall.to_string())),
-    ]
-}
-
-fn nic_words(nic: &Nic) -> String {
-    let fields = nic_fields(nic).into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value?)));
-    fields.collect::<Vec<_>>().join(", ")
-}
-
-type Property = (&'static str, Option<String>, Option<String>);
-
-fn host_properties(old: &HostPolicy, new: &HostPolicy) -> Vec<Property> {
-    let addresses = |host: &HostPolicy| {
-        let list: Vec<String> = host.addresses.iter().map(|address| address.0.to_string()).collect();
-        Some(list.join(", ")).filter(|text| !text.is_empty())
-    };
-    let targets =
-        |host: &HostPolicy| Some(host.targets.iter().map(|target| target.name()).collect::<Vec<_>>().join(", "));
-    let platform = |host: &HostPolicy| {
-        Some(match host.platform {
-            crate::policy::Platform::Proxmox => "proxmox".to_owned(),
-            crate::policy::Platform::Linux => "linux".to_owned(),
-        })
-    };
-    let iptables = |host: &HostPolicy| {
-        if ![old, new].iter().all(|side| side.targets.contains(&TargetName::Iptables)) {
-            return None;
-        }
-        let mode = match &host.iptables.mode {
-            IptablesMode::Exclusive => "exclusive".to_owned(),
-            IptablesMode::Shared { prefix } => format!("shared, prefix {prefix}"),
-        };
-        Some(if host.iptables.ipset { format!("{mode}, ipset") } else { mode })
-    };
-    let file = |host: &HostPolicy| Some(host.sysctl_file.value.clone());
-    vec![
-        ("addresses", addresses(old), addresses(new)),
-        ("targets", targets(old), targets(new)),
-        ("platform", platform(old), platform(new)),
-        ("iptables", iptables(old), iptables(new)),
-        ("sysctl file", file(old), file(new)),
-        ("comment", old.comment.clone(), new.comment.clone()),
-    ]
 }

@@ -8,6 +8,7 @@ mod cause;
 mod definition;
 mod likeness;
 mod machine;
+mod property;
 mod rules;
 mod stage;
 #[cfg(test)]
