@@ -139,6 +139,12 @@ fn without_git_or_a_repository_one_line_says_so() {
     let (status, _, errors) = repository.said(&["diff", &spec, "--base", "HEAD"]);
     assert_eq!(status, 2);
     assert!(errors.contains("not a git repository") && errors.contains("--against"), "{errors}");
+    // As in many a container of a pipeline: the files belong to somebody else.
+    let mut command = repository.command("", &["diff", "--base", "HEAD"]);
+    command.env("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1");
+    let (status, _, errors) = repository.told(&command.output().expect("fwc runs"));
+    assert_eq!(status, 2);
+    assert!(errors.contains("dubious ownership") && errors.contains("safe.directory ROOT`"), "{errors}");
     let empty = Repository::new();
     empty.put("fwc.yaml", SPEC);
     let (status, _, errors) = empty.said(&["diff", "--base", "HEAD"]);

@@ -1,5 +1,7 @@
 //! One random edit of a spec.
 
+use std::collections::BTreeMap;
+
 use crate::specs::random::Random;
 use crate::specs::tree::Node;
 
@@ -13,14 +15,23 @@ const EXCHANGES: [&[&str]; 6] = [
     &["+management", "+blacklist", "local_network"],
 ];
 
-/// The spec with one thing changed, and what was done; none where the place takes no such edit.
+/// Maps whose keys are names, not words of the language.
+const NAMED: [&str; 9] = ["aliases", "ipsets", "groups", "zones", "hosts", "vms", "containers", "vnets", "nics"];
+
+/// The spec with one thing changed, and what was done; none where the place takes no such edit. Every kind of place is
+/// taken as often as any other, and `inherits` more often: there are hundreds of ports.
 pub fn edited(spec: &Node, random: &mut Random) -> Option<(Node, String)> {
-    let mut places = Vec::new();
-    collect(spec, &mut Vec::new(), &mut places);
-    let path = places[random.below(places.len())].clone();
+    let mut places = BTreeMap::new();
+    collect(spec, "", &mut Vec::new(), &mut places);
+    let parents = random.chance(10);
+    let kinds: Vec<&Vec<Vec<usize>>> =
+        places.iter().filter(|(kind, _)| !parents || kind.ends_with(".inherits")).map(|(_, paths)| paths).collect();
+    let kind = kinds.get(random.below(kinds.len()))?;
+    let path = kind[random.below(kind.len())].clone();
     let mut copy = spec.clone();
     let node = at(&mut copy, &path);
-    let kind = random.below(4);
+    // Who inherits what is there to be left out, and to be in another order.
+    let kind = random.below(if parents { 2 } else { 4 });
     let done = match (kind, node) {
         (0, Node::Map(entries)) if !entries.is_empty() => {
             let gone = entries.remove(random.below(entries.len()));
@@ -31,14 +42,14 @@ pub fn edited(spec: &Node, random: &mut Random) -> Option<(Node, String)> {
             "without an entry".to_owned()
         }
         (1, Node::List(items)) if items.len() > 1 => {
-            let (a, b) = (random.below(items.len()), random.below(items.len()));
-            items.swap(a, b);
-            format!("{a} and {b} swapped")
+            let a = random.below(items.len() - 1);
+            items.swap(a, a + 1);
+            format!("{a} and the next swapped")
         }
         (1, Node::Map(entries)) if entries.len() > 1 => {
-            let (a, b) = (random.below(entries.len()), random.below(entries.len()));
-            entries.swap(a, b);
-            format!("keys {a} and {b} swapped")
+            let a = random.below(entries.len() - 1);
+            entries.swap(a, a + 1);
+            format!("keys {a} and the next swapped")
         }
         (2, Node::List(items)) if !items.is_empty() => {
             let copy = items[random.below(items.len())].clone();
@@ -73,16 +84,19 @@ fn other_word(word: &str, random: &mut Random) -> Option<String> {
     Some(other)
 }
 
-fn collect(node: &Node, path: &mut Vec<usize>, found: &mut Vec<Vec<usize>>) {
-    found.push(path.clone());
-    let children: Vec<&Node> = match node {
-        Node::Map(entries) => entries.iter().map(|(_, value)| value).collect(),
-        Node::List(items) => items.iter().collect(),
+/// All places by their kind: the keys that lead there, without names.
+fn collect(node: &Node, kind: &str, path: &mut Vec<usize>, found: &mut BTreeMap<String, Vec<Vec<usize>>>) {
+    found.entry(kind.to_owned()).or_default().push(path.clone());
+    let children: Vec<(String, &Node)> = match node {
+        Node::Map(entries) => entries.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        Node::List(items) => items.iter().map(|item| ("-".to_owned(), item)).collect(),
         Node::Word(_) => Vec::new(),
     };
-    for (at, child) in children.into_iter().enumerate() {
+    let named = NAMED.iter().any(|name| kind.ends_with(name));
+    for (at, (key, child)) in children.into_iter().enumerate() {
         path.push(at);
-        collect(child, path, found);
+        let key = if named { "*" } else { &key };
+        collect(child, &format!("{kind}.{key}"), path, found);
         path.pop();
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::cli::disk::{self, AtRevision};
 use crate::cli::pipeline::Pipeline;
+use crate::cli::report::plural;
 use crate::cli::{Failure, Style, console, report as findings};
-use crate::diagnostic::{Diagnostics, SourceMap};
+use crate::diagnostic::{Diagnostics, Places, Severity, SourceMap};
 use crate::diff::policy::{self, Side};
 use crate::diff::report::{Note, NoteKind, Report};
 use crate::spec::Spec;
@@ -44,9 +45,9 @@ pub(super) fn compare(arguments: &Arguments, revision: &str) -> Result<Outcome, 
             report.files = text::compare(&outputs(&mut old.pipeline)?, &outputs(&mut new.pipeline)?);
         }
     } else {
-        let message = "a spec with errors says nothing of machines: only its text is compared".to_owned();
-        let help = Some("mend it, or compare with a revision that compiles".to_owned());
-        report.notes.push(Note { kind: NoteKind::NotCompared, host: None, message, help, place: None });
+        report
+            .notes
+            .extend([without_meaning(&old, &report.old), without_meaning(&new, &report.new)].into_iter().flatten());
         let start = format!("{revision}:{was}");
         report.files = text::compare(
             &spec_files(&old.pipeline, &start, &here),
@@ -84,6 +85,21 @@ fn said(side: &Resolved) -> bool {
         console::say(&findings::findings(&side.pipeline.sources, &sorted, Style::stderr()));
     }
     !diagnostics.has_errors()
+}
+
+/// The note on a side with errors.
+fn without_meaning(side: &Resolved, name: &str) -> Option<Note> {
+    let diagnostics = &side.pipeline.diagnostics;
+    let errors = || diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    let first = errors().next()?;
+    let number = plural(errors().count(), "error");
+    Some(Note {
+        kind: NoteKind::NotCompared,
+        host: None,
+        message: format!("the spec of `{name}` has {number} ({}): only the text is compared", first.message),
+        help: Some("`fwc check` shows where, and how to mend it".to_owned()),
+        place: Some(Places(&side.pipeline.sources).of(first.span())),
+    })
 }
 
 /// Every output file of a spec; what it says of targets is `check`'s to say.

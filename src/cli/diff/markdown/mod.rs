@@ -110,6 +110,15 @@ fn named(text: &str) -> String {
     words(text, code)
 }
 
+/// Paths of causes, and perhaps how many more there are.
+fn paths(text: &str) -> String {
+    let (shown, more) = match text.rsplit_once(" and ") {
+        Some((shown, more)) if more.ends_with(" more") => (shown, format!(" and {more}")),
+        Some(_) | None => (text, String::new()),
+    };
+    format!("{}{more}", shown.split(", ").map(code).collect::<Vec<_>>().join(", "))
+}
+
 fn words(text: &str, code: fn(&str) -> String) -> String {
     let word = |word: &str| {
         let (word, comma) = word.strip_suffix(',').map_or((word, ""), |word| (word, ","));
@@ -253,7 +262,7 @@ fn machines(report: &Report, left: &mut LeftOut) -> String {
     for host in report.hosts.iter().filter(|host| host.status != Status::Unchanged) {
         for (at, (who, why)) in lines::machines(report, host).into_iter().enumerate() {
             let name = if at == 0 { format!("- {}\n", code(&host.host)) } else { String::new() };
-            let why = if why.is_empty() { String::new() } else { format!(": {}", named(&why)) };
+            let why = if why.is_empty() { String::new() } else { format!(": {}", paths(&why)) };
             items.push(format!("{name}  - {}{why}\n", named(&who)));
         }
     }
