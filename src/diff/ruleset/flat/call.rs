@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::pool::{Changes, END, Line, List, Placed, Then};
 use super::{Calls, Flat, known, placed};
 use crate::diagnostic::Span;
-use crate::state::ruleset::Rule;
+use crate::state::ruleset::{Rule, Value};
 
 /// A call of a list.
 #[derive(Debug, Clone)]
@@ -80,9 +80,10 @@ impl Flat<'_> {
     fn stable(&self, tests: &[u32], changes: Changes) -> bool {
         match changes {
             Changes::Nothing => true,
-            Changes::Mark => {
-                tests.iter().filter_map(|test| self.pools.tests.get(*test)).all(|test| !test.key.contains("mark"))
-            }
+            Changes::Mark => tests
+                .iter()
+                .filter_map(|test| self.pools.tests.get(*test))
+                .all(|test| !test.key.contains("mark") && !matches!(test.value, Value::Set(_))),
             Changes::Anything => false,
         }
     }

@@ -61,7 +61,8 @@ impl Known {
     /// And this one.
     pub(in crate::diff::ruleset) fn with(&self, key: &str, value: &Arc<str>) -> Self {
         let mut all = self.clone();
-        if let Some(key) = index(key) {
+        // The beginning of names is not a name.
+        if let Some(key) = index(key).filter(|_| !value.ends_with(['+', '*'])) {
             all.0.retain(|(known, _)| *known != key);
             all.0.push((key, Arc::clone(value)));
             all.0.sort();

@@ -124,7 +124,7 @@ pub(in crate::diff::ruleset) enum Changes {
     /// Nothing.
     #[default]
     Nothing,
-    /// Its mark.
+    /// Its mark, or the sets that packets fill.
     Mark,
     /// Anything.
     Anything,
@@ -297,9 +297,8 @@ impl Pools {
 
 /// What a statement changes; what is not known may change anything.
 fn changes(text: &str) -> Changes {
-    const HARMLESS: &[&str] =
-        &["limit", "-m limit", "log", "LOG", "NFLOG", "counter", "update", "add", "-m hashlimit", "hashlimit", "quota"];
-    const MARK: &[&str] = &["meta mark set", "mark set", "MARK", "--set-xmark", "--set-mark", "-j MARK"];
+    const HARMLESS: &[&str] = &["limit", "-m limit", "log", "LOG", "NFLOG", "counter", "-m hashlimit", "quota"];
+    const MARK: &[&str] = &["meta mark set", "mark set", "MARK", "--set-xmark", "--set-mark", "update", "add"];
     let text = text.trim_start_matches("-j ");
     let begins = |words: &[&str]| words.iter().any(|word| text.starts_with(word));
     match () {

@@ -96,6 +96,17 @@ fn dispatch_is_by_name_in_whatever_order_and_tree() {
 }
 
 #[test]
+fn the_beginning_of_a_name_is_no_name() {
+    let all = "table bridge fwc {\n chain a {\n iifname \"tap1\" tcp dport 22 drop\n udp dport 53 drop\n}\n chain p {\n\
+        type filter hook prerouting priority 0; policy accept;\n iifname vmap { \"tap*\" : jump a }\n accept\n}\n}\n";
+    let (all, less) = (
+        read(Program::Nft, all, None),
+        read(Program::Nft, &all.replace("iifname \"tap1\" tcp dport 22 drop\n", ""), None),
+    );
+    assert_eq!(compare(&all, &less).changes.len(), 1, "{}", said(&compare(&all, &less)));
+}
+
+#[test]
 fn loops_and_missing_chains_are_told() {
     let good = "-A INPUT -j a\n-A a -p tcp -j DROP\n-A a -p udp -j DROP";
     let meant = iptables(good);
