@@ -38,7 +38,7 @@ const CLOSING: usize = 5_000;
 pub(super) fn render(report: &Report, command: &str) -> String {
     let mut left = LeftOut::default();
     let mut text = head(report);
-    text.push_str(&causes(report, &mut left));
+    text.push_str(&causes(report));
     text.push_str(&hosts(report, &mut left));
     text.push_str(&notes(&report.notes, &mut left));
     let machines = machines(report, &mut left);
@@ -77,8 +77,8 @@ fn sentence(text: &str) -> String {
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// What was edited, a row each.
-fn causes(report: &Report, left: &mut LeftOut) -> String {
+/// What was edited, a row each; those without a row are counted under the table.
+fn causes(report: &Report) -> String {
     if report.causes.is_empty() {
         return String::new();
     }
@@ -88,7 +88,6 @@ fn causes(report: &Report, left: &mut LeftOut) -> String {
         format!("| {} {} | {reach} | {} | {place} |\n", code(&cause.path), cause.status.word(), tally(cause))
     };
     let (rows, more) = fitting(report.causes.iter().map(row), OVERVIEW);
-    left.add("row of causes", more);
     format!("\n| What | Reaches | Changes | Where |\n|---|---|---|---|\n{rows}{}", others(more, "cause"))
 }
 
