@@ -1,5 +1,9 @@
 //! fwc: one YAML spec of a datacenter's firewall, compiled to what each machine loads.
 
+/// Tests that stand among the sources share random specs with those that do not.
+#[cfg(test)]
+extern crate self as fwc;
+
 pub mod analysis;
 pub mod cli;
 pub mod diagnostic;

@@ -19,7 +19,7 @@ pub struct Decision<'a> {
 }
 
 /// A clause, and the rule it comes from where the stage is made of rules.
-type Sourced<'a> = (Clause, Option<Applied<'a>>);
+pub(super) type Sourced<'a> = (Clause, Option<Applied<'a>>);
 
 /// A hook made ready to judge many packets.
 #[derive(Debug)]
@@ -51,6 +51,11 @@ impl<'a> Judge<'a> {
     #[must_use]
     pub const fn direction(&self) -> Direction {
         self.direction
+    }
+
+    /// The stages in order, each with its clauses and the rules they come from.
+    pub(super) fn stages(&self) -> impl Iterator<Item = (&'a Stage, &[Sourced<'a>])> {
+        self.stages.iter().map(|(stage, clauses)| (*stage, clauses.as_slice()))
     }
 
     /// The clauses in the order in which they are tried, each with its stage and the rule it comes from.

@@ -9,6 +9,7 @@ mod condition;
 mod judge;
 mod packet;
 mod route;
+pub mod sets;
 mod trace;
 
 pub use condition::holds;

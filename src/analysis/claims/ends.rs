@@ -18,11 +18,14 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::net::{AddressSet, InterfaceAddress, Ranges};
-use crate::policy::{Claim, Crossing, Endpoint, Fleet, GuestKind, GuestPolicy, HostPolicy, Nic, Verdict};
+use crate::policy::{
+    Claim, Crossing, Endpoint, Fleet, GuestKind, GuestPolicy, HostPolicy, Nic, RuleInterface, Verdict,
+};
 
 use super::way::{Way, ways};
 use crate::analysis::judge::Judge;
 use crate::analysis::route::Place;
+use crate::analysis::sets::{EXAMPLES, Frozen, Interfaces, least};
 
 /// A hook of a machine in memory: what it is judged by is made once.
 type HookKey = (usize, usize);
@@ -42,6 +45,10 @@ pub(super) struct World<'a> {
     all: AddressSet,
     /// Only looked up, never listed.
     judges: Mutex<HashMap<HookKey, Arc<Judge<'a>>>>,
+    /// What hooks say about all packets; none where that is over budget. Only looked up, never listed.
+    diagrams: Mutex<HashMap<HookKey, Option<Arc<Frozen>>>>,
+    /// The names of interfaces that any hook speaks of.
+    interfaces: Interfaces,
 }
 
 /// Which end of a packet's way.
@@ -67,7 +74,6 @@ impl Common<'_> {
     }
 
     fn is_empty(&self) -> bool {
-        use super::field::least;
         least(&self.v4(), 0).is_none() && least(&self.v6(), 0).is_none()
     }
 }
@@ -93,6 +99,8 @@ impl<'a> World<'a> {
             plain,
             all,
             judges: Mutex::default(),
+            diagrams: Mutex::default(),
+            interfaces: interfaces_of(fleet),
         }
     }
 
@@ -121,15 +129,24 @@ impl<'a> World<'a> {
     }
 
     fn judge(&self, crossing: &Crossing<'a>) -> Arc<Judge<'a>> {
-        let nic = crossing.nic.map_or(0, |nic| std::ptr::from_ref(nic).addr());
-        let key = (std::ptr::from_ref(crossing.hook).addr(), nic);
-        let known = |judges: &HashMap<HookKey, Arc<Judge<'a>>>| judges.get(&key).map(Arc::clone);
-        if let Some(judge) = known(&self.judges.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return judge;
-        }
-        let judge = Arc::new(Judge::new(crossing.hook, crossing.nic));
-        self.judges.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&judge));
-        judge
+        let make = || Arc::new(Judge::new(crossing.hook, crossing.nic));
+        once(&self.judges, key(crossing), make)
+    }
+
+    /// What the hooks of a way say about all packets, in the labels of [`exact`](super::exact); none where one of them is
+    /// over budget.
+    pub(super) fn diagrams(&self, way: &Way<'a>) -> Option<Vec<Arc<Frozen>>> {
+        let diagram = |crossing: &Crossing<'a>| {
+            let make =
+                || super::exact::diagram(&Judge::new(crossing.hook, crossing.nic), &self.interfaces).map(Arc::new);
+            once(&self.diagrams, key(crossing), make)
+        };
+        way.crossings.iter().map(diagram).collect()
+    }
+
+    /// The names of interfaces that any hook speaks of.
+    pub(super) const fn interfaces(&self) -> &Interfaces {
+        &self.interfaces
     }
 
     /// The addresses that a packet of a claim may have at one end of its way.
@@ -189,13 +206,30 @@ impl<'a> World<'a> {
     }
 }
 
-/// From the networks for documentation (RFC 5737, RFC 3849).
-const EXAMPLES: [IpAddr; 4] = [
-    IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 77)),
-    IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 77)),
-    IpAddr::V6(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0x77)),
-    IpAddr::V6(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0xeeee, 0, 0, 0, 0, 0x77)),
-];
+fn key(crossing: &Crossing<'_>) -> HookKey {
+    let nic = crossing.nic.map_or(0, |nic| std::ptr::from_ref(nic).addr());
+    (std::ptr::from_ref(crossing.hook).addr(), nic)
+}
+
+/// What was made before, or is made now. Two threads may make it at a time, which is harmless.
+fn once<T: Clone>(known: &Mutex<HashMap<HookKey, T>>, key: HookKey, make: impl FnOnce() -> T) -> T {
+    let found = known.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+    found.unwrap_or_else(|| {
+        let made = make();
+        known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, made.clone());
+        made
+    })
+}
+
+/// Rules of hosts and vnets alone speak of the hosts' interfaces.
+fn interfaces_of(fleet: &Fleet) -> Interfaces {
+    let lists = fleet.hosts.iter().map(|host| &host.rules).chain(fleet.vnets.iter().map(|vnet| &vnet.rules));
+    let entries = lists.flat_map(|list| list.entries());
+    Interfaces::new(entries.filter_map(|(entry, _)| match entry.interface() {
+        RuleInterface::Host(name) => Some(name.as_str()),
+        RuleInterface::Any | RuleInterface::Nic(_) => None,
+    }))
+}
 
 /// What a NIC is known to have: what its IP filter lets through, or its addresses and its link-local one.
 fn known<'a>(host: &HostPolicy, guest: &GuestPolicy, nic: &'a Nic) -> Option<Cow<'a, AddressSet>> {

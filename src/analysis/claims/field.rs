@@ -9,6 +9,7 @@ use crate::net::{AddressSet, Number, Ranges, TcpFlags};
 use crate::policy::Match;
 
 use crate::analysis::packet::{Body, Packet, Payload};
+use crate::analysis::sets::least;
 
 /// A field of a packet that may vary within one space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,20 +100,6 @@ impl Value {
             }
             (Field::Flags, Self::Flags(bits), Payload::Tcp { flags, .. }) => *flags = *bits,
             _ => {}
-        }
-    }
-}
-
-/// The smallest number from `from` on that is in all of the sets.
-pub(super) fn least<T: Number>(sets: &[&Ranges<T>], from: T) -> Option<T> {
-    let mut value = from;
-    loop {
-        let before = value;
-        for set in sets {
-            value = set.at_or_after(value)?;
-        }
-        if value == before {
-            return Some(value);
         }
     }
 }

@@ -20,9 +20,12 @@
 //!
 //! # Which packets these are
 //!
-//! See [`ends`] for the addresses, interfaces and ways, and [`sample`] for the packets that stand in for all of them.
+//! See [`ends`] for the addresses, interfaces and ways. What becomes of all of them is decided at once, by the packet sets
+//! ([`exact`]). Only where these are over budget do some packets stand in for all ([`sample`]), and where those are too many
+//! to be tried, [`Outcome::left_out`] says so.
 
 mod ends;
+mod exact;
 mod field;
 mod sample;
 mod space;
@@ -30,9 +33,11 @@ mod way;
 
 use rayon::prelude::*;
 
+use crate::net::Family;
 use crate::policy::{Claim, Endpoint, Fleet, Service, Stage, Verdict};
 
 use super::packet::Packet;
+use super::sets::OverBudget;
 use super::trace::{Answer, Trace};
 use ends::World;
 use sample::{Found, sample};
@@ -44,9 +49,10 @@ use way::Way;
 pub struct Outcome<'a> {
     /// The claim.
     pub claim: &'a Claim,
-    /// How many packets were tried.
+    /// How many packets were tried one by one; 0 where the answer was found for all at once.
     pub packets: u64,
-    /// How many of the packets that stand in for all were not tried, because they are too many.
+    /// How many of the packets that stand in for all were not tried, because they are too many; 0 where the answer holds
+    /// for every packet.
     pub left_out: u64,
     /// Why it does not hold, if it does not.
     pub failure: Option<Failure<'a>>,
@@ -81,11 +87,23 @@ enum Weight {
     Contradicts,
 }
 
-/// What a verdict of a stage is to an expectation.
-const fn weigh(verdict: Verdict, stage: Option<&Stage>, expect: Verdict) -> Weight {
-    let excused = match (verdict, stage) {
-        (Verdict::Drop | Verdict::Reject, Some(stage)) => is_protective(stage) || (is_noise(stage) && !accepts(expect)),
-        (Verdict::Drop | Verdict::Reject, None) | (Verdict::Accept | Verdict::Skip, _) => false,
+/// What kind of stage decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// One that protects whatever the rules say.
+    Protective,
+    /// The noise in front of a drop or reject policy.
+    Noise,
+    /// Rules, the policy, and whatever accepts; and a hook without an answer.
+    Rules,
+}
+
+/// What the verdict of a kind of stage is to an expectation.
+const fn weigh(verdict: Verdict, guard: Guard, expect: Verdict) -> Weight {
+    let excused = match (verdict, guard) {
+        (Verdict::Drop | Verdict::Reject, Guard::Protective) => true,
+        (Verdict::Drop | Verdict::Reject, Guard::Noise) => !accepts(expect),
+        (Verdict::Drop | Verdict::Reject, Guard::Rules) | (Verdict::Accept | Verdict::Skip, _) => false,
     };
     match (verdict, expect) {
         (Verdict::Accept, Verdict::Accept) | (Verdict::Drop, Verdict::Drop) | (Verdict::Reject, Verdict::Reject) => {
@@ -100,12 +118,8 @@ const fn accepts(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Accept)
 }
 
-const fn is_noise(stage: &Stage) -> bool {
-    matches!(stage, Stage::Noise { .. })
-}
-
-/// Whether a stage protects whatever the rules say.
-const fn is_protective(stage: &Stage) -> bool {
+const fn guard(stage: Option<&Stage>) -> Guard {
+    let Some(stage) = stage else { return Guard::Rules };
     match stage {
         Stage::StackedVlan
         | Stage::MacFilter
@@ -115,7 +129,8 @@ const fn is_protective(stage: &Stage) -> bool {
         | Stage::Blacklist { .. }
         | Stage::Smurfs { .. }
         | Stage::TcpFlags { .. }
-        | Stage::RouterAdvertisements => true,
+        | Stage::RouterAdvertisements => Guard::Protective,
+        Stage::Noise { .. } => Guard::Noise,
         Stage::OtherFrames
         | Stage::Loopback
         | Stage::Arp
@@ -125,8 +140,7 @@ const fn is_protective(stage: &Stage) -> bool {
         | Stage::Rules(_)
         | Stage::Management { .. }
         | Stage::Corosync(_)
-        | Stage::Noise { .. }
-        | Stage::Policy { .. } => false,
+        | Stage::Policy { .. } => Guard::Rules,
     }
 }
 
@@ -190,19 +204,24 @@ fn between<'a>(
     let mut fits = false;
     for placement in ways.chunk_by(Way::same_placement) {
         let ready: Vec<_> =
-            placement.iter().map(|way| (way, world.judges(way), Ends::new(world, claim, way))).collect();
+            placement.iter().map(|way| (way, world.diagrams(way), Ends::new(world, claim, way))).collect();
         for service in &services {
             let (mut met, mut excused) = (false, None);
-            for (way, judges, ends) in &ready {
-                for space in Space::all(claim, *service, ends, judges) {
-                    let sampled = sample(&space, judges, claim.expect);
-                    tally.packets += sampled.packets;
-                    tally.left_out = tally.left_out.saturating_add(sampled.left_out);
-                    match sampled.result {
-                        Found::Contradiction(packet) => return Some(Failure::Counterexample(example(way, packet))),
-                        Found::Met => met = true,
-                        Found::Excused(packet) => {
-                            excused.get_or_insert_with(|| example(way, packet));
+            for (way, hooks, ends) in &ready {
+                for family in Family::BOTH {
+                    let hooks = hooks.as_deref();
+                    let exact = hooks.map(|hooks| exact::all(world, hooks, (claim, *service), ends, family));
+                    let found = match exact {
+                        Some(Ok(found)) => found.into_iter().collect(),
+                        Some(Err(OverBudget)) | None => some(world, (claim, *service), (way, ends), family, tally),
+                    };
+                    for found in found {
+                        match found {
+                            Found::Contradiction(packet) => return Some(Failure::Counterexample(example(way, packet))),
+                            Found::Met => met = true,
+                            Found::Excused(packet) => {
+                                excused.get_or_insert_with(|| example(way, packet));
+                            }
                         }
                     }
                 }
@@ -215,6 +234,30 @@ fn between<'a>(
         }
     }
     (!fits).then(|| Failure::NoPacket(from.clone(), to.clone()))
+}
+
+/// Packets that stand in for all of one family, where these are split in too many ways; protocol by protocol, up to the
+/// first that contradicts.
+fn some<'a>(
+    world: &World<'a>,
+    (claim, service): (&Claim, Option<&Service>),
+    (way, ends): (&Way<'a>, &Ends<'_>),
+    family: Family,
+    tally: &mut Tally,
+) -> Vec<Found> {
+    let judges = world.judges(way);
+    let mut found = Vec::new();
+    for space in Space::all(claim, service, ends, &judges, family) {
+        let sampled = sample(&space, &judges, claim.expect);
+        tally.packets += sampled.packets;
+        tally.left_out = tally.left_out.saturating_add(sampled.left_out);
+        let last = matches!(sampled.result, Found::Contradiction(_));
+        found.push(sampled.result);
+        if last {
+            break;
+        }
+    }
+    found
 }
 
 /// The packet's way once more, by the evaluator itself.

@@ -20,7 +20,7 @@ use crate::policy::{Clause, Direction, Stage, Verdict};
 
 use super::field::{Field, Value};
 use super::space::Space;
-use super::{Weight, weigh};
+use super::{Weight, guard, weigh};
 use crate::analysis::condition::holds;
 use crate::analysis::judge::Judge;
 use crate::analysis::packet::Packet;
@@ -266,7 +266,7 @@ impl Search<'_, '_> {
     fn weigh(&mut self, matched: &Bits, choice: &[usize]) -> Option<Vec<usize>> {
         self.tried += 1;
         let (verdict, stage) = self.reach.verdict(matched);
-        match weigh(verdict, stage, self.expect) {
+        match weigh(verdict, guard(stage), self.expect) {
             Weight::Meets => self.met = true,
             Weight::Excused => {
                 self.excused.get_or_insert_with(|| choice.to_vec());

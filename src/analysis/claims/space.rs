@@ -7,11 +7,12 @@ use crate::net::{Family, PortSet, Protocol, Ranges, TcpFlags};
 use crate::policy::{Claim, Match, Service};
 
 use super::ends::{Common, Side, World};
-use super::field::{self, Field, Value, least};
+use super::field::{self, Field, Value};
 use super::way::Way;
 use crate::analysis::judge::Judge;
 use crate::analysis::packet::{Body, IpPacket, Packet, Payload};
 use crate::analysis::route::Place;
+use crate::analysis::sets::{self, Allowed, Interfaces, Wish, least};
 
 /// Ports of a packet that nothing else decides about.
 const SOURCE_PORT: u16 = 49152;
@@ -36,7 +37,7 @@ enum Interface<'s> {
     Known(String),
     /// The one that the claim says.
     Written(&'s str),
-    /// Any.
+    /// Any but loopback: what comes by that is the host's own, and then the way tells.
     Any,
 }
 
@@ -74,6 +75,81 @@ impl<'s> Ends<'s> {
     }
 }
 
+impl Ends<'_> {
+    /// All packets of one family that a claim's service speaks of; without a service, those of every protocol. None, where
+    /// there are none.
+    pub(super) fn packets<'s>(
+        &'s self,
+        claim: &Claim,
+        service: Option<&'s Service>,
+        family: Family,
+        interfaces: &Interfaces,
+    ) -> Option<sets::Space<'s>> {
+        let protocols = sets::protocols(|protocol| {
+            protocol.speaks_of(family) && service.is_none_or(|service| service.protocol == protocol)
+        });
+        let addresses = |common: &'s Common<'s>| match family {
+            Family::V4 => Allowed::V4(common.v4()),
+            Family::V6 => Allowed::V6(common.v6()),
+        };
+        let mut space = sets::Space::new(family)
+            .with(sets::Field::State, Allowed::state(claim.state))
+            .with(sets::Field::Protocol, Allowed::Values(protocols))
+            .with(sets::Field::Dest, addresses(&self.dest))
+            .with(sets::Field::Source, addresses(&self.source));
+        let sides = [
+            (sets::Field::InInterface, self.in_interface.name()),
+            (sets::Field::OutInterface, self.out_interface.name()),
+        ];
+        for (field, name) in sides {
+            space = space.with(
+                field,
+                match name {
+                    Some(name) => Allowed::One(interfaces.number(Some(name))),
+                    None => Allowed::no_loopback(interfaces),
+                },
+            );
+        }
+        if let Some(ports) = service.and_then(|service| service.dest_ports.as_ref()) {
+            space = space.with(sets::Field::DestPort, Allowed::Ports(ports));
+        }
+        if let Some(ports) = service.and_then(|service| service.source_ports.as_ref()) {
+            space = space.with(sets::Field::SourcePort, Allowed::Ports(ports));
+        }
+        if let Some(icmp) = service.and_then(|service| service.icmp) {
+            space = space.with(sets::Field::Icmp, Allowed::icmp(icmp));
+        }
+        if let Some(flags) = service.and_then(|service| service.tcp_flags) {
+            space = space.with(sets::Field::Flags, Allowed::Values(sets::flag_values(flags)));
+        }
+        (!space.is_empty()).then_some(space)
+    }
+
+    /// A packet of these values, which reads as the claim has it.
+    pub(super) fn packet(&self, values: &[(sets::Field, u128)], interfaces: &Interfaces) -> Packet {
+        let mut packet = sets::packet(values, interfaces);
+        packet.in_interface = self.in_interface.name().map(str::to_owned).or(packet.in_interface);
+        packet.out_interface = self.out_interface.name().map(str::to_owned).or(packet.out_interface);
+        packet
+    }
+
+    /// Which of the packets to show.
+    pub(super) fn wish(&self) -> Wish {
+        Wish { sources: self.source_first.clone(), dests: self.dest_first.clone(), ..Wish::default() }
+    }
+}
+
+impl Interface<'_> {
+    /// The name; none for any.
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Known(name) => Some(name),
+            Self::Written(name) => Some(name),
+            Self::Any => None,
+        }
+    }
+}
+
 /// What is known of the interfaces: those that the ends of a leg tell; the claim's where the packet comes from outside
 /// or leaves to it.
 fn interfaces<'s>(claim: &'s Claim, way: &Way<'_>) -> (Interface<'s>, Interface<'s>) {
@@ -90,16 +166,17 @@ fn interfaces<'s>(claim: &'s Claim, way: &Way<'_>) -> (Interface<'s>, Interface<
 }
 
 impl<'s> Space<'s> {
-    /// Every space of a claim's service on a way; without a service, one for every protocol that a hook on the way
-    /// names, and one for a protocol that none does.
+    /// Every space of one family of a claim's service on a way; without a service, one for every protocol that a hook on
+    /// the way names, and one for a protocol that none does.
     pub(super) fn all(
         claim: &Claim,
         service: Option<&'s Service>,
         ends: &'s Ends<'s>,
         judges: &[impl AsRef<Judge<'s>>],
+        family: Family,
     ) -> Vec<Self> {
         let mut spaces = Vec::new();
-        for family in Family::BOTH.into_iter().filter(|family| ends.has(*family)) {
+        if ends.has(family) {
             let protocols = service.map_or_else(|| protocols(family, judges), |service| vec![service.protocol]);
             for protocol in protocols.into_iter().filter(|protocol| protocol.speaks_of(family)) {
                 let ports =

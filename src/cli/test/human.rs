@@ -30,7 +30,7 @@ fn line(test: &TestView, style: Style) -> String {
     };
     let note = match test.left_out {
         0 => String::new(),
-        left_out => style.dim(&format!("  (in part: {} tried, {left_out} not)", plural_number(test.packets))),
+        left_out => style.dim(&format!("  (sampled: {} tried, {left_out} not)", plural_number(test.packets))),
     };
     format!("{word}  {}{note}\n", report::harmless(&test.name))
 }
@@ -57,8 +57,8 @@ pub(super) fn details(sources: &SourceMap, failure: &FailureView, style: Style) 
 
 /// `14 passed, 1 failed`.
 fn totals(report: &Report, style: Style) -> String {
-    let in_part = report.tests.iter().filter(|test| test.left_out > 0 && test.failure.is_none()).count();
-    let part = if in_part == 0 { String::new() } else { format!(" ({in_part} of them in part)") };
+    let sampled = report.tests.iter().filter(|test| test.left_out > 0 && test.failure.is_none()).count();
+    let part = if sampled == 0 { String::new() } else { format!(" ({sampled} of them sampled)") };
     let passed = format!("{} passed{part}", report.passed);
     let failed = format!("{} failed", report.failed);
     let failed = if report.failed == 0 { failed } else { style.paint("1;31", &failed) };

@@ -51,7 +51,7 @@ fn case(writer: &mut Writer<Vec<u8>>, sources: &SourceMap, test: &TestView) -> s
         ("file", file.as_str()),
         ("line", line.as_str()),
     ]);
-    let note = (test.left_out > 0).then(|| format!("{} packets tried, {} not", test.packets, test.left_out));
+    let note = (test.left_out > 0).then(|| format!("sampled: {} packets tried, {} not", test.packets, test.left_out));
     if test.failure.is_none() && note.is_none() {
         element.write_empty()?;
         return Ok(());

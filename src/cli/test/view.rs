@@ -29,7 +29,7 @@ pub(super) struct TestView {
     pub(super) place: Place,
     pub(super) expect: &'static str,
     pub(super) result: &'static str,
-    /// How many packets were tried.
+    /// How many packets were tried one by one; 0 where all were decided at once.
     pub(super) packets: u64,
     /// How many were not, because they are too many; 0 where the answer is that for every packet.
     pub(super) left_out: u64,

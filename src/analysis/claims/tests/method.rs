@@ -14,7 +14,7 @@ use crate::analysis::judge::Judge;
 use crate::analysis::packet::Packet;
 use crate::analysis::tests::fleet;
 use crate::analysis::trace::Trace;
-use crate::net::{AddressSet, PortSet};
+use crate::net::{AddressSet, Family, PortSet};
 use crate::policy::{Endpoint, Fleet, Match, Verdict};
 
 use super::meaning::WORLD;
@@ -41,7 +41,7 @@ fn spaces(fleet: &Fleet, every: usize, mut found: impl FnMut(&Space<'_>, &[Arc<J
             for way in world.ways(claim, from, &to) {
                 let (judges, ends) = (world.judges(&way), Ends::new(&world, claim, &way));
                 for service in claim.services.iter().map(Some).chain(claim.services.is_empty().then_some(None)) {
-                    for space in Space::all(claim, service, &ends, &judges) {
+                    for space in Family::BOTH.into_iter().flat_map(|f| Space::all(claim, service, &ends, &judges, f)) {
                         number += 1;
                         if usize::is_multiple_of(number, every) {
                             found(&space, &judges, &way);
@@ -113,11 +113,8 @@ impl Numbers {
             } else {
                 ports[self.next() as usize % ports.len()]
             });
-            let icmp = crate::net::IcmpType {
-                family: crate::net::Family::V4,
-                kind: self.next() as u8,
-                code: Some(self.next() as u8),
-            };
+            let icmp =
+                crate::net::IcmpType { family: Family::V4, kind: self.next() as u8, code: Some(self.next() as u8) };
             let condition = match field {
                 Field::DestPort => Match::DestPorts(port),
                 Field::SourcePort => Match::SourcePorts(port),
