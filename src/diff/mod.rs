@@ -11,3 +11,4 @@ mod pairing;
 pub mod policy;
 pub mod report;
 pub mod ruleset;
+pub mod wire;

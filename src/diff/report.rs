@@ -19,11 +19,62 @@ pub struct Report {
     pub hosts: Vec<HostReport>,
     /// What was edited (or, for a machine, what differs), widest first.
     pub causes: Vec<Cause>,
+    /// What the difference does to packets; none where only files or machines' own words were compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wire: Option<Wire>,
     /// What else a reader must know: what could not be compared, what is not fwc's.
     pub notes: Vec<Note>,
     /// Output files that differ, where they were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileReport>,
+}
+
+/// What becomes of packets, on the machines that both sides have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+pub struct Wire {
+    /// Packets that were refused and are accepted now; those at most machines first.
+    pub accepted: Vec<WireRow>,
+    /// Packets that were accepted and are refused now.
+    pub refused: Vec<WireRow>,
+    /// Packets that were dropped and are rejected now, or the other way round.
+    pub otherwise: Vec<WireRow>,
+    /// How many hooks were compared, for all packets.
+    pub hooks: usize,
+    /// Hooks that are too complex to be compared for all packets: nothing is said about them.
+    pub undecided: Vec<At>,
+    /// How many rows or boxes are not told.
+    pub left_out: usize,
+}
+
+/// Packets that one pair of rules decides differently.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WireRow {
+    /// Whom they come from, in the spec's names.
+    pub from: String,
+    /// Whom they go to.
+    pub to: String,
+    /// Protocol and ports: `tcp 80,443`.
+    pub service: String,
+    /// `IPv4`, `IPv6`, `frames`.
+    pub families: Vec<&'static str>,
+    /// What accepts them now (of those refused: what accepted them): `groups.web: accept tcp 443`, `policy (accept)`.
+    pub rule: String,
+    /// Where that is written: of packets refused now in the old spec, else in the new one.
+    pub place: Option<Place>,
+    /// What decides on the other side.
+    pub instead_of: Vec<String>,
+    /// One such packet.
+    pub packet: Option<String>,
+    /// Where it is so.
+    pub at: Vec<At>,
+}
+
+impl Wire {
+    /// Whether every packet is known to be treated as before.
+    #[must_use]
+    pub fn is_same(&self) -> bool {
+        self.accepted.is_empty() && self.refused.is_empty() && self.otherwise.is_empty() && self.undecided.is_empty()
+    }
 }
 
 /// How something stands between the two sides.

@@ -9,6 +9,8 @@
 )]
 
 mod blowup;
+#[path = "../specs/edits.rs"]
+mod edits;
 mod laws;
 mod packets;
 #[path = "../judge/random.rs"]
@@ -18,6 +20,7 @@ mod random;
 #[expect(clippy::allow_attributes, reason = "an `expect` of dead code is not kept within a module")]
 #[allow(dead_code, unused_imports, reason = "the judge takes the rest")]
 mod specs;
+mod wire;
 
 use fwc::analysis::Judge;
 use fwc::analysis::sets::{Budget, Interfaces, Sets, decision};

@@ -7,7 +7,7 @@ use super::apply::Operation;
 use super::field::{self, ARP, Field, IPV4, IPV6, Interfaces, LOOPBACK, STACKED};
 use super::store::Id;
 use super::table::Sets;
-use super::{Diagram, Label, OverBudget, PacketSet};
+use super::{Diagram, Label, OverBudget, PacketSet, Region};
 
 const NOTHING: Id = Id::end(Label::NONE);
 
@@ -207,6 +207,19 @@ impl Sets {
     pub fn matching(&mut self, matches: &[Match], direction: Direction) -> Result<PacketSet, OverBudget> {
         let one = self.clause(matches, direction, Label(1))?;
         self.select(one, |label| label == Label(1))
+    }
+
+    /// The packets of a box.
+    ///
+    /// # Errors
+    /// Over budget.
+    pub fn boxed(&mut self, region: &Region) -> Result<PacketSet, OverBudget> {
+        self.open.clear();
+        let mut id = Id::end(Label(1));
+        for (field, values) in region.0.iter().rev() {
+            id = self.split(*field, values.iter().map(|interval| (interval, id)))?;
+        }
+        self.select(Diagram(id), |label| label == Label(1))
     }
 
     /// The way to `end` for packets that a conjunction holds for, from its second field on: the first is the ethertype.

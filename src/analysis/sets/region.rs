@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::net::{AddressSet, Family, PortSet, Protocol, Ranges};
+use crate::net::{AddressSet, Family, PortSet, Protocol, Ranges, TcpFlags};
 use crate::policy::State;
 
 use super::field::{self, Field};
@@ -13,7 +13,7 @@ use super::{Diagram, Label, PacketSet};
 
 /// Packets whose fields are each in a set of its own: all combinations of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Region(Vec<(Field, Ranges<u128>)>);
+pub struct Region(pub(super) Vec<(Field, Ranges<u128>)>);
 
 impl Region {
     /// The values of a field as numbers, see [`Field`]; none where all are in it. The greatest may be beyond the field's
@@ -80,6 +80,12 @@ impl Region {
     #[must_use]
     pub fn icmp(&self) -> Option<Ranges<u16>> {
         self.values(Field::Icmp).map(|values| narrowed(values, u16::MAX))
+    }
+
+    /// Whether a TCP packet with the flag SYN alone, which opens a connection, may be in it.
+    #[must_use]
+    pub fn has_bare_syn(&self) -> bool {
+        self.values(Field::Flags).is_none_or(|values| values.contains(field::flags(TcpFlags::SYN)))
     }
 
     /// Whether an address can be the source of one of its packets.

@@ -7,6 +7,7 @@ use crate::cli::{Failure, Style, console, report as findings};
 use crate::diagnostic::{Diagnostics, Places, Severity, SourceMap};
 use crate::diff::policy::{self, Side};
 use crate::diff::report::{Note, NoteKind, Report};
+use crate::diff::wire;
 use crate::spec::Spec;
 use crate::target::{Selection, Templates};
 
@@ -41,6 +42,7 @@ pub(super) fn compare(arguments: &Arguments, revision: &str) -> Result<Outcome, 
         let (hosts, causes) = policy::compare(before, after);
         report.hosts = hosts;
         report.causes = causes;
+        report.wire = Some(wire::compare(before, after, &report.hosts));
         if arguments.text {
             report.files = text::compare(&outputs(&mut old.pipeline)?, &outputs(&mut new.pipeline)?);
         }

@@ -2,12 +2,14 @@
 
 use crate::cli::Style;
 use crate::cli::report::plural;
-use crate::diff::report::{FileReport, Note, NoteKind, Report, Status};
+use crate::diff::report::{FileReport, Note, NoteKind, Report, Status, Wire};
 
 use super::lines::{self, Line};
 
 /// Hosts that are shown before the rest is counted.
 const HOSTS: usize = 30;
+/// Rows of packets of one kind that are shown.
+const ROWS: usize = 20;
 /// Changes of one hook that are shown.
 const CHANGES: usize = 60;
 
@@ -16,6 +18,9 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     let mut page = Page { style, text: String::new() };
     page.line(0, &style.bold(&format!("{} against {}", report.new, report.old)));
     page.line(0, &style.bold(&lines::headline(report)));
+    if let Some(wire) = &report.wire {
+        page.wire(wire);
+    }
     page.hosts(report);
     page.causes(report);
     page.notes(&report.notes);
@@ -47,6 +52,36 @@ impl Page {
             .break_words(false);
         for line in textwrap::wrap(text, options) {
             self.line(indent, &paint(&line));
+        }
+    }
+
+    fn wire(&mut self, wire: &Wire) {
+        if wire.hooks == 0 {
+            return;
+        }
+        self.line(0, "");
+        let style = self.style;
+        let head = "on the wire";
+        let remark = lines::wire_remark(wire);
+        match &remark {
+            Some(remark) => self.wrapped(0, 2, &format!("{head}: {remark}"), |line| style.bold(line)),
+            None => self.line(0, &style.bold(head)),
+        }
+        for (title, rows) in lines::wire(wire) {
+            self.line(2, &style.paint("36", title));
+            for row in rows.iter().take(ROWS) {
+                let text =
+                    format!("{} {} → {}, {}, {} — {}", row.sign, row.from, row.to, row.service, row.family, row.at);
+                self.wrapped(4, 4, &text, |line| style.paint(color(row.sign), line));
+                let place = row.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+                self.wrapped(6, 2, &format!("by {}{place}", row.by), |line| style.dim(line));
+                if !row.packet.is_empty() {
+                    self.wrapped(6, 2, &format!("such as {}", row.packet), |line| style.dim(line));
+                }
+            }
+            if rows.len() > ROWS {
+                self.line(4, &format!("… and {} more", plural(rows.len() - ROWS, "row")));
+            }
         }
     }
 
@@ -223,6 +258,7 @@ mod tests {
                 machines: 8,
                 hosts: 2,
             }],
+            wire: None,
             notes: vec![Note {
                 kind: NoteKind::NotCompared,
                 host: Some("pm2".to_owned()),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::report::plural;
 use crate::diagnostic::Place;
-use crate::diff::report::{At, Cause, Change, HostReport, Kind, Report, Status, Subject};
+use crate::diff::report::{At, Cause, Change, HostReport, Kind, Report, Status, Subject, Wire, WireRow};
 
 /// Machines of one line that are named before the rest is counted.
 const MACHINES: usize = 6;
@@ -215,4 +215,74 @@ fn paths(report: &Report, causes: &[usize]) -> String {
     let shown = names.iter().take(MACHINES).copied().collect::<Vec<_>>().join(", ");
     let more = names.len().saturating_sub(MACHINES);
     if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
+/// What becomes of packets, as sections of rows: title and rows. Empty where no packets were compared.
+pub(super) fn wire(wire: &Wire) -> Vec<(&'static str, Vec<WireLine>)> {
+    [
+        ("newly accepted", '+', &wire.accepted),
+        ("no longer accepted", '-', &wire.refused),
+        ("refused otherwise", '~', &wire.otherwise),
+    ]
+    .into_iter()
+    .filter(|(_, _, rows)| !rows.is_empty())
+    .map(|(title, sign, rows)| (title, rows.iter().map(|row| wire_line(sign, row)).collect()))
+    .collect()
+}
+
+/// A row of packets in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WireLine {
+    /// `+`, `-` or `~`.
+    pub(super) sign: char,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) service: String,
+    pub(super) family: String,
+    /// Machines, with the hook: `31 guests on 3 hosts, guest-in`.
+    pub(super) at: String,
+    /// `groups.web: accept tcp 443; before: policy (drop)`.
+    pub(super) by: String,
+    pub(super) place: Option<Place>,
+    pub(super) packet: String,
+}
+
+fn wire_line(sign: char, row: &WireRow) -> WireLine {
+    let machines = row
+        .at
+        .iter()
+        .map(|at| At { machine: at.machine.split(':').next().unwrap_or_default().to_owned(), ..at.clone() });
+    let machines: Vec<At> = machines.collect();
+    let hooks: BTreeSet<&str> = row.at.iter().filter_map(|at| at.hook.as_deref()).collect();
+    WireLine {
+        sign,
+        from: row.from.clone(),
+        to: row.to.clone(),
+        service: row.service.clone(),
+        family: row.families.join(", "),
+        at: format!("{}, {}", reach_of(machines.iter()), hooks.into_iter().collect::<Vec<_>>().join(", ")),
+        by: {
+            let word = if sign == '-' { "now" } else { "before" };
+            let shown: Vec<&str> = row.instead_of.iter().take(3).map(String::as_str).collect();
+            let dots = if row.instead_of.len() > shown.len() { ", …" } else { "" };
+            format!("{}; {word}: {}{dots}", row.rule, shown.join(", "))
+        },
+        place: row.place.clone(),
+        packet: row.packet.clone().unwrap_or_default(),
+    }
+}
+
+/// What there is to say where the answer is not whole, or there is nothing in it.
+pub(super) fn wire_remark(wire: &Wire) -> Option<String> {
+    let mut parts = Vec::new();
+    if wire.is_same() && wire.hooks > 0 {
+        parts.push(format!("no packet changes ({} compared for all packets)", plural(wire.hooks, "hook")));
+    }
+    if !wire.undecided.is_empty() {
+        parts.push(format!("not decided: {} with too many different packets", plural(wire.undecided.len(), "hook")));
+    }
+    if wire.left_out > 0 {
+        parts.push(format!("{} of packets not told", plural(wire.left_out, "more row")));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
 }

@@ -12,9 +12,9 @@ mod tests;
 use std::collections::BTreeSet;
 
 use crate::cli::report::plural;
-use crate::diff::report::{Cause, FileReport, HostReport, Kind, Note, NoteKind, Report, Status};
+use crate::diff::report::{Cause, FileReport, HostReport, Kind, Note, NoteKind, Report, Status, Wire};
 
-use super::lines::{self, Line};
+use super::lines::{self, Line, WireLine};
 use budget::{LeftOut, fitting, share};
 use escape::{code, fence, html_code, line, prose};
 
@@ -23,6 +23,8 @@ pub(super) const MARKER: &str = "<!-- fwc diff -->";
 /// Bytes of a whole comment. GitHub takes 65,536 characters, and counts some twice.
 pub(super) const LIMIT: usize = 60_000;
 
+/// Bytes of each table of packets.
+const WIRE: usize = 4_000;
 /// Bytes of each table, and of the notes.
 const OVERVIEW: usize = 7_000;
 /// Bytes that the fold of the machines may take.
@@ -38,6 +40,7 @@ const CLOSING: usize = 5_000;
 pub(super) fn render(report: &Report, command: &str) -> String {
     let mut left = LeftOut::default();
     let mut text = head(report);
+    text.push_str(&report.wire.as_ref().map_or(String::new(), wire));
     text.push_str(&causes(report));
     text.push_str(&hosts(report, &mut left));
     text.push_str(&notes(&report.notes, &mut left));
@@ -75,6 +78,37 @@ const fn verb(number: usize) -> &'static str {
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// What becomes of packets, a row each: what a reviewer wants to know first.
+fn wire(wire: &Wire) -> String {
+    if wire.hooks == 0 && lines::wire(wire).is_empty() {
+        return String::new();
+    }
+    let remark = lines::wire_remark(wire).map_or(String::new(), |remark| format!("\n{}.\n", sentence(&remark)));
+    let mut text = format!("\n**On the wire**\n{remark}");
+    for (title, rows) in lines::wire(wire) {
+        let row = |row: &WireLine| {
+            let place = row.place.as_ref().map_or(String::new(), |place| format!(" {}", code(&place.to_string())));
+            let packet = if row.packet.is_empty() { String::new() } else { code(&row.packet) };
+            format!(
+                "| {} | {} | {} | {} | {} | {}{place} | {packet} |\n",
+                code(&row.from),
+                code(&row.to),
+                code(&row.service),
+                row.family,
+                named(&row.at),
+                code(&row.by),
+            )
+        };
+        let (rows, more) = fitting(rows.iter().map(row), WIRE);
+        text.push_str(&format!(
+            "\n{}:\n\n| From | To | Service | Family | At | By | Such as |\n|---|---|---|---|---|---|---|\n{rows}{}",
+            sentence(title),
+            others(more, "row")
+        ));
+    }
+    text
 }
 
 /// What was edited, a row each; those without a row are counted under the table.

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::diagnostic::Place;
-use crate::diff::report::{At, Cause, Change, FileReport, HostReport, Kind, MachineReport, Note, NoteKind, Subject};
+use crate::diff::report::{
+    At, Cause, Change, FileReport, HostReport, Kind, MachineReport, Note, NoteKind, Subject, WireRow,
+};
 
 use super::*;
 
@@ -79,6 +81,21 @@ fn change() -> impl Strategy<Value = Change> {
     })
 }
 
+fn row() -> impl Strategy<Value = WireRow> {
+    let texts = (words(), words(), words(), words(), words());
+    (texts, place(), prop::option::of(words())).prop_map(|((from, to, service, rule, other), place, packet)| WireRow {
+        from,
+        to,
+        service,
+        families: vec!["IPv4", "IPv6"],
+        rule,
+        place,
+        instead_of: vec![other],
+        packet,
+        at: Vec::new(),
+    })
+}
+
 fn status() -> impl Strategy<Value = Status> {
     prop::sample::select(vec![Status::Added, Status::Removed, Status::Changed, Status::Unchanged])
 }
@@ -97,14 +114,27 @@ fn report(size: usize) -> impl Strategy<Value = Report> {
         .prop_map(|(kind, host, message, help, place)| Note { kind, host, message, help, place });
     let file = (words(), status(), prop::collection::vec(words(), 0..size * 4))
         .prop_map(|(path, status, lines)| FileReport { path, status, diff: lines.join("\n") });
+    let wire = prop::option::of(prop::collection::vec(row(), 0..size).prop_map(|rows| Wire {
+        accepted: rows.clone(),
+        refused: rows,
+        ..Wire::default()
+    }));
     (
-        (words(), words()),
+        (words(), words(), wire),
         prop::collection::vec(host, 0..size),
         prop::collection::vec(cause, 0..size),
         prop::collection::vec(note, 0..size),
         prop::collection::vec(file, 0..size),
     )
-        .prop_map(|((old, new), hosts, causes, notes, files)| Report { old, new, hosts, causes, notes, files })
+        .prop_map(|((old, new, wire), hosts, causes, notes, files)| Report {
+            old,
+            new,
+            hosts,
+            causes,
+            wire,
+            notes,
+            files,
+        })
 }
 
 /// What is wrong with a comment, by a reader of Markdown that is not ours.

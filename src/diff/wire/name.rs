@@ -1,0 +1,361 @@
+//! Boxes of packets in the spec's own names.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use crate::analysis::sets::{Region, Wish};
+use crate::net::{AddressSet, Family, IcmpType, PortSet, Protocol, Ranges};
+use crate::policy::{Fleet, Hook, HookName, Nic, Stage, State, ZoneRef, words};
+
+/// Networks that are written out where no name fits.
+const NETWORKS: usize = 4;
+
+/// Names that are put together to one set.
+const TOGETHER: usize = 4;
+
+/// A box in words.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Described {
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) service: String,
+    /// What else its packets have in common: flags, states; empty for ordinary first packets.
+    pub(super) remark: String,
+    /// None where it is no IP.
+    pub(super) family: Option<Family>,
+    /// Whether it is only about addresses that stages of their own speak of.
+    is_apart: bool,
+}
+
+impl Described {
+    /// Whether another box of the same rule says all that this one does, but for what stages of their own decide.
+    pub(super) fn is_covered_by(&self, other: &Self) -> bool {
+        let ordinary = !other.is_apart && other.remark.is_empty();
+        let marginal = self.is_apart || !self.remark.is_empty();
+        let same_ends = self.is_apart || (&self.from, &self.to) == (&other.from, &other.to);
+        marginal && ordinary && same_ends && self.service == other.service && self.family == other.family
+    }
+}
+
+/// Addresses that stages of a hook speak of on their own, before or after the rules: a row does not name them, for they
+/// would be in every one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Apart {
+    /// Sources: blacklist, smurfs.
+    source: AddressSet,
+    /// Destinations: broadcast and multicast.
+    dest: AddressSet,
+    /// The NIC's own addresses.
+    own: Option<AddressSet>,
+}
+
+impl Apart {
+    /// Of both sides of a hook.
+    pub(super) fn of(hooks: [&Hook; 2], nic: Option<&Nic>) -> Self {
+        let mut apart = Self { own: nic.and_then(|nic| nic.sources.as_deref().cloned()), ..Self::default() };
+        for stage in hooks.into_iter().flat_map(|hook| &hook.stages) {
+            match stage {
+                Stage::Blacklist { set, .. } => apart.source = apart.source.union(set),
+                Stage::Smurfs { sources, .. } => apart.source = apart.source.union(sources),
+                Stage::Noise { broadcast, .. } => apart.dest = apart.dest.union(broadcast),
+                Stage::OtherFrames
+                | Stage::StackedVlan
+                | Stage::Loopback
+                | Stage::MacFilter
+                | Stage::IpFilter
+                | Stage::Layer2(_)
+                | Stage::Arp
+                | Stage::Conntrack { .. }
+                | Stage::TcpFlags { .. }
+                | Stage::Igmp
+                | Stage::Dhcp
+                | Stage::RouterAdvertisements
+                | Stage::NeighbourDiscovery(_)
+                | Stage::Rules(_)
+                | Stage::Management { .. }
+                | Stage::Corosync(_)
+                | Stage::Policy { .. } => {}
+            }
+        }
+        apart
+    }
+}
+
+/// What sets of addresses are called in the new spec, or else in the old one.
+#[derive(Debug)]
+pub(super) struct Names {
+    known: HashMap<AddressSet, String>,
+    /// The same, in the order of their addition: hash order never reaches an answer.
+    sorted: Vec<(AddressSet, String)>,
+}
+
+impl Names {
+    /// All names of both specs, the first one's before the other's; short kinds of names before long ones.
+    pub(super) fn new(new: &Fleet, old: &Fleet) -> Self {
+        let mut names = Self { known: HashMap::new(), sorted: Vec::new() };
+        for fleet in [new, old] {
+            names.aliases(fleet);
+            names.ipsets(fleet);
+            names.zones(fleet);
+            names.machines(fleet);
+        }
+        names
+    }
+
+    fn add(&mut self, set: &AddressSet, name: &str) {
+        for family in Family::BOTH {
+            let part = set.only(family);
+            if !part.is_empty() {
+                if !self.known.contains_key(&part) {
+                    self.sorted.push((part.clone(), name.to_owned()));
+                    self.known.insert(part, name.to_owned());
+                }
+            }
+        }
+    }
+
+    fn aliases(&mut self, fleet: &Fleet) {
+        for ((_, name), alias) in &fleet.aliases {
+            self.add(&AddressSet::network(alias.network), name);
+        }
+    }
+
+    fn ipsets(&mut self, fleet: &Fleet) {
+        for ((_, name), ipset) in &fleet.ipsets {
+            self.add(&ipset.set, &format!("+{name}"));
+        }
+    }
+
+    fn zones(&mut self, fleet: &Fleet) {
+        let mut members: std::collections::BTreeMap<String, AddressSet> = std::collections::BTreeMap::new();
+        let mut add = |path: &[ZoneRef], set: &AddressSet| {
+            for zone in path {
+                if let ZoneRef::Zone(name) = zone {
+                    let known = members.entry(name.clone()).or_default();
+                    *known = known.union(set);
+                }
+            }
+        };
+        for host in &fleet.hosts {
+            let own = host
+                .addresses
+                .iter()
+                .fold(AddressSet::default(), |set, address| set.union(&AddressSet::address(address.address())));
+            add(&host.path, &own);
+            for guest in &host.guests {
+                let addresses = guest.nics.iter().flat_map(|nic| &nic.addresses);
+                let set = addresses
+                    .fold(AddressSet::default(), |set, address| set.union(&AddressSet::address(address.address())));
+                add(&guest.path, &set);
+            }
+        }
+        for (name, set) in members {
+            self.add(&set, &format!("zone/{name}"));
+        }
+    }
+
+    fn machines(&mut self, fleet: &Fleet) {
+        for host in &fleet.hosts {
+            for address in &host.addresses {
+                self.add(&AddressSet::address(address.address()), &format!("host/{}", host.name));
+            }
+            for guest in &host.guests {
+                for address in guest.nics.iter().flat_map(|nic| &nic.addresses) {
+                    self.add(&AddressSet::address(address.address()), &guest.zone().to_string());
+                }
+            }
+        }
+    }
+
+    /// A box.
+    pub(super) fn describe(&self, region: &Region, hook: HookName, apart: &Apart) -> Described {
+        let family = region.family();
+        let addresses = |set: Option<AddressSet>, apart: &AddressSet| match (set, family) {
+            (None, _) => Some("anyone".to_owned()),
+            (Some(set), Some(family)) => self.addresses(&set.only(family), &apart.only(family), family),
+            (Some(set), None) => Some(words::addresses(&set)),
+        };
+        let own = |set: Option<AddressSet>| match (set, &apart.own, family) {
+            (Some(set), Some(own), Some(family)) if set.only(family) == own.only(family) => None,
+            (set, _, _) => set,
+        };
+        let mut from = addresses(own(region.source()), &apart.source);
+        let mut to = addresses(region.dest(), &apart.dest);
+        let itself = |text: &mut Option<String>| {
+            if text.as_deref() == Some("anyone") {
+                *text = Some("the machine".to_owned());
+            }
+        };
+        match hook {
+            HookName::HostIn | HookName::GuestIn => itself(&mut to),
+            HookName::HostOut | HookName::GuestOut => itself(&mut from),
+            HookName::HostForward | HookName::VnetForward => {}
+        }
+        let is_apart = from.is_none() || to.is_none();
+        let exact = |set: Option<AddressSet>| set.map_or("anyone".to_owned(), |set| words::addresses(&set));
+        Described {
+            from: from.unwrap_or_else(|| exact(region.source())),
+            to: to.unwrap_or_else(|| exact(region.dest())),
+            service: service(region),
+            remark: remark(region),
+            family,
+            is_apart,
+        }
+    }
+
+    /// What a set is called, whatever it has of the addresses apart; none where it has no others.
+    fn addresses(&self, set: &AddressSet, apart: &AddressSet, family: Family) -> Option<String> {
+        if let Some(name) = self.known.get(set) {
+            return Some(name.clone());
+        }
+        let all = everything(family);
+        let rest = all.difference(&set.union(apart));
+        if rest.is_empty() {
+            return Some("anyone".to_owned());
+        }
+        let core = set.difference(apart);
+        if core.is_empty() {
+            return None;
+        }
+        if let Some(name) = self.known.get(&core).or_else(|| self.around(&core, apart)) {
+            return Some(name.clone());
+        }
+        if let Some(name) = self.known.get(&rest).or_else(|| self.around(&rest, apart)) {
+            return Some(format!("anyone but {name}"));
+        }
+        if let Some(names) = self.together(&core, apart) {
+            return Some(names);
+        }
+        if let Some(names) = self.together(&rest, apart) {
+            return Some(format!("anyone but {names}"));
+        }
+        let few = |set: &AddressSet| set.networks(family).len() <= NETWORKS;
+        if few(&rest) && !few(&core) {
+            return Some(format!("anyone but {}", words::addresses(&rest)));
+        }
+        Some(words::addresses(&core))
+    }
+
+    /// Names that together stand for the set: at most [`TOGETHER`], the widest first.
+    fn together(&self, core: &AddressSet, apart: &AddressSet) -> Option<String> {
+        let mut fitting: Vec<(AddressSet, &str)> = self
+            .sorted
+            .iter()
+            .map(|(set, name)| (set.difference(apart), name.as_str()))
+            .filter(|(set, _)| !set.is_empty() && set.difference(core).is_empty())
+            .collect();
+        let mut left = core.clone();
+        let mut names: Vec<&str> = Vec::new();
+        while !left.is_empty() {
+            if names.len() == TOGETHER {
+                return None;
+            }
+            let gain = |set: &AddressSet| width(&set.intersection(&left));
+            let best = fitting
+                .iter()
+                .enumerate()
+                .max_by(|(at, (a, _)), (other, (b, _))| gain(a).total_cmp(&gain(b)).then_with(|| other.cmp(at)));
+            let (at, (set, name)) = best.map(|(at, (set, name))| (at, (set.clone(), *name)))?;
+            let less = left.difference(&set);
+            if less == left {
+                return None;
+            }
+            left = less;
+            names.push(name);
+            fitting.remove(at);
+        }
+        names.sort_unstable();
+        Some(names.join(", "))
+    }
+
+    /// A name that stands for the set and some of the addresses apart.
+    fn around(&self, core: &AddressSet, apart: &AddressSet) -> Option<&String> {
+        let mut fitting: Vec<&String> = self
+            .sorted
+            .iter()
+            .filter(|(set, _)| core.difference(set).is_empty() && set.difference(apart) == *core)
+            .map(|(_, name)| name)
+            .collect();
+        fitting.sort_unstable();
+        fitting.first().copied()
+    }
+}
+
+/// A packet of the kind that operators would try: from or to the machine's own address.
+pub(super) fn wish(hook: HookName, own: &[IpAddr]) -> Wish {
+    let mut wish = Wish::default();
+    let list = match hook {
+        HookName::GuestOut | HookName::HostOut => &mut wish.sources,
+        HookName::GuestIn | HookName::HostIn => &mut wish.dests,
+        HookName::HostForward | HookName::VnetForward => return wish,
+    };
+    list.splice(0..0, own.iter().copied());
+    wish
+}
+
+/// How many addresses a set has, near enough to compare.
+fn width(set: &AddressSet) -> f64 {
+    let v4 = set.networks(Family::V4).into_iter().map(|net| 2f64.powi(32 - i32::from(net.prefix_len()))).sum::<f64>();
+    let v6 = set.networks(Family::V6).into_iter().map(|net| 2f64.powi(128 - i32::from(net.prefix_len()))).sum::<f64>();
+    v4 + v6
+}
+
+fn everything(family: Family) -> AddressSet {
+    match family {
+        Family::V4 => AddressSet::new(Ranges::all(), Ranges::empty()),
+        Family::V6 => AddressSet::new(Ranges::empty(), Ranges::all()),
+    }
+}
+
+/// Protocol, ports, ICMP types.
+fn service(region: &Region) -> String {
+    let protocols = region.protocols();
+    let mut parts = vec![match &protocols {
+        None => "any".to_owned(),
+        Some(list) if list.len() > 8 => format!("{} protocols", list.len()),
+        Some(list) => list.iter().map(Protocol::to_string).collect::<Vec<_>>().join(","),
+    }];
+    let ports = |set: Option<PortSet>| set.filter(|set| !set.is_all()).map(|set| words::ports(&set));
+    parts.extend(ports(region.dest_ports()));
+    // Port 0 or not is what a stage of its own asks.
+    let sources = region.source_ports().filter(|set| set.as_slice() != [(0, 0)] && set.as_slice() != [(1, u16::MAX)]);
+    parts.extend(ports(sources).map(|ports| format!("sport {ports}")));
+    if let Some(types) = region.icmp() {
+        parts.push(icmp(&types, protocols.as_deref()));
+    }
+    parts.join(" ")
+}
+
+/// Flags and states, where they are not those of an ordinary first packet.
+fn remark(region: &Region) -> String {
+    let mut parts = Vec::new();
+    if !region.has_bare_syn() {
+        parts.push("other flags than SYN alone".to_owned());
+    }
+    let states = region.states().filter(|states| !states.contains(&State::New));
+    parts.extend(states.map(|states| {
+        let names = states.iter().map(|state| match state {
+            State::New => "new",
+            State::Established => "established",
+            State::Related => "related",
+            State::Invalid => "invalid",
+        });
+        names.collect::<Vec<_>>().join(", ")
+    }));
+    parts.join("; ")
+}
+
+fn icmp(types: &Ranges<u16>, protocols: Option<&[Protocol]>) -> String {
+    let family = if protocols == Some(&[Protocol::ICMPV6]) { Family::V6 } else { Family::V4 };
+    let one = |(first, last): (u16, u16)| {
+        let ([kind, code], [other, end]) = (first.to_be_bytes(), last.to_be_bytes());
+        let name = || IcmpType { family, kind, code: None }.name().map(str::to_owned);
+        match (kind == other, code, end) {
+            (true, 0, 255) => name().unwrap_or_else(|| format!("type {kind}")),
+            (true, ..) if code == end => format!("type {kind}/{code}"),
+            (true, ..) => format!("type {kind}/{code}-{end}"),
+            (false, ..) => format!("types {kind}-{other}"),
+        }
+    };
+    types.iter().take(6).map(one).collect::<Vec<_>>().join(",")
+}
