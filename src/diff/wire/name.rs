@@ -105,11 +105,9 @@ impl Names {
     fn add(&mut self, set: &AddressSet, name: &str) {
         for family in Family::BOTH {
             let part = set.only(family);
-            if !part.is_empty() {
-                if !self.known.contains_key(&part) {
-                    self.sorted.push((part.clone(), name.to_owned()));
-                    self.known.insert(part, name.to_owned());
-                }
+            if !part.is_empty() && !self.known.contains_key(&part) {
+                self.sorted.push((part.clone(), name.to_owned()));
+                self.known.insert(part, name.to_owned());
             }
         }
     }
