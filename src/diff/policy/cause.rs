@@ -17,7 +17,14 @@ struct Node {
     span: Option<Span>,
     /// Zones in `inherits`, and a guest's `host`: text and place.
     inherits: Vec<(ZoneRef, Span)>,
-    hosts: Vec<String>,
+    hosts: Vec<(String, Span)>,
+}
+
+impl Node {
+    /// Where a guest may run; the order of the names means nothing.
+    fn runs_on(&self) -> BTreeSet<&str> {
+        self.hosts.iter().map(|(name, _)| name.as_str()).collect()
+    }
 }
 
 /// Both specs, by what can be edited in them.
@@ -78,9 +85,27 @@ impl<'a> Origins<'a> {
     /// Whether a guest is in both specs, and on other hosts than before.
     pub(super) fn moved(&self, zone: &ZoneRef) -> bool {
         match (self.before.get(zone), self.after.get(zone)) {
-            (Some(before), Some(after)) => before.hosts != after.hosts,
+            (Some(before), Some(after)) => before.runs_on() != after.runs_on(),
             (_, _) => false,
         }
+    }
+
+    /// The edit of a machine that came to a host or left it: its `host` where it moved, or all of it.
+    pub(super) fn placed(&self, zone: &ZoneRef) -> CauseRef {
+        let cause = self.zone(zone);
+        if !self.moved(zone) {
+            return cause;
+        }
+        // Of several hosts the first that the other side has not.
+        let line = |own: &BTreeMap<ZoneRef, Node>, other: &BTreeMap<ZoneRef, Node>| {
+            let (own, other) = (own.get(zone)?, other.get(zone)?);
+            let other = other.runs_on();
+            let foreign = own.hosts.iter().find(|(name, _)| !other.contains(name.as_str()));
+            foreign.or(own.hosts.first()).map(|(_, span)| *span)
+        };
+        let (old, new) = (line(&self.before, &self.after), line(&self.after, &self.before));
+        // A `host` that is gone altogether has a line on the old side alone.
+        if old.is_none() && new.is_none() { cause } else { CauseRef { old, new, ..cause } }
     }
 
     /// Why a zone's rules came to (or went from) a machine by this way: the first step that the other side does not
@@ -101,7 +126,7 @@ impl<'a> Origins<'a> {
             }
         }
         if let Some(moved) = way.first().filter(|machine| self.moved(machine)) {
-            return self.zone(moved);
+            return self.placed(moved);
         }
         self.zone(way.last().unwrap_or(&ZoneRef::Datacenter))
     }
@@ -110,7 +135,7 @@ impl<'a> Origins<'a> {
     pub(super) fn reference(&self, old: &Reference, new: &Reference) -> Option<CauseRef> {
         match new {
             Reference::Literal(_) => None,
-            Reference::LocalNetwork => self.edited_addresses(|_| true),
+            Reference::LocalNetwork => self.edited_addresses(|way| matches!(way.first(), Some(ZoneRef::Host(_)))),
             Reference::Alias(zone, name) => Some(self.definition(zone, "aliases", name, old != new)),
             Reference::Ipset(zone, name) => {
                 let key = (zone.clone(), name.clone());
@@ -184,10 +209,10 @@ impl<'a> Origins<'a> {
             Some(match (was, is, self.status(machine)) {
                 // It is in both specs, and a member in one alone: somebody on the way inherits otherwise.
                 (None, Some((_, way)), Status::Changed) => {
-                    self.stepped(way, true).unwrap_or_else(|| self.zone(machine))
+                    self.stepped(way, true).unwrap_or_else(|| self.placed(machine))
                 }
                 (Some((_, way)), None, Status::Changed) => {
-                    self.stepped(way, false).unwrap_or_else(|| self.zone(machine))
+                    self.stepped(way, false).unwrap_or_else(|| self.placed(machine))
                 }
                 (_, _, _) => self.zone(machine),
             })
@@ -220,7 +245,7 @@ fn nodes(spec: &Spec) -> BTreeMap<ZoneRef, Node> {
         names.iter().map(|name| (ZoneRef::Zone(name.value.clone()), name.span)).collect()
     };
     let mut add = |zone: ZoneRef, span: Option<Span>, inherits: Vec<(ZoneRef, Span)>, hosts: &[Located<String>]| {
-        let hosts = hosts.iter().map(|host| host.value.clone()).collect();
+        let hosts = hosts.iter().map(|host| (host.value.clone(), host.span)).collect();
         found.insert(zone, Node { span, inherits, hosts });
     };
     add(ZoneRef::Datacenter, None, Vec::new(), &[]);

@@ -6,6 +6,8 @@
 
 mod cause;
 mod definition;
+#[cfg(test)]
+mod edits;
 mod likeness;
 mod machine;
 mod property;
@@ -134,7 +136,7 @@ impl Machines<'_> {
             Status::Removed => (Kind::Removed, Some(words), None),
             Status::Added | Status::Changed | Status::Unchanged => (Kind::Added, None, Some(words)),
         };
-        let cause = self.origins.zone(owner);
+        let cause = if owner == machine { self.origins.placed(machine) } else { self.origins.zone(owner) };
         let draft = Draft {
             kind,
             subject: Subject::Machine,

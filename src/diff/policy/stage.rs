@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::net::AddressSet;
-use crate::policy::{Hook, Reference, Stage, ZoneRef, words};
+use ipnet::IpNet;
+
+use crate::net::{AddressSet, InterfaceAddress};
+use crate::policy::{Fleet, GuestPolicy, Hook, Reference, Stage, ZoneRef, words};
 
 use super::cause::Origins;
 use super::machine::Here;
+use super::paired;
 use crate::diff::collect::CauseRef;
 
 /// A stage that is not the same on both sides, in words.
@@ -117,7 +120,32 @@ pub(super) fn cause(origins: &Origins<'_>, here: &Here<'_>, stage: &str) -> Caus
     let found = match stage {
         "blacklist" => ipset("blacklist"),
         "management" => ipset("management").filter(|cause| cause.status != crate::diff::report::Status::Unchanged),
+        "nosmurfs" | "noise" => broadcast(origins, here.host),
         _ => None,
     };
     found.or_else(edited).unwrap_or_else(|| origins.zone(here.machine))
+}
+
+/// Whose edit gives a host other broadcast addresses: its own networks, or those of a guest that is on it.
+fn broadcast(origins: &Origins<'_>, host: &str) -> Option<CauseRef> {
+    let find = |fleet: &'_ Fleet| fleet.hosts.iter().position(|known| known.name == host);
+    let before = origins.old.fleet.hosts.get(find(origins.old.fleet)?)?;
+    let after = origins.new.fleet.hosts.get(find(origins.new.fleet)?)?;
+    let (come, gone) = (after.broadcast.difference(&before.broadcast), before.broadcast.difference(&after.broadcast));
+    // A network of one side alone, whose broadcast address is one of those that came or went.
+    let explains = |old: &BTreeSet<IpNet>, new: &BTreeSet<IpNet>| {
+        let mut other = old.symmetric_difference(new);
+        other.any(|network| come.contains(network.broadcast()) || gone.contains(network.broadcast()))
+    };
+    let networks = |addresses: &[InterfaceAddress]| addresses.iter().map(|address| address.network()).collect();
+    if explains(&networks(&before.addresses), &networks(&after.addresses)) {
+        return Some(origins.zone(&ZoneRef::Host(host.to_owned())));
+    }
+    let of_guest = |guest: Option<&GuestPolicy>| -> BTreeSet<IpNet> {
+        let nics = guest.into_iter().flat_map(|guest| &guest.nics);
+        nics.flat_map(|nic| &nic.addresses).map(|address| address.network()).collect()
+    };
+    let mut guests = paired(&before.guests, &after.guests, |guest| guest.id).into_iter();
+    let (old, new) = guests.find(|(old, new)| explains(&of_guest(*old), &of_guest(*new)))?;
+    Some(origins.placed(&new.or(old)?.zone()))
 }

@@ -34,13 +34,13 @@ vms:
   102: { host: pm2, inherits: proxy, nics: { net0: { bridge: vmbr0, mac: "BC:24:11:00:00:66", ip: 10.0.1.102/24 } } }
 "#;
 
-struct Built {
+pub(super) struct Built {
     sources: SourceMap,
     spec: Spec,
     fleet: Fleet,
 }
 
-fn built(text: &str) -> Built {
+pub(super) fn built(text: &str) -> Built {
     let mut sources = SourceMap::default();
     sources.add("fwc.yaml", text);
     let (spec, found) = spec::load(&sources);
@@ -51,7 +51,7 @@ fn built(text: &str) -> Built {
     Built { sources, spec, fleet }
 }
 
-fn compared(old: &Built, new: &Built) -> (Vec<HostReport>, Vec<Cause>) {
+pub(super) fn compared(old: &Built, new: &Built) -> (Vec<HostReport>, Vec<Cause>) {
     compare(
         Side { spec: &old.spec, fleet: &old.fleet, sources: &old.sources },
         Side { spec: &new.spec, fleet: &new.fleet, sources: &new.sources },

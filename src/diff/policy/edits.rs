@@ -1,0 +1,113 @@
+//! One edit of one line at a time: one cause, and the line that was edited.
+
+use crate::diff::report::{Cause, Status};
+
+use super::tests::{built, compared};
+
+const SPEC: &str = r#"version: 1
+datacenter:
+  aliases:
+    office: 203.0.113.0/24
+    local_network: 10.0.0.0/24
+  ipsets:
+    management: [office]
+  guests:
+    options:
+      policy_in: reject
+    rules:
+      - { id: base, group: base }
+groups:
+  base:
+    - { in: accept, macro: Ping }
+  web:
+    - { in: accept, proto: tcp, dport: [80, 443], source: +management }
+zones:
+  node:
+    kind: host
+    sysctl:
+      set:
+        vm.swappiness: 10
+  web:
+    kind: guest
+    options:
+      dhcp: false
+    rules:
+      - group: web
+hosts:
+  pm1:
+    inherits: node
+    addresses: [10.0.0.11/24]
+    sysctl:
+      set:
+        vm.swappiness: 20
+  pm2:
+    inherits: node
+    addresses: [10.0.0.12/24]
+vms:
+  100:
+    name: first
+    host: pm1
+    inherits: web
+    options:
+      policy_in: drop
+      ipfilter: false
+    nics:
+      net0:
+        bridge: vmbr0
+        mac: "BC:24:11:00:00:64"
+        ip: [10.0.1.100/24, 10.0.2.100/24]
+        tag: 5
+  101:
+    host: [pm1, pm2]
+    inherits: web
+    nics:
+      net0: { bridge: vmbr0, mac: "BC:24:11:00:00:65", ip: 10.0.3.101/24 }
+"#;
+
+/// The line that a reader is sent to: `12`, or `-12` of the old spec.
+fn line(cause: &Cause) -> String {
+    let own = || cause.changes.iter().filter(|change| change.zone.is_none());
+    let new = own().filter_map(|change| change.place.as_ref()).map(|place| place.line).min();
+    let old = own().filter_map(|change| change.old_place.as_ref()).map(|place| place.line).min();
+    match (new, old, cause.status) {
+        (Some(line), _, Status::Added | Status::Changed | Status::Unchanged) => line.to_string(),
+        (_, Some(line), _) => format!("-{line}"),
+        (_, _, _) => "?".to_owned(),
+    }
+}
+
+/// The causes of an edit with their lines, and the machines that they reach.
+fn causes(from: &str, to: &str) -> Vec<String> {
+    assert_eq!(SPEC.matches(from).count(), 1, "`{from}` is not there once");
+    let (old, new) = (built(SPEC), built(&SPEC.replace(from, to)));
+    let told = |(old, new)| {
+        let (_, causes) = compared(old, new);
+        causes.iter().map(|cause| format!("{} {} ({})", cause.path, line(cause), cause.machines)).collect::<Vec<_>>()
+    };
+    // The same edit undone has the same cause, whatever its line.
+    let paths =
+        |told: &[String]| told.iter().map(|cause| cause.split(' ').next().map(str::to_owned)).collect::<Vec<_>>();
+    let (done, undone) = (told((&old, &new)), told((&new, &old)));
+    assert_eq!(paths(&done), paths(&undone), "{from} => {to}");
+    done
+}
+
+fn check(cases: &[(&str, &str, &[&str])]) {
+    let wrong: Vec<String> = cases
+        .iter()
+        .map(|(from, to, expected)| (from, to, expected, causes(from, to)))
+        .filter(|(_, _, expected, found)| *found != **expected)
+        .map(|(from, to, expected, found)| format!("{from:?} => {to:?}\n  {found:?}\n  {expected:?} expected"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_guest_that_moves() {
+    check(&[
+        // Its networks leave a host and come to another: nobody else changes by his own doing.
+        ("    host: pm1\n", "    host: pm2\n", &["vms.100 43 (4)"]),
+        ("    host: [pm1, pm2]\n", "    host: pm2\n", &["vms.101 55 (3)"]),
+        ("    host: [pm1, pm2]\n", "    host: [pm2, pm1]\n", &[]),
+    ]);
+}
