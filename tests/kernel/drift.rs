@@ -311,6 +311,18 @@ const CASES: &[Case] = &[
         ("removed", "rule", OUTSIDE, "192.0.2.66"),
     ),
     case(
+        "a shared table's chain by hand",
+        DOCKER,
+        "iptables-legacy -N FWC-mine; iptables-legacy -A FWC-mine -j ACCEPT; iptables-legacy -I INPUT 1 -j FWC-mine",
+        ("removed", "property", OUTSIDE, "reached from INPUT"),
+    ),
+    case(
+        "a goto to fwc's chains",
+        DOCKER,
+        "iptables-legacy -R INPUT 1 -g FWC-INPUT",
+        ("altered", "property", "hosts.build1", "goto FWC-INPUT"),
+    ),
+    case(
         "an entry of an ipset",
         FLEET,
         "ipset add $(ipset -n list | head -n1) 192.0.2.66",
@@ -332,7 +344,13 @@ const CASES: &[Case] = &[
         "nft: a table asleep",
         SERVER_NFT,
         "nft 'table inet fwc { flags dormant; }'",
-        ("altered", "property", HOST, "dormant"),
+        ("altered", "property", HOST, "while it is dormant, the table filters nothing"),
+    ),
+    case(
+        "nft: a base chain by hand",
+        SERVER_NFT,
+        "nft 'table inet fwc { chain evil { type filter hook input priority -300; policy accept; ip saddr 192.0.2.66 accept; }; }'",
+        ("removed", "property", OUTSIDE, "ip saddr 192.0.2.66 accept"),
     ),
     case(
         "nft: a base chain elsewhere",

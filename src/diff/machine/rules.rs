@@ -12,6 +12,8 @@ use super::{CauseRef, Host, NOT_LOADED, Status};
 
 /// Chains of others that are named with `--foreign`.
 const CHAINS: usize = 60;
+/// Rules of a chain that is not meant which are shown, its own line among them.
+const CHAIN_RULES: usize = 4;
 
 impl Host<'_, '_> {
     /// Compares what the spec compiles to for one program with what is there. `all` names what is not fwc's.
@@ -52,18 +54,19 @@ impl Host<'_, '_> {
         let machines: Vec<(ZoneRef, Option<String>)> = change.places.iter().map(|place| self.place(place)).collect();
         let here = machines.first().map_or_else(|| ZoneRef::Host(self.host.name.clone()), |(zone, _)| zone.clone());
         let comment = change.comment().map(ToString::to_string).unwrap_or_default();
-        let known = self.origins.rule(&here, &comment).cloned();
+        let known = self.origins.rule(&here, &comment).filter(|_| change.kind != ruleset::Kind::Chain).cloned();
         let cause = match &known {
             Some(known) => self.origins.zone(&known.zone),
             // Nothing of the spec stands for what is there and should not be.
-            None if matches!(change.kind, ruleset::Kind::Removed | ruleset::Kind::PlaceRemoved) => Origins::outside(),
+            None if kind(change) == Kind::Removed => Origins::outside(),
             None if machines.iter().any(|(zone, _)| *zone != here) => {
                 self.origins.zone(&ZoneRef::Host(self.host.name.clone()))
             }
             None => self.origins.zone(&here),
         };
         let texts = |rules: &[ruleset::RuleText]| {
-            let shown: Vec<&str> = rules.iter().take(2).map(|rule| rule.text.as_str()).collect();
+            let most = if change.kind == ruleset::Kind::Chain { CHAIN_RULES } else { 2 };
+            let shown: Vec<&str> = rules.iter().take(most).map(|rule| rule.text.as_str()).collect();
             let more = rules.len().saturating_sub(shown.len());
             let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
             (!rules.is_empty()).then(|| format!("{}{more}", shown.join("; ")))
@@ -80,7 +83,7 @@ impl Host<'_, '_> {
             (None, _) => (Subject::Rule, String::new()),
         };
         let draft = Draft {
-            kind: kind(change.kind),
+            kind: kind(change),
             subject,
             name,
             zone: known.as_ref().map(|known| path(&known.zone)).filter(|zone| *zone != cause.path),
@@ -153,8 +156,11 @@ fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-const fn kind(kind: ruleset::Kind) -> Kind {
-    match kind {
+fn kind(change: &Change) -> Kind {
+    match change.kind {
+        // A chain that the kernel calls, or that others lead to, and that the spec does not have.
+        ruleset::Kind::Chain if change.new.is_empty() => Kind::Removed,
+        ruleset::Kind::Chain if change.old.is_empty() => Kind::Added,
         ruleset::Kind::Added | ruleset::Kind::PlaceAdded | ruleset::Kind::NotLed => Kind::Added,
         ruleset::Kind::Removed | ruleset::Kind::PlaceRemoved => Kind::Removed,
         ruleset::Kind::Moved => Kind::Moved,

@@ -141,9 +141,26 @@ pub(super) fn foreign(meant: &Ruleset, found: &Ruleset, ownership: &Ownership) -
     for (name, table) in &found.tables {
         let ours = meant.tables.contains_key(name);
         let theirs = table.chains.iter().filter(|(chain, _)| !ours || !ownership.owns(chain));
-        let count = |rule: &&Rule| !matches!(&rule.verdict, Verdict::Jump(to) if ours && ownership.owns(to));
+        // Rules that lead to own chains are told of elsewhere, save those that lead to chains which others of fwc's call.
+        let leads = |chain: &str, rule: &Rule| match &rule.verdict {
+            Verdict::Jump(to) | Verdict::Goto(to) if ours && ownership.owns(to) => {
+                to.ends_with(chain) || !meant.tables.get(name).is_some_and(|table| table.chains.contains_key(to))
+            }
+            Verdict::Jump(_)
+            | Verdict::Goto(_)
+            | Verdict::Continue
+            | Verdict::Accept
+            | Verdict::Drop
+            | Verdict::Return
+            | Verdict::Reject(_)
+            | Verdict::Map { .. }
+            | Verdict::Inline { .. }
+            | Verdict::Other(_) => false,
+        };
         let chains: Vec<_> = theirs
-            .map(|(chain, content)| (Arc::clone(chain), content.rules.iter().filter(count).count()))
+            .map(|(chain, content)| {
+                (Arc::clone(chain), content.rules.iter().filter(|rule| !leads(chain, rule)).count())
+            })
             .filter(|(_, rules)| *rules > 0)
             .collect();
         if !chains.is_empty() {

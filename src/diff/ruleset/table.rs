@@ -6,15 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::change::{Detail, Kind, LedLate, RuleText};
+use super::change::{Detail, Kind, RuleText};
 use super::flat::{Calls, Dispatch, Entry, Flat, Known, Side, Source, Then};
 use super::gather::{self, Gather};
 use super::list::{self, Difference, Raw};
 use super::own::{self, Foreign, Ownership};
 use super::place::{Place, Selector};
-use super::{Comparison, NotFollowed};
+use super::{Comparison, NotFollowed, objects};
 use crate::diagnostic::Span;
-use crate::state::ruleset::{Chain, Program, Set, Table, TableName, Value, Verdict};
+use crate::state::ruleset::{Chain, Program, Table, TableName, Verdict};
 
 /// The two tables.
 #[derive(Clone, Copy)]
@@ -37,7 +37,7 @@ struct Work {
 
 /// Compares them.
 pub(super) fn compare(sides: Sides<'_>, ownership: &Ownership, gather: &mut Gather, comparison: &mut Comparison) {
-    let named = named(sides.found, sides.meant);
+    let named = objects::named(sides.found, sides.meant);
     let mut driver = Driver {
         sides,
         nested: Flat::new(sides.found, sides.meant, Calls::Nested, &named),
@@ -49,6 +49,7 @@ pub(super) fn compare(sides: Sides<'_>, ownership: &Ownership, gather: &mut Gath
     for (found, meant) in roots {
         driver.root(&found, &meant);
     }
+    driver.entered(ownership);
     driver.objects(comparison);
     let Driver { nested, .. } = driver;
     for (side, meant) in [(Side::Found, false), (Side::Meant, true)] {
@@ -77,18 +78,19 @@ pub(super) fn compare(sides: Sides<'_>, ownership: &Ownership, gather: &mut Gath
     }
 }
 
-struct Driver<'r, 'g> {
-    sides: Sides<'r>,
-    nested: Flat<'r>,
+/// What compares them.
+pub(super) struct Driver<'r, 'g> {
+    pub(super) sides: Sides<'r>,
+    pub(super) nested: Flat<'r>,
     spread: Option<Flat<'r>>,
-    named: &'r BTreeSet<Arc<str>>,
-    gather: &'g mut Gather,
+    pub(super) named: &'r BTreeSet<Arc<str>>,
+    pub(super) gather: &'g mut Gather,
 }
 
 type Root = Option<Arc<str>>;
 
 impl<'r> Driver<'r, '_> {
-    fn place(&self, hook: &Arc<str>) -> Place {
+    pub(super) fn place(&self, hook: &Arc<str>) -> Place {
         Place {
             program: self.sides.program,
             table: self.sides.name.clone(),
@@ -134,36 +136,6 @@ impl<'r> Driver<'r, '_> {
         }
     }
 
-    /// Whether the kernel's chain leads to the own one that stands for it.
-    fn led(&mut self, own: &Arc<str>, built_in: &'static str, comparison: &mut Comparison) {
-        let rules = |table: &'r Table, name: &str| {
-            table.chains.get(name).map(|chain| chain.rules.as_slice()).unwrap_or_default()
-        };
-        // A file of fwc's has none of the kernel's chains; every listing of a machine has.
-        let listing = self.sides.found.chains.keys().any(|name| own::BUILT_IN.contains(&&**name));
-        if !listing || rules(self.sides.meant, own).is_empty() {
-            return;
-        }
-        let leads = |rule: &crate::state::ruleset::Rule| {
-            rule.tests.is_empty()
-                && rule.statements.is_empty()
-                && matches!(&rule.verdict, Verdict::Jump(to) if to == own)
-        };
-        match rules(self.sides.found, built_in).iter().position(leads) {
-            Some(0) => {}
-            Some(before) => {
-                comparison.led_late.push(LedLate { table: self.sides.name.clone(), chain: built_in.into(), before })
-            }
-            None => {
-                let span = self.sides.meant.chains.get(own).map_or_else(Span::default, |chain| chain.span);
-                let new = vec![RuleText { text: format!("jump {own}"), comment: None, span }];
-                let raw = Raw::new(Kind::NotLed, Vec::new(), new, Vec::new());
-                let place = self.place(&built_in.into());
-                self.gather.add(raw, place, built_in);
-            }
-        }
-    }
-
     fn root(&mut self, found: &Root, meant: &Root) {
         let chain = |table: &'r Table, name: &Root| name.as_ref().and_then(|name| table.chains.get(name));
         let (old, new) = (chain(self.sides.found, found), chain(self.sides.meant, meant));
@@ -189,7 +161,8 @@ impl<'r> Driver<'r, '_> {
         };
         let (Some(old_chain), Some(new_chain)) = (old, new) else {
             if !(idle(old) && idle(new)) {
-                let raw = Raw::new(Kind::Chain, text(old, true), text(new, true), Vec::new());
+                let old = words(old).map(|how| self.added_chain(name, &how)).unwrap_or_default();
+                let raw = Raw::new(Kind::Chain, old, text(new, true), Vec::new());
                 self.gather.add(raw, place, name);
             }
             return;
@@ -357,56 +330,6 @@ impl<'r> Driver<'r, '_> {
         let text = RuleText { text, comment: None, span: entry.span };
         self.gather.entry(gather::Entry { kind, place, lists, rules: list.rules, text });
     }
-
-    /// Sets that are compared by name, and what else a table holds.
-    fn objects(&mut self, comparison: &mut Comparison) {
-        let (found, meant) = (self.sides.found, self.sides.meant);
-        for name in self.named {
-            match (found.sets.get(name), meant.sets.get(name)) {
-                (Some(old), Some(new)) => self.set(name, old, new),
-                (None, None) => {}
-                _ => comparison.unseen_sets.push((self.sides.name.clone(), Arc::clone(name))),
-            }
-        }
-        let names: BTreeSet<&String> = found.others.keys().chain(meant.others.keys()).collect();
-        for name in names {
-            let (old, new) = (found.others.get(name), meant.others.get(name));
-            if old == new {
-                continue;
-            }
-            let text = |lines: Option<&Vec<String>>| -> Vec<RuleText> {
-                let text = |lines: &Vec<String>| RuleText {
-                    text: format!("{name}: {}", lines.join("; ")),
-                    comment: None,
-                    span: Span::default(),
-                };
-                lines.map(text).into_iter().collect()
-            };
-            let raw = Raw::new(Kind::Object, text(old), text(new), Vec::new());
-            let place = self.place(&name.as_str().into());
-            self.gather.add(raw, place, name);
-        }
-    }
-
-    fn set(&mut self, name: &Arc<str>, old: &Set, new: &Set) {
-        let all = |set: &Set| -> BTreeSet<String> {
-            let kind = [format!("type {}", set.kind)];
-            set.elements.iter().cloned().chain(set.attributes.iter().cloned()).chain(kind).collect()
-        };
-        let (a, b) = (all(old), all(new));
-        if a == b {
-            return;
-        }
-        let detail = Detail::Elements {
-            of: format!("@{name}"),
-            removed: a.difference(&b).cloned().collect(),
-            added: b.difference(&a).cloned().collect(),
-        };
-        let raw = Raw::new(Kind::Set, Vec::new(), Vec::new(), vec![detail]);
-        let place = self.place(name);
-        let table = self.sides.name.to_string();
-        self.gather.add(raw, place, &table);
-    }
 }
 
 /// What differs between two lists of one flattening; none for equal ones.
@@ -430,28 +353,4 @@ const fn list_is_all(source: &Source) -> bool {
         Source::Rules(_) => true,
         Source::Chain(_) | Source::Verdict(_) => false,
     }
-}
-
-/// Sets that can be compared by their names alone.
-fn named(found: &Table, meant: &Table) -> BTreeSet<Arc<str>> {
-    let mut named = BTreeSet::new();
-    for table in [found, meant] {
-        for rule in table.chains.values().flat_map(|chain| &chain.rules) {
-            for test in &rule.tests {
-                if let Value::Set(name) = &test.value
-                    && !table.sets.contains_key(name)
-                {
-                    named.insert(Arc::clone(name));
-                }
-            }
-            for word in rule.statements.iter().flat_map(|text| text.split_whitespace()) {
-                if let Some((name, _)) = word.strip_prefix('@').and_then(|name| table.sets.get_key_value(name)) {
-                    named.insert(Arc::clone(name));
-                }
-            }
-        }
-        let special = table.sets.iter().filter(|(_, set)| !set.attributes.is_empty());
-        named.extend(special.map(|(name, _)| Arc::clone(name)));
-    }
-    named
 }

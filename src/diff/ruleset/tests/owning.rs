@@ -33,7 +33,7 @@ fn shared_tables_hold_others_rules() {
 #[test]
 fn shared_chains_must_be_led_to() {
     let meant = read(Program::Iptables, SHARED, None);
-    for wrong in ["", "-A INPUT -p tcp -j FWC-INPUT\n", "-A INPUT -g FWC-INPUT\n", "-A OUTPUT -j FWC-INPUT\n"] {
+    for wrong in ["", "-A INPUT -p tcp -j FWC-INPUT\n", "-A OUTPUT -j FWC-INPUT\n"] {
         let comparison = compare(&meant, &listed(wrong));
         let kinds: Vec<_> = comparison.changes.iter().map(|change| change.kind).collect();
         assert_eq!(kinds, [Kind::NotLed], "{wrong}\n{}", said(&comparison));
@@ -41,6 +41,42 @@ fn shared_chains_must_be_led_to() {
     let comparison = compare(&meant, &listed("-A INPUT -p tcp -j ACCEPT\n-A INPUT -j FWC-INPUT\n"));
     assert!(comparison.is_equal(), "{}", said(&comparison));
     assert_eq!(comparison.led_late[0].before, 1);
+}
+
+/// A goto leads there too; only what others have behind it is passed over.
+#[test]
+fn a_goto_leads_to_shared_chains() {
+    let meant = read(Program::Iptables, SHARED, None);
+    let comparison = compare(&meant, &listed("-A INPUT -g FWC-INPUT\n"));
+    let told: Vec<_> =
+        comparison.changes.iter().map(|change| (change.kind, &*change.old[0].text, &*change.new[0].text)).collect();
+    assert_eq!(told, [(Kind::PlaceAltered, "goto FWC-INPUT", "jump FWC-INPUT")], "{}", said(&comparison));
+}
+
+#[test]
+fn an_own_chain_that_others_lead_to_is_told() {
+    let meant = read(Program::Iptables, SHARED, None);
+    let mine = ":FWC-mine - [0:0]\n:FWC-more - [0:0]\n-A INPUT -j FWC-mine\n-A INPUT -j FWC-INPUT\n-A DOCKER -s 10.0.0.9/32 -g FWC-mine\n-A FWC-mine -j FWC-more\n\
+        -A FWC-more -j ACCEPT\n";
+    let mut found = listed(mine);
+    let comparison = compare(&meant, &found);
+    assert!(comparison.left_over.is_empty(), "{:?}", comparison.left_over);
+    assert_eq!(comparison.changes.len(), 1, "{}", said(&comparison));
+    let change = &comparison.changes[0];
+    let old: Vec<_> = change.old.iter().map(|rule| &*rule.text).collect();
+    assert_eq!(old, ["chain FWC-mine: reached from DOCKER and INPUT, 1 rule", "accept"]);
+    assert!(change.kind == Kind::Chain && change.new.is_empty());
+    let places: Vec<_> = change.places.iter().map(|place| &*place.hook).collect();
+    assert_eq!(places, ["DOCKER", "INPUT"]);
+    assert_eq!(comparison.foreign[0].rules(), 2);
+    // Without rules it does nothing, and a rule to a chain that is meant is another's.
+    let filter = found.tables.values_mut().next().unwrap();
+    filter.chains.get_mut("FWC-mine").unwrap().rules.clear();
+    let comparison = compare(&meant, &found);
+    assert!(comparison.is_equal(), "{}", said(&comparison));
+    let direct = compare(&meant, &listed("-A INPUT -j FWC-INPUT\n-A INPUT -p udp -j FWC-host-in\n"));
+    assert!(direct.is_equal(), "{}", said(&direct));
+    assert_eq!(direct.foreign[0].rules(), 3);
 }
 
 #[test]
