@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::net::{AddressSet, InterfaceAddress, Ranges};
 use crate::policy::{
-    Claim, Crossing, Endpoint, Fleet, GuestKind, GuestPolicy, HostPolicy, Nic, RuleInterface, Verdict,
+    Claim, Crossing, Endpoint, Fleet, GuestKind, GuestPolicy, Hook, HostPolicy, Nic, RuleInterface, Verdict,
 };
 
 use super::way::{Way, ways};
@@ -129,19 +129,41 @@ impl<'a> World<'a> {
     }
 
     fn judge(&self, crossing: &Crossing<'a>) -> Arc<Judge<'a>> {
-        let make = || Arc::new(Judge::new(crossing.hook, crossing.nic));
-        once(&self.judges, key(crossing), make)
+        let known = |judges: &HashMap<HookKey, Arc<Judge<'a>>>| judges.get(&key(crossing)).map(Arc::clone);
+        if let Some(judge) = known(&self.judges.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return judge;
+        }
+        let judge = Arc::new(Judge::new(crossing.hook, crossing.nic));
+        self.judges.lock().unwrap_or_else(PoisonError::into_inner).insert(key(crossing), Arc::clone(&judge));
+        judge
     }
 
     /// What the hooks of a way say about all packets, in the labels of [`exact`](super::exact); none where one of them is
     /// over budget.
     pub(super) fn diagrams(&self, way: &Way<'a>) -> Option<Vec<Arc<Frozen>>> {
-        let diagram = |crossing: &Crossing<'a>| {
-            let make =
-                || super::exact::diagram(&Judge::new(crossing.hook, crossing.nic), &self.interfaces).map(Arc::new);
-            once(&self.diagrams, key(crossing), make)
+        way.crossings.iter().map(|crossing| self.diagram(crossing)).collect()
+    }
+
+    fn diagram(&self, crossing: &Crossing<'a>) -> Option<Arc<Frozen>> {
+        let key = key(crossing);
+        if let Some(found) = self.diagrams.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return found.clone();
+        }
+        // A guest's hook is nearly the same for each of its NICs.
+        let here =
+            |guest: &&GuestPolicy| [&guest.hook_in, &guest.hook_out].iter().any(|h| std::ptr::eq(*h, crossing.hook));
+        let guest = crossing.nic.and_then(|_| crossing.host.guests.iter().find(here));
+        let nics: Vec<Option<&Nic>> = match guest {
+            Some(guest) => guest.filtered_nics().map(Some).collect(),
+            None => vec![crossing.nic],
         };
-        way.crossings.iter().map(diagram).collect()
+        let judges: Vec<Judge<'_>> = nics.iter().map(|nic| Judge::new(crossing.hook, *nic)).collect();
+        let made = super::exact::diagrams(&judges, &self.interfaces);
+        let mut known = self.diagrams.lock().unwrap_or_else(PoisonError::into_inner);
+        for (nic, diagram) in nics.into_iter().zip(made) {
+            known.insert(hook_key(crossing.hook, nic), diagram.map(Arc::new));
+        }
+        known.get(&key).cloned().flatten()
     }
 
     /// The names of interfaces that any hook speaks of.
@@ -207,18 +229,11 @@ impl<'a> World<'a> {
 }
 
 fn key(crossing: &Crossing<'_>) -> HookKey {
-    let nic = crossing.nic.map_or(0, |nic| std::ptr::from_ref(nic).addr());
-    (std::ptr::from_ref(crossing.hook).addr(), nic)
+    hook_key(crossing.hook, crossing.nic)
 }
 
-/// What was made before, or is made now. Two threads may make it at a time, which is harmless.
-fn once<T: Clone>(known: &Mutex<HashMap<HookKey, T>>, key: HookKey, make: impl FnOnce() -> T) -> T {
-    let found = known.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-    found.unwrap_or_else(|| {
-        let made = make();
-        known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, made.clone());
-        made
-    })
+fn hook_key(hook: &Hook, nic: Option<&Nic>) -> HookKey {
+    (std::ptr::from_ref(hook).addr(), nic.map_or(0, |nic| std::ptr::from_ref(nic).addr()))
 }
 
 /// Rules of hosts and vnets alone speak of the hosts' interfaces.

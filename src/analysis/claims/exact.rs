@@ -16,8 +16,8 @@ use super::{Claim, Guard, Weight, guard, weigh};
 use crate::analysis::judge::Judge;
 use crate::analysis::sets::{Budget, Diagram, Frozen, Interfaces, Label, OverBudget, Sets, Walk};
 
-/// Edges that one hook may take, which are a second of work.
-const BUDGET: Budget = Budget(10_000_000);
+/// Edges that one hook may take, a guest's with all of its NICs. Ten thousand ordinary rules take a third of them.
+const BUDGET: Budget = Budget(5_000_000);
 
 /// What packets pass on with.
 const PASS: Label = Label::new(0);
@@ -40,9 +40,13 @@ fn label(stage: Option<&Stage>, verdict: Verdict) -> Label {
     labels().find(fits).map_or(Label::NONE, |(label, ..)| label)
 }
 
-/// What a hook says about every packet; none where that is over budget.
-pub(super) fn diagram(judge: &Judge<'_>, interfaces: &Interfaces) -> Option<Frozen> {
+/// What hooks that have much in common say about every packet; none from the first on that is over budget.
+pub(super) fn diagrams(judges: &[Judge<'_>], interfaces: &Interfaces) -> Vec<Option<Frozen>> {
     let mut sets = Sets::new(interfaces.clone(), BUDGET);
+    judges.iter().map(|judge| diagram(&mut sets, judge, interfaces)).collect()
+}
+
+fn diagram(sets: &mut Sets, judge: &Judge<'_>, interfaces: &Interfaces) -> Option<Frozen> {
     let by_clause = |stage: &Stage, clause: &Clause, _| label(Some(stage), clause.verdict);
     let said = sets.hook_by(judge, by_clause).ok()?;
     // A hook without an answer drops, as the evaluator has it.

@@ -85,16 +85,18 @@ impl Ends<'_> {
         family: Family,
         interfaces: &Interfaces,
     ) -> Option<sets::Space<'s>> {
-        let protocols = sets::protocols(|protocol| {
-            protocol.speaks_of(family) && service.is_none_or(|service| service.protocol == protocol)
-        });
+        let protocols = match service.map(|service| service.protocol) {
+            Some(protocol) if !protocol.speaks_of(family) => return None,
+            Some(protocol) => Allowed::One(protocol.0.into()),
+            None => Allowed::Values(sets::protocols(|protocol| protocol.speaks_of(family))),
+        };
         let addresses = |common: &'s Common<'s>| match family {
             Family::V4 => Allowed::V4(common.v4()),
             Family::V6 => Allowed::V6(common.v6()),
         };
         let mut space = sets::Space::new(family)
             .with(sets::Field::State, Allowed::state(claim.state))
-            .with(sets::Field::Protocol, Allowed::Values(protocols))
+            .with(sets::Field::Protocol, protocols)
             .with(sets::Field::Dest, addresses(&self.dest))
             .with(sets::Field::Source, addresses(&self.source));
         let sides = [

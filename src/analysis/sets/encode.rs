@@ -81,7 +81,6 @@ fn require(
     conjunction: &mut Conjunction,
 ) -> Option<()> {
     let mut interface = |name: &str| Ranges::single(interfaces.add(name));
-    let with_ports = || field::protocols(Protocol::has_ports);
     // Every other condition is one on a field of IP packets.
     let family = match (condition, kind) {
         (Match::Frame(wanted), _) => return (*wanted == kind.frame()).then_some(()),
@@ -137,18 +136,18 @@ fn require(
         Match::Dest(set) => conjunction.require(Field::Dest, addresses(set, family)),
         Match::Protocol(protocol) => conjunction.require(Field::Protocol, Ranges::single(protocol.0.into())),
         Match::SourcePorts(ports) => {
-            conjunction.require(Field::Protocol, with_ports());
+            conjunction.require(Field::Protocol, field::with_ports().clone());
             conjunction.require(Field::SourcePort, widened(ports));
         }
         Match::DestPorts(ports) => {
-            conjunction.require(Field::Protocol, with_ports());
+            conjunction.require(Field::Protocol, field::with_ports().clone());
             conjunction.require(Field::DestPort, widened(ports));
         }
         Match::Icmp(wanted) => {
             if wanted.family != family {
                 return None;
             }
-            conjunction.require(Field::Protocol, field::protocols(field::has_icmp));
+            conjunction.require(Field::Protocol, field::with_icmp().clone());
             conjunction.require(Field::Icmp, field::icmp_values(*wanted));
         }
         Match::TcpFlags(wanted) => {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 
 use crate::net::{Family, IcmpType, Mac, Protocol, Ranges, TcpFlags};
 use crate::policy::State;
@@ -182,10 +183,25 @@ pub(super) fn to_flags(number: u128) -> u8 {
     FLAGS.iter().rev().zip(0..).fold(0, |bits, (flag, place)| if number >> place & 1 == 1 { bits | flag } else { bits })
 }
 
-/// The flags that a condition asks for.
+/// The flags that a condition asks for: the bits that it leaves open below its lowest are one interval, and so is each
+/// choice of those above.
 pub(in crate::analysis) fn flag_values(wanted: TcpFlags) -> Ranges<u128> {
-    let fits = (0..=u8::MAX).filter(|bits| bits & wanted.mask == wanted.set);
-    Ranges::from_ranges(fits.map(|bits| (flags(bits), flags(bits))))
+    if wanted.set & !wanted.mask != 0 {
+        return Ranges::empty();
+    }
+    let (mask, set) = (flags(wanted.mask), flags(wanted.set));
+    let low = (1_u128 << mask.trailing_zeros().min(8)) - 1;
+    let open = 0xff & !mask & !low;
+    let mut choice = 0;
+    let mut found = Vec::new();
+    loop {
+        found.push((set | choice, set | choice | low));
+        // The next choice of the open bits, in ascending order.
+        choice = choice.wrapping_sub(open) & open;
+        if choice == 0 {
+            return Ranges::from_ranges(found);
+        }
+    }
 }
 
 /// The types and codes that a condition asks for.
@@ -201,7 +217,36 @@ pub(in crate::analysis) fn protocols(fits: impl Fn(Protocol) -> bool) -> Ranges<
     Ranges::from_ranges(numbers.map(|number| (number.into(), number.into())))
 }
 
+/// The protocols whose header begins with ports.
+pub(super) fn with_ports() -> &'static Ranges<u128> {
+    static FOUND: LazyLock<Ranges<u128>> = LazyLock::new(|| protocols(Protocol::has_ports));
+    &FOUND
+}
+
+/// The protocols whose header is ICMP's.
+pub(super) fn with_icmp() -> &'static Ranges<u128> {
+    static FOUND: LazyLock<Ranges<u128>> = LazyLock::new(|| protocols(has_icmp));
+    &FOUND
+}
+
 /// Whether a protocol's header is ICMP's.
 pub(super) const fn has_icmp(protocol: Protocol) -> bool {
     matches!(protocol, Protocol::ICMP | Protocol::ICMPV6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{flag_values, flags, to_flags};
+    use crate::net::TcpFlags;
+
+    #[test]
+    fn flags_are_numbers_and_conditions_are_few_intervals() {
+        assert!((0..=u8::MAX).all(|bits| to_flags(flags(bits)) == bits));
+        for (mask, set) in (0..=u8::MAX).flat_map(|mask| (0..64).map(move |set| (mask, set))) {
+            let found = flag_values(TcpFlags { mask, set });
+            assert!((0..=u8::MAX).all(|bits| found.contains(flags(bits)) == (bits & mask == set)), "{mask} {set}");
+        }
+        let bare_syn = TcpFlags::FIN | TcpFlags::SYN | TcpFlags::RST | TcpFlags::ACK;
+        assert_eq!(flag_values(TcpFlags { mask: bare_syn, set: TcpFlags::SYN }).as_slice().len(), 1);
+    }
 }

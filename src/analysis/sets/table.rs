@@ -78,7 +78,7 @@ impl Sets {
         Self {
             store: Store::default(),
             interfaces,
-            places: vec![0; 1 << 8],
+            places: vec![0; 1 << 10],
             done: Default::default(),
             open: Vec::new(),
             budget,
