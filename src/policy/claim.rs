@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Span;
 
-use super::{Addresses, GuestKind, Service, State, Verdict, ZoneRef};
+use super::{Addresses, GuestKind, Service, State, ZoneRef};
 
 /// An end of a packet's way as a user writes it. Displays as it was written: `vm/100:net1`, `host/*`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +103,32 @@ pub struct ClaimEnd {
     pub span: Span,
 }
 
+/// What a claim says of its packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Expectation {
+    /// They pass.
+    Accept,
+    /// They vanish without a word.
+    Drop,
+    /// They are rejected.
+    Reject,
+    /// None of them passes, whatever else becomes of it.
+    Never,
+}
+
+impl Expectation {
+    /// As the spec writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Drop => "drop",
+            Self::Reject => "reject",
+            Self::Never => "never",
+        }
+    }
+}
+
 /// One entry of `tests`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -124,8 +150,8 @@ pub struct Claim {
     pub interface: Option<String>,
     /// The connection's state.
     pub state: State,
-    /// What becomes of the packets: accept, drop or reject.
-    pub expect: Verdict,
+    /// What becomes of the packets.
+    pub expect: Expectation,
     /// The value of `expect` in the source.
     pub expect_span: Span,
     /// The whole test in the source.

@@ -7,15 +7,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::policy::{Claim, ClaimEnd, Endpoint, GuestKind, Selector, State, ZoneRef};
+use crate::policy::{Claim, ClaimEnd, Endpoint, Expectation, GuestKind, Selector, State, ZoneRef};
 use crate::spec::model::{List, Test, Text};
+use crate::spec::options;
 
 use super::address::{Unresolved, addresses, machine_like};
 use super::family::Families;
 use super::graph::NodeId;
 use super::machines::{GuestPlan, HostPlan};
 use super::names::{LocalNetwork, Scope};
-use super::rule::{nic_index, verdict};
+use super::rule::nic_index;
 use super::section::World;
 use super::service::{ServiceWords, services};
 
@@ -51,7 +52,7 @@ impl<'a> ClaimReader<'a> {
         let dest = test.dest.as_ref().map(|list| addresses(list, &self.scope, out)).transpose();
         let services = services(ServiceWords::from(test), out);
         let state = test.state.as_ref().map_or(Ok(State::New), |text| state(text, out));
-        let expect = verdict(&test.expect, out);
+        let expect = expectation(&test.expect, out);
         let (from, to) = (from?, to?);
         let interface = test.iface.as_ref().map(|text| interface(text, &from, &to, out)).transpose();
         let (services, macro_name) = services?;
@@ -182,6 +183,19 @@ impl<'a> ClaimReader<'a> {
 /// Whether there can be a packet from or to a guest.
 fn can_speak(guest: &GuestPlan<'_>) -> bool {
     !guest.nics.is_empty() && !guest.placements.is_empty()
+}
+
+fn expectation(text: &Text, out: &mut Diagnostics) -> Result<Expectation, Unresolved> {
+    match options::parse_choice(options::EXPECTATIONS, text) {
+        Ok("accept") => Ok(Expectation::Accept),
+        Ok("reject") => Ok(Expectation::Reject),
+        Ok("never") => Ok(Expectation::Never),
+        Ok(_) => Ok(Expectation::Drop),
+        Err(diagnostic) => {
+            out.push(diagnostic);
+            Err(Unresolved)
+        }
+    }
 }
 
 fn state(text: &Text, out: &mut Diagnostics) -> Result<State, Unresolved> {

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::net::{AddressSet, InterfaceAddress, Ranges};
 use crate::policy::{
-    Claim, Crossing, Endpoint, Fleet, GuestKind, GuestPolicy, Hook, HostPolicy, Nic, RuleInterface, Verdict,
+    Claim, Crossing, Endpoint, Expectation, Fleet, GuestKind, GuestPolicy, Hook, HostPolicy, Nic, RuleInterface,
 };
 
 use super::way::{Way, ways};
@@ -196,8 +196,8 @@ impl<'a> World<'a> {
     }
 
     /// The addresses of the place itself, whatever the claim says.
-    fn own<'s>(&'s self, place: Place<'a>, side: Side, expect: Verdict) -> Cow<'s, AddressSet> {
-        let passes = expect == Verdict::Accept;
+    fn own<'s>(&'s self, place: Place<'a>, side: Side, expect: Expectation) -> Cow<'s, AddressSet> {
+        let passes = expect == Expectation::Accept;
         let any = || if passes { Cow::Borrowed(&self.plain) } else { Cow::Borrowed(&self.all) };
         match place {
             Place::Outside => Cow::Borrowed(if passes { &self.outside_plain } else { &self.outside }),

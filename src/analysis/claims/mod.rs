@@ -13,6 +13,7 @@
 //!   that is accepted.
 //! * `drop`: every such packet vanishes, and its sender is told nothing. A rejected packet does count against it.
 //! * `reject`: every such packet is rejected.
+//! * `never`: no such packet is accepted; whether it is dropped or rejected, and where, is all the same.
 //!
 //! What the noise stage in front of a drop or reject policy answers otherwise than that policy counts neither against
 //! `drop` nor against `reject`, and nor does what a protective stage drops count against `reject`; some packet must be left
@@ -34,7 +35,7 @@ mod way;
 use rayon::prelude::*;
 
 use crate::net::Family;
-use crate::policy::{Claim, Endpoint, Fleet, Service, Stage, Verdict};
+use crate::policy::{Claim, Endpoint, Expectation, Fleet, Service, Stage, Verdict};
 
 use super::packet::Packet;
 use super::sets::OverBudget;
@@ -99,23 +100,19 @@ enum Guard {
 }
 
 /// What the verdict of a kind of stage is to an expectation.
-const fn weigh(verdict: Verdict, guard: Guard, expect: Verdict) -> Weight {
+const fn weigh(verdict: Verdict, guard: Guard, expect: Expectation) -> Weight {
     let excused = match (verdict, guard) {
         (Verdict::Drop | Verdict::Reject, Guard::Protective) => true,
-        (Verdict::Drop | Verdict::Reject, Guard::Noise) => !accepts(expect),
+        (Verdict::Drop | Verdict::Reject, Guard::Noise) => !matches!(expect, Expectation::Accept),
         (Verdict::Drop | Verdict::Reject, Guard::Rules) | (Verdict::Accept | Verdict::Skip, _) => false,
     };
     match (verdict, expect) {
-        (Verdict::Accept, Verdict::Accept) | (Verdict::Drop, Verdict::Drop) | (Verdict::Reject, Verdict::Reject) => {
-            Weight::Meets
-        }
+        (Verdict::Accept, Expectation::Accept)
+        | (Verdict::Drop, Expectation::Drop | Expectation::Never)
+        | (Verdict::Reject, Expectation::Reject | Expectation::Never) => Weight::Meets,
         _ if excused => Weight::Excused,
         _ => Weight::Contradicts,
     }
-}
-
-const fn accepts(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Accept)
 }
 
 const fn guard(stage: Option<&Stage>) -> Guard {

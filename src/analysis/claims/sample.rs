@@ -16,7 +16,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::policy::{Clause, Direction, Stage, Verdict};
+use crate::policy::{Clause, Direction, Expectation, Stage, Verdict};
 
 use super::field::{Field, Value};
 use super::space::Space;
@@ -78,7 +78,7 @@ struct Reach<'j> {
 }
 
 /// Decides about a space.
-pub(super) fn sample<'a>(space: &Space<'_>, judges: &[Arc<Judge<'a>>], expect: Verdict) -> Sampled {
+pub(super) fn sample<'a>(space: &Space<'_>, judges: &[Arc<Judge<'a>>], expect: Expectation) -> Sampled {
     let reach = Reach::new(space, judges);
     let mut search = Search { reach: &reach, expect, tried: 0, met: false, excused: None };
     let total = reach.dimensions.iter().fold(1_u64, |total, (_, values)| total.saturating_mul(values.len() as u64));
@@ -233,7 +233,7 @@ fn on_field_holds(reached: &Reached<'_>, field: Field, packet: &Packet) -> bool 
 /// A walk over combinations of values.
 struct Search<'r, 'j> {
     reach: &'r Reach<'j>,
-    expect: Verdict,
+    expect: Expectation,
     tried: u64,
     met: bool,
     excused: Option<Vec<usize>>,

@@ -4,11 +4,11 @@
 //!
 //! The direct way of DESIGN 4's table is always there. Between two guests on one host that are ports of different
 //! bridges, or of different VLANs, the host itself may route instead of a router of the network: then host-forward
-//! judges, and no vnet. Nothing in a spec tells which it is, so a claim that nothing passes (`drop`, `reject`) is
+//! judges, and no vnet. Nothing in a spec tells which it is, so a claim that nothing passes (`drop`, `reject`, `never`) is
 //! about both ways, and one that all passes (`accept`) about the direct one. From outside to outside there is only
 //! the way through each host.
 
-use crate::policy::{Crossing, GuestKind, HostPolicy, Nic, Verdict};
+use crate::policy::{Crossing, Expectation, GuestKind, HostPolicy, Nic};
 
 use crate::analysis::route::{Leg, NoRoute, Place, route};
 
@@ -62,7 +62,12 @@ impl<'a> Way<'a> {
 }
 
 /// Every way between places, placement by placement. A guest is on one host at a time.
-pub(super) fn ways<'a>(from: &[Place<'a>], to: &[Place<'a>], hosts: &'a [HostPolicy], expect: Verdict) -> Vec<Way<'a>> {
+pub(super) fn ways<'a>(
+    from: &[Place<'a>],
+    to: &[Place<'a>],
+    hosts: &'a [HostPolicy],
+    expect: Expectation,
+) -> Vec<Way<'a>> {
     let mut found = Vec::new();
     for (a, b) in from.iter().flat_map(|a| to.iter().map(move |b| (*a, *b))) {
         let itself = !matches!(machine(a), Machine::Outside) && machine(a) == machine(b);
@@ -76,7 +81,7 @@ pub(super) fn ways<'a>(from: &[Place<'a>], to: &[Place<'a>], hosts: &'a [HostPol
         }
         if let (Place::Guest(host, _, near), Place::Guest(other, _, far)) = (a, b)
             && host.name == other.name
-            && expect != Verdict::Accept
+            && expect != Expectation::Accept
             && apart(near, far)
         {
             found.extend(Way::new(a, b, Some(host)));

@@ -10,8 +10,7 @@ use crate::cli::trace::setting;
 use crate::cli::trace::view::{AnswerView, Viewer};
 use crate::diagnostic::Place;
 use crate::diagnostic::Span;
-use crate::policy::words;
-use crate::policy::{Endpoint, Fleet, Selector, Stage, Verdict};
+use crate::policy::{Endpoint, Expectation, Fleet, Selector, Stage, Verdict};
 
 /// All tests.
 #[derive(Debug, Serialize)]
@@ -70,7 +69,7 @@ fn test(viewer: Viewer<'_>, outcome: &Outcome<'_>) -> TestView {
     TestView {
         name: claim.title(),
         place: viewer.places.of(claim.span),
-        expect: words::verdict(claim.expect),
+        expect: claim.expect.name(),
         result: if outcome.failure.is_some() { "failed" } else { "passed" },
         packets: outcome.packets,
         left_out: outcome.left_out,
@@ -80,7 +79,7 @@ fn test(viewer: Viewer<'_>, outcome: &Outcome<'_>) -> TestView {
 
 fn failure_view(viewer: Viewer<'_>, outcome: &Outcome<'_>, failure: &Failure<'_>) -> FailureView {
     let claim = outcome.claim;
-    let expect = words::verdict(claim.expect);
+    let expect = claim.expect.name();
     let view = |reason, example: &Answer<'_>, message: String, help: Option<String>| FailureView {
         reason,
         message,
@@ -121,8 +120,8 @@ fn failure_view(viewer: Viewer<'_>, outcome: &Outcome<'_>, failure: &Failure<'_>
 /// What may be done about a packet that contradicts, where that is not plain from the rule.
 fn advice(outcome: &Outcome<'_>, example: &Answer<'_>) -> Option<String> {
     let stage = deciding(example).and_then(|step| step.decision.stage);
-    if example.trace.verdict == Verdict::Reject && outcome.claim.expect == Verdict::Drop {
-        return Some("a reject tells the sender: write `expect: reject` if it may".to_owned());
+    if example.trace.verdict == Verdict::Reject && outcome.claim.expect == Expectation::Drop {
+        return Some("a reject tells the sender: write `expect: reject` or `expect: never` if it may".to_owned());
     }
     if example.trace.hooks.is_empty() {
         return Some("no hook is on its way: nothing filters it".to_owned());
@@ -133,7 +132,7 @@ fn advice(outcome: &Outcome<'_>, example: &Answer<'_>) -> Option<String> {
         && !nic.dhcp
         && !nic.addresses.is_empty()
         && !nic.addresses.iter().any(|own| own.address() == ip.source)
-        && outcome.claim.expect != Verdict::Accept
+        && outcome.claim.expect != Expectation::Accept
     {
         let zone = guest.zone();
         return Some(format!("`{zone}` may send from any address: `ipfilter: true` would hold it to its own"));

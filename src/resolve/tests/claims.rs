@@ -2,7 +2,7 @@
 
 use super::{finding, findings, fleet};
 use crate::net::{Family, Protocol};
-use crate::policy::{Endpoint, GuestKind, Selector, State, Verdict};
+use crate::policy::{Endpoint, Expectation, GuestKind, Selector, State};
 
 /// Two hosts of a zone each, a guest zone that one host alone gives to its guests, a guest without a NIC.
 const WORLD: &str = "
@@ -76,7 +76,7 @@ fn the_matches_of_a_test_are_those_of_a_rule() {
     assert!(!claim.dest.as_ref().unwrap().set.has(Family::V6));
     assert_eq!(
         (claim.interface.as_deref(), claim.state, claim.expect),
-        (Some("eno1"), State::Established, Verdict::Reject)
+        (Some("eno1"), State::Established, Expectation::Reject)
     );
 }
 

@@ -119,6 +119,9 @@ pub const LOG_LEVELS: &[&str] = &["emerg", "alert", "crit", "err", "warning", "n
 /// The words of a verdict.
 pub const VERDICTS: &[&str] = &["accept", "drop", "reject"];
 
+/// The words of what a test expects.
+pub const EXPECTATIONS: &[&str] = &["accept", "drop", "reject", "never"];
+
 /// The words of a verdict where nothing can be rejected.
 pub const FORWARD_VERDICTS: &[&str] = &["accept", "drop"];
 

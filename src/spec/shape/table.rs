@@ -5,7 +5,7 @@ use super::lexis::{
     CHAIN_PREFIX, CONF_FILE, ENDPOINT, GUEST, HOST, IDENTITY, INTERFACE, LABEL, Lexis, NIC, SYSCTL, VNET,
 };
 use super::{DATACENTER_GUARDRAILS, Empty, Field, Fields, RULE_HEADS, RulePlace, Shape};
-use crate::spec::options::{FORWARD_VERDICTS, OptionZone, VERDICTS};
+use crate::spec::options::{EXPECTATIONS, FORWARD_VERDICTS, OptionZone, VERDICTS};
 
 const fn may(name: &'static str, shape: Shape, doc: &'static str) -> Field {
     Field { name, required: false, shape, doc }
@@ -358,6 +358,10 @@ pub(super) const A_TEST: Fields = Fields {
             Text(Lexis::Words(&["new", "established", "related", "invalid"])),
             "The state of its connection; `new` by default.",
         ),
-        must("expect", Text(Lexis::Words(VERDICTS)), "What becomes of it."),
+        must(
+            "expect",
+            Text(Lexis::Words(EXPECTATIONS)),
+            "What becomes of every such packet; `never`: none of them passes, dropped and rejected ones are alike.",
+        ),
     ],
 };

@@ -39,7 +39,7 @@ fn claims(text: &str) -> String {
         "proto: tcp, state: established",
         "proto: udp, dport: 1000-2000, state: invalid",
     ] {
-        for expect in ["accept", "drop", "reject"] {
+        for expect in ["accept", "drop", "reject", "never"] {
             all += &format!("  - {{ from: [{ends}], to: [{ends}], {service}, expect: {expect} }}\n");
         }
     }

@@ -188,6 +188,13 @@ fn drop_and_reject_are_not_the_same() {
             "accept udp 68 by dhcp in guest-in of ct/200",
         ),
         ("from: outside, to: ct/200, proto: tcp, dport: 1-65535, expect: reject", "ok"),
+        // Dropped or rejected, and by whom, is all the same to what may never pass.
+        ("from: outside, to: vm/101, proto: tcp, dport: [113, 114], expect: never", "ok"),
+        ("from: outside, to: vm/100, source: 198.51.100.0/24, proto: tcp, dport: 80, expect: never", "ok"),
+        (
+            "from: outside, to: vm/100, proto: tcp, dport: 1-100, expect: never",
+            "accept tcp 80 by rules in guest-in of vm/100",
+        ),
     ] {
         assert_eq!(answer(test), expected, "{test}");
     }

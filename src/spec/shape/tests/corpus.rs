@@ -298,7 +298,7 @@ pub(super) const WRONG: &[(&str, &str, &str, &str)] = &[
     (
         "tests: [ { from: outside, to: vm/100, expect: allow } ]",
         "allow",
-        "expected one of `accept`, `drop`, `reject`, found `allow`",
+        "expected one of `accept`, `drop`, `reject`, `never`, found `allow`",
         "",
     ),
     ("tests: [ { from: outside, to: vm/100, expect: drop, state: old } ]", "old", "expected one of `new`", ""),
