@@ -8,6 +8,7 @@ mod common;
 
 mod base;
 mod ci;
+mod drift;
 mod repository;
 mod schema;
 #[path = "../judge/specs/tree.rs"]

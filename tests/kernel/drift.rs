@@ -341,6 +341,12 @@ const CASES: &[Case] = &[
         ("altered", "rule", HOST, "drop"),
     ),
     case(
+        "rules in the tables of the other kind of iptables",
+        SERVER,
+        "iptables-nft -I INPUT -s 192.0.2.66 -j DROP",
+        ("removed", "property", OUTSIDE, "iptables-nft, table filter"),
+    ),
+    case(
         "nft: a table asleep",
         SERVER_NFT,
         "nft 'table inet fwc { flags dormant; }'",

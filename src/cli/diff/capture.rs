@@ -38,6 +38,10 @@ pub(super) struct HostCapture {
     pub(super) sets: Option<Sets>,
     /// Kernel settings in force, and the file they are in.
     pub(super) running: Option<(Running, Option<FileId>)>,
+    /// Kernel settings that files of `sysctl.d` set, and the first of these files.
+    pub(super) settings: Option<(Running, FileId)>,
+    /// Rules of the other kind of iptables, by the program that lists them: packets pass them too.
+    pub(super) others: Vec<(String, Ruleset)>,
     /// Files that are compared as they are, by the path below the host's folder: `modules-load.d/fwc.conf`.
     pub(super) files: BTreeMap<String, FileId>,
     /// Configurations of guests.
@@ -104,24 +108,31 @@ impl Captures {
         };
         let file = self.sources.add(program, text);
         let found = iptables::read(file, self.sources.text(file), of);
-        let known = self.host(host).rules.remove(&of);
-        let (used, other) = match known {
-            Some(known) if known.rule_count() >= found.rule_count() => (known, Some(found)),
-            other => (found, other),
-        };
-        if let Some(other) = other.filter(|other| other.rule_count() > 0) {
-            let message =
-                format!("{program}: {} rules more in the tables of the other kind of iptables", other.rule_count());
-            let help = "packets pass the tables of both kinds: `update-alternatives --display iptables`";
-            self.notes.push(Note {
-                kind: NoteKind::Attention,
-                host: Some(host.to_owned()),
-                message,
-                help: Some(help.to_owned()),
-                place: None,
-            });
+        let host = self.host(host);
+        let label = |program: &str| program.trim_end_matches("-save").to_owned();
+        match host.rules.remove(&of) {
+            // Of both kinds the one with more rules is taken for the one in use.
+            Some(known) if known.rule_count() >= found.rule_count() => {
+                host.rules.insert(of, known);
+                host.others.push((label(program), found));
+            }
+            Some(known) => {
+                host.rules.insert(of, found);
+                host.others.push((label(&program.replace("legacy", "nft")), known));
+            }
+            None => {
+                host.rules.insert(of, found);
+            }
         }
-        self.host(host).rules.insert(of, used);
+    }
+
+    /// Takes in a file of `sysctl.d`; of several the later one wins, as the programs have it that read them.
+    pub(super) fn take_settings(&mut self, host: &str, path: &Path, text: &str) {
+        let file = self.sources.add(path, text);
+        let read = as_running(file, text);
+        let known = self.host(host).settings.get_or_insert_with(|| (Running::default(), file));
+        known.0.values.extend(read.values);
+        known.0.unread.extend(read.unread);
     }
 
     fn rules(&mut self, host: &str, path: &Path, found: Ruleset) {
@@ -162,7 +173,7 @@ impl Captures {
 }
 
 /// A file of `sysctl.d` as values in force.
-pub(super) fn as_running(file: FileId, text: &str) -> Running {
+fn as_running(file: FileId, text: &str) -> Running {
     let read = sysctl::read(file, text);
     let mut running = Running { unread: read.unread, ..Running::default() };
     for line in read.lines {

@@ -18,6 +18,9 @@ pub(super) fn render(report: &Report, style: Style) -> String {
     let mut page = Page { style, text: String::new() };
     page.line(0, &style.bold(&format!("{} against {}", report.new, report.old)));
     page.line(0, &style.bold(&lines::headline(report)));
+    if let Some(legend) = lines::legend(report) {
+        page.wrapped(0, 2, legend, |line| style.dim(line));
+    }
     if let Some(wire) = &report.wire {
         page.wire(wire);
     }

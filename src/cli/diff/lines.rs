@@ -46,9 +46,21 @@ pub(super) fn headline(report: &Report) -> String {
     part(added, "added");
     part(removed, "removed");
     if changed + added + removed == 0 {
-        return format!("no difference ({})", plural(total, "host"));
+        let none = match (report.is_same(), report.is_partial()) {
+            (true, false) => "no difference",
+            (true, true) => "no difference in what could be compared",
+            (false, _) => "no machine differs",
+        };
+        return format!("{none} ({})", plural(total, "host"));
     }
     format!("{}: {}", plural(total, "host"), parts.join(", "))
+}
+
+/// What the signs mean where a machine was compared, and not two specs.
+pub(super) fn legend(report: &Report) -> Option<&'static str> {
+    let mut places = report.causes.iter().flat_map(|cause| &cause.changes).flat_map(|change| &change.at);
+    let of_machine = places.any(|at| at.output.is_some());
+    of_machine.then_some("- is there and should not be, + should be there, ~ as it is → as the spec says")
 }
 
 /// How far a cause reaches: `12 guests on 3 hosts`.
@@ -87,7 +99,14 @@ fn reach_of<'a>(places: impl Iterator<Item = &'a At>) -> String {
 /// `changed`, with its line: `changed at fwc.yaml:34`.
 pub(super) fn edit(cause: &Cause) -> String {
     let place = place(cause).map_or(String::new(), |place| format!(" at {place}"));
-    format!("{}{place}", cause.status.word())
+    // On a machine nobody edited the spec: something is there, and the line says otherwise.
+    let of_machine = cause.changes.iter().flat_map(|change| &change.at).any(|at| at.output.is_some());
+    let word = match (of_machine, cause.status) {
+        (true, Status::Changed) if cause.path.starts_with("not ") => "",
+        (true, Status::Changed) => "differs",
+        (_, status) => status.word(),
+    };
+    format!("{word}{place}").trim_start().to_owned()
 }
 
 /// The line of a cause's edit.

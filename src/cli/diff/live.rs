@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::cli::disk::{self, Silence};
 use crate::cli::{Failure, machine};
-use crate::diff::report::{Note, NoteKind};
+use crate::diff::report::{Note, NoteKind, Report};
 use crate::import::Role;
-use crate::policy::{HostPolicy, TargetName};
+use crate::policy::{Fleet, HostPolicy, TargetName};
 use crate::state::kind::Captured;
 use crate::state::ruleset::Program;
 use crate::state::sysctl::{Resolved, Survey};
@@ -43,8 +43,11 @@ pub(super) fn compare(arguments: &Arguments) -> Result<Outcome, Failure> {
     programs(&mut captures, host, &meant);
     kernel(&mut captures, host, &meant);
     pve(&mut captures, host);
+    let strangers = strangers(&captures, fleet);
     let mut report = machines::compare(arguments, &meant, captures, format!("this machine ({})", host.name));
     settings(&meant, host, &mut report);
+    companions(&meant, host, &mut report);
+    report.notes.extend(strangers);
     Ok(Outcome { report: Some(report), failed: false })
 }
 
@@ -141,8 +144,53 @@ fn pve(captures: &mut Captures, host: &HostPolicy) {
     }
 }
 
+/// Guests that Proxmox VE knows and the spec does not: nothing of theirs is compared.
+fn strangers(captures: &Captures, fleet: &Fleet) -> Vec<Note> {
+    let known: BTreeSet<u32> = fleet.hosts.iter().flat_map(|host| &host.guests).map(|guest| guest.id).collect();
+    let files = captures
+        .pve
+        .iter()
+        .flatten()
+        .filter_map(|(path, _)| path.strip_prefix("pve/firewall/")?.strip_suffix(".fw")?.parse().ok());
+    let confs = captures.hosts.values().flat_map(|host| &host.confs).map(|(id, _)| *id);
+    let strange: BTreeSet<u32> = files.chain(confs).filter(|id| !known.contains(id)).collect();
+    let note = |id: u32| Note {
+        kind: NoteKind::Attention,
+        host: None,
+        message: format!("guest {id} is in `/etc/pve` and not in the spec: its firewall is not fwc's"),
+        help: None,
+        place: None,
+    };
+    strange.into_iter().map(note).collect()
+}
+
+/// Files that fwc writes beside its rules and settings, where this machine has them in force.
+fn companions(meant: &Meant, host: &HostPolicy, report: &mut Report) {
+    let lines = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
+    };
+    for path in ["modules-load.d/fwc.conf", "modprobe.d/fwc.conf", "default/chrony"] {
+        let Some(wanted) = meant.text(&host.name, path) else { continue };
+        let there = disk::read_root_file(Path::new("/"), &format!("etc/{path}"));
+        let stale = match there {
+            Ok(Some(text)) if lines(&text) == lines(wanted) => continue,
+            Ok(Some(_)) => "says something else".to_owned(),
+            Ok(None) => "is not there".to_owned(),
+            Err(failure) => failure.message,
+        };
+        report.notes.push(Note {
+            kind: NoteKind::Attention,
+            host: Some(host.name.clone()),
+            message: format!("`/etc/{path}` {stale}"),
+            help: Some("install what `fwc build --host … --target sysctl` writes".to_owned()),
+            place: None,
+        });
+    }
+}
+
 /// Where fwc's own file of kernel settings loses to another one at the next boot.
-fn settings(meant: &Meant, host: &HostPolicy, report: &mut crate::diff::report::Report) {
+fn settings(meant: &Meant, host: &HostPolicy, report: &mut Report) {
     if !host.targets.contains(&TargetName::Sysctl) {
         return;
     }

@@ -11,7 +11,7 @@ use crate::diff::report::{NoteKind, Report, Status};
 use crate::diff::ruleset;
 use crate::policy::{HostPolicy, TargetName, ZoneRef};
 use crate::state::fw;
-use crate::state::ruleset::{Program, Ruleset};
+use crate::state::ruleset::{Program, Ruleset, Verdict};
 use crate::state::{guest_conf, ipset, iptables, nft};
 use crate::target::{OutputFile, Selection, Templates};
 
@@ -90,6 +90,11 @@ impl Meant {
         Some((name, text.to_owned()))
     }
 
+    /// The text of a compiled file of a host.
+    pub(super) fn text(&self, host: &str, path: &str) -> Option<&str> {
+        self.file(host, path).map(|(_, text)| text)
+    }
+
     /// Whether a file is compiled for a host.
     pub(super) fn has(&self, host: &str, path: &str) -> bool {
         self.file(host, path).is_some()
@@ -120,17 +125,28 @@ fn compare_all(arguments: &Arguments, meant: &Meant, captures: Captures, label: 
     for host in &fleet.hosts {
         let Some(capture) = captures.hosts.get(&host.name) else { continue };
         let mut here = machines.host(host);
-        let loaded = rules(arguments, meant, host, capture, &mut here);
+        let in_use = rules(arguments, meant, host, capture, &mut here);
+        let loaded = in_use.is_some();
         if let Some((running, file)) = &capture.running {
             let place = file.map(|file| crate::diagnostic::Span { file, start: 0, len: 0 });
             here.running(&meant.settings(host), running, place);
+        }
+        if let Some((settings, file)) = &capture.settings {
+            let place = crate::diagnostic::Span { file: *file, start: 0, len: 0 };
+            here.settings(&meant.settings(host), settings, Some(place), capture.is_tree);
+        } else if capture.is_tree {
+            here.settings(&meant.settings(host), &Default::default(), None, true);
+        }
+        others(meant, host, capture, &mut here);
+        if !capture.is_tree {
+            not_given(meant, host, capture, in_use, &mut here);
         }
         for (id, file) in &capture.confs {
             here.nics(*id, &guest_conf::read(*file, captures.sources.text(*file)));
         }
         if let Some(files) = captures.pve.as_ref().filter(|_| host.targets.contains(&TargetName::Pve)) {
-            let in_use = loaded || files.keys().any(|path| meant.files.contains_key(path));
-            if capture.is_whole && !in_use {
+            let known = loaded || files.keys().any(|path| meant.files.contains_key(path));
+            if capture.is_whole && !known {
                 here.note(NoteKind::Info, "pve: nothing of fwc's is in `/etc/pve`", None, None);
             } else {
                 pve(meant, &captures.sources, host, files, capture, &mut here);
@@ -150,14 +166,14 @@ fn compare_all(arguments: &Arguments, meant: &Meant, captures: Captures, label: 
     report
 }
 
-/// The rulesets of a host. Says whether any of fwc's rules are loaded.
+/// The rulesets of a host. Says by which target fwc's rules are loaded, if they are.
 fn rules(
     arguments: &Arguments,
     meant: &Meant,
     host: &HostPolicy,
     capture: &HostCapture,
     here: &mut Host<'_, '_>,
-) -> bool {
+) -> Option<TargetName> {
     let mut both: Vec<(&'static str, Ruleset, &Ruleset)> = Vec::new();
     for (program, output, path) in FILES {
         let Some(mut wanted) = meant.rules(&host.name, program, path) else { continue };
@@ -180,7 +196,7 @@ fn rules(
         .collect();
     for (output, wanted, found) in &both {
         // A host enforces by one program; the others' files lie ready, and not being loaded is no difference.
-        if capture.is_whole && !loaded.is_empty() && !loaded.contains(&family(output)) {
+        if !capture.is_tree && !loaded.is_empty() && !loaded.contains(&family(output)) {
             let message = format!("{output} is not in use here: fwc's rules are loaded by another program");
             here.note(NoteKind::Info, message, None, None);
             continue;
@@ -191,7 +207,46 @@ fn rules(
         }
         here.rules(output, wanted, &found, arguments.foreign);
     }
-    !loaded.is_empty()
+    loaded.first().copied()
+}
+
+/// Rules of the other kind of iptables, in the tables that fwc's rules are in.
+fn others(meant: &Meant, host: &HostPolicy, capture: &HostCapture, here: &mut Host<'_, '_>) {
+    for (program, found) in &capture.others {
+        let file = FILES.iter().find(|(of, ..)| *of == found.program);
+        let Some(wanted) = file.and_then(|(of, _, path)| meant.rules(&host.name, *of, path)) else { continue };
+        let own = |name| wanted.tables.contains_key(name);
+        for (name, table) in found.tables.iter().filter(|(name, _)| own(name)) {
+            let closed = table.chains.values().filter_map(|chain| chain.base.as_ref());
+            let closed = closed.filter(|base| base.policy == Verdict::Drop).count();
+            let rules: usize = table.chains.values().map(|chain| chain.rules.len()).sum();
+            if rules + closed > 0 {
+                here.other_kind(program, &name.to_string(), rules);
+            }
+        }
+    }
+}
+
+/// What the host wants and nobody gave: a reader must know what "no difference" is about.
+fn not_given(
+    meant: &Meant,
+    host: &HostPolicy,
+    capture: &HostCapture,
+    in_use: Option<TargetName>,
+    here: &mut Host<'_, '_>,
+) {
+    let family = |program: Program| if program == Program::Nft { TargetName::Nft } else { TargetName::Iptables };
+    let mut missing: Vec<&str> = FILES
+        .iter()
+        .filter(|(program, _, path)| meant.has(&host.name, path) && !capture.rules.contains_key(program))
+        .filter(|(program, ..)| in_use.is_none_or(|target| target == family(*program)))
+        .map(|(_, output, _)| *output)
+        .collect();
+    let settings = capture.running.is_some() || capture.settings.is_some();
+    missing.extend((!settings && !meant.settings(host).is_empty()).then_some("sysctl"));
+    if !missing.is_empty() && !capture.is_whole {
+        here.note(NoteKind::Info, format!("nothing was given of {}", missing.join(", ")), None, None);
+    }
 }
 
 /// Puts ipsets beside the rules that name them.
@@ -244,9 +299,7 @@ fn pve(
 /// Files that are neither rules nor settings, compared as they are but for comments.
 fn plain_files(meant: &Meant, sources: &SourceMap, host: &HostPolicy, capture: &HostCapture, here: &mut Host<'_, '_>) {
     let prefix = format!("hosts/{}/", host.name);
-    let rules = |path: &str| {
-        FILES.iter().any(|(_, _, file)| *file == path) || path == "ipset.rules" || path.starts_with("sysctl.d/")
-    };
+    let rules = |path: &str| FILES.iter().any(|(_, _, file)| *file == path) || path.starts_with("sysctl.d/");
     let ours: BTreeMap<&str, &str> = meant
         .texts()
         .filter_map(|(path, text)| Some((path.strip_prefix(&prefix)?, text)))

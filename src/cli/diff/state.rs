@@ -8,7 +8,7 @@ use crate::diff::report::{Note, NoteKind};
 use crate::import;
 use crate::state::kind::{self, Captured};
 
-use super::capture::{Captures, as_running};
+use super::capture::Captures;
 use super::machines::{self, Meant};
 use super::{Arguments, Outcome};
 
@@ -21,7 +21,12 @@ pub(super) fn compare(arguments: &Arguments, files: &[PathBuf]) -> Result<Outcom
     let hosts: BTreeSet<&str> = meant.hosts().iter().map(|host| host.name.as_str()).collect();
     let wanted = machines::wanted_host(arguments, &meant)?;
     let mut captures = Captures::default();
-    for path in files {
+    // Files of `sysctl.d` are read in the order of their names, whatever their folder.
+    let mut all = disk::files_below(files)?;
+    all.sort_by_key(|path| {
+        (path.extension().is_some_and(|end| end == "conf"), path.file_name().map(ToOwned::to_owned))
+    });
+    for path in &all {
         let captured = match disk::read_captured(path) {
             Ok(captured) => captured,
             Err(failure) => {
@@ -50,9 +55,7 @@ pub(super) fn compare(arguments: &Arguments, files: &[PathBuf]) -> Result<Outcom
             continue;
         };
         if kind == Captured::Settings && path.extension().is_some_and(|extension| extension == "conf") {
-            let file = captures.sources.add(path, captured.text.as_str());
-            let running = as_running(file, &captured.text);
-            captures.host(&host).running = Some((running, Some(file)));
+            captures.take_settings(&host, path, &captured.text);
             continue;
         }
         captures.take(&host, path, captured.text, kind);

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::cli::disk::CapturedText;
 use crate::state::kind::{self, Captured};
 
-use super::capture::{Captures, as_running};
+use super::capture::Captures;
 
 /// Files by their path below the folder.
 pub(super) type Tree = BTreeMap<String, CapturedText>;
@@ -25,9 +25,7 @@ pub(super) fn capture(folder: &Path, tree: &Tree) -> Captures {
                 captures.pve.get_or_insert_default().insert(path.clone(), file);
             }
             ["hosts", host, "sysctl.d", _] => {
-                let file = captures.sources.add(shown, captured.text.as_str());
-                let running = as_running(file, &captured.text);
-                captures.host(host).running = Some((running, Some(file)));
+                captures.take_settings(host, &shown, &captured.text);
             }
             [
                 "hosts",

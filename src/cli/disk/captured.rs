@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::Failure;
 
@@ -54,6 +54,33 @@ fn walk(top: &Path, below: &str, found: &mut BTreeMap<String, CapturedText>) -> 
         }
     }
     Ok(())
+}
+
+/// Files that were named, and in place of a folder every file below it that is not hidden.
+///
+/// # Errors
+/// Where a folder cannot be read.
+pub fn files_below(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = Vec::new();
+    for path in named {
+        if !path.is_dir() {
+            found.push(path.clone());
+            continue;
+        }
+        let failed = |error| Failure::io("cannot read the folder", path, &error);
+        let mut below = Vec::new();
+        for entry in fs::read_dir(path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let kind = entry.file_type().map_err(failed)?;
+            // A link to a folder may lead anywhere; one to a file is as good as the file.
+            if (kind.is_dir() || !entry.path().is_dir()) && !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                below.push(entry.path());
+            }
+        }
+        below.sort();
+        found.extend(files_below(&below)?);
+    }
+    Ok(found)
 }
 
 /// A file that was named; `-` is standard input.

@@ -11,7 +11,7 @@ mod read;
 mod root;
 mod tree;
 
-pub use captured::{CapturedText, read_captured, read_tree};
+pub use captured::{CapturedText, files_below, read_captured, read_tree};
 pub use copy::read_copy;
 pub use fresh::{write_new_file, write_new_folder};
 pub use git::{AtRevision, read_at_revision};

@@ -11,7 +11,8 @@ use crate::diagnostic::Span;
 use crate::diff::collect::{CauseRef, Draft};
 use crate::diff::pairing;
 use crate::diff::policy::path;
-use crate::diff::report::{At, Kind, NoteKind, Subject};
+use crate::diff::report::{At, Kind, Subject};
+use crate::net::{PortSet, parse_ports};
 use crate::policy::{HookName, ZoneRef};
 use crate::spec::options::{OptionZone, table};
 use crate::state::fw::{Action, FwText, RuleLine};
@@ -114,9 +115,29 @@ impl Host<'_, '_> {
             self.lists(file.zone, name, &list(&ours), &list(&theirs));
         }
         for unread in &found.unread {
-            let message = format!("{}: pve-firewall passes over this line: {}", file.path, unread.reason);
-            self.note(NoteKind::Attention, message, None, Some(unread.span));
+            self.unread_line(file, unread);
         }
+    }
+
+    /// A line that pve-firewall passes over and fwc never wrote.
+    fn unread_line(&mut self, file: FwFile<'_, '_>, unread: &crate::state::Unread) {
+        let fatal = if self.host.options.nftables.value {
+            ", and proxmox-firewall then loads nothing on this node"
+        } else {
+            ""
+        };
+        let draft = Draft {
+            kind: Kind::Removed,
+            subject: Subject::Property,
+            name: file.path.trim_start_matches("pve/").to_owned(),
+            zone: None,
+            old: Some("a line that cannot be read".to_owned()),
+            new: None,
+            detail: Some(format!("{}; pve-firewall passes over it{fatal}", unread.reason)),
+            spans: (Some(unread.span), None),
+        };
+        let at = self.fw_at(file.zone, None);
+        self.add(Origins::outside(), draft, [at]);
     }
 
     fn values(
@@ -214,19 +235,24 @@ impl Host<'_, '_> {
             (None, Some(_)) => self.origins.zone(zone),
             (None, None) => Origins::outside(),
         };
+        let prefix = if group.is_empty() || known.is_some() { String::new() } else { format!("[group {group}] ") };
         let draft = Draft {
             kind,
             subject: Subject::Rule,
             name: known.as_ref().map_or(identity, |known| known.identity.clone()),
             zone: known.as_ref().map(|known| path(&known.zone)).filter(|zone| *zone != cause.path),
-            old: was.map(|line| line.text.clone()),
-            new: is.map(|line| line.text.clone()),
+            old: was.map(|line| format!("{prefix}{}", line.text)),
+            new: is.map(|line| format!("{prefix}{}", line.text)),
             detail: (kind == Kind::Moved).then(|| "it stands elsewhere".to_owned()),
             spans: (was.map(|line| line.span), known.map(|known| known.span)),
         };
         // A group's rules hold for whoever calls it.
-        let users = if group.is_empty() { vec![machine] } else { self.origins.callers(group) };
-        let at: Vec<At> = users.iter().map(|user| self.fw_at(user, hook(user, is.or(was)))).collect();
+        let users = if group.is_empty() { vec![machine.clone()] } else { self.origins.callers(group) };
+        let mut at: Vec<At> = users.iter().map(|user| self.fw_at(user, hook(user, is.or(was)))).collect();
+        if at.is_empty() {
+            // Nobody calls the group: its rules are in the file and at no hook.
+            at.push(self.fw_at(&machine, None));
+        }
         self.add(cause, draft, at);
     }
 }
@@ -282,6 +308,18 @@ fn list(text: &str) -> String {
     parts.into_iter().collect::<Vec<_>>().join(",")
 }
 
+/// Ports in their one spelling: numbers for names; as written, where there is another thing in the list.
+fn ports(text: &str) -> String {
+    let all: Option<Vec<_>> = text.split(',').map(|part| parse_ports(&part.trim().replace(':', "-")).ok()).collect();
+    match all {
+        Some(sets) => {
+            let set = sets.iter().fold(PortSet::empty(), |all, set| all.union(set));
+            crate::policy::words::ports(&set)
+        }
+        None => list(text),
+    }
+}
+
 fn lines(rules: &[RuleLine<'_>]) -> Vec<Line> {
     rules.iter().map(line).collect()
 }
@@ -305,8 +343,8 @@ fn line(rule: &RuleLine<'_>) -> Line {
     add("-source", rule.source.map(|value| list(value.value)));
     add("-dest", rule.dest.map(|value| list(value.value)));
     add("-p", rule.protocol.map(|value| value.value.to_lowercase()));
-    add("-sport", rule.source_ports.map(|value| list(value.value)));
-    add("-dport", rule.dest_ports.map(|value| list(value.value)));
+    add("-sport", rule.source_ports.map(|value| ports(value.value)));
+    add("-dport", rule.dest_ports.map(|value| ports(value.value)));
     add("-icmp-type", rule.icmp_type.map(|value| value.value.to_lowercase()));
     let log = rule.log.map(|value| value.value.to_lowercase()).filter(|level| level != "nolog");
     add("-log", log);

@@ -129,6 +129,24 @@ impl Host<'_, '_> {
         self.property(output, path, None, Some("the file".to_owned()), Some("it is not there"));
     }
 
+    /// Rules of the other kind of iptables in a table of fwc's: packets pass both kinds.
+    pub fn other_kind(&mut self, program: &str, table: &str, rules: usize) {
+        let machine = ZoneRef::Host(self.host.name.clone());
+        let old = if rules > 0 { format!("{rules} rules") } else { "a policy that drops".to_owned() };
+        let draft = Draft {
+            kind: Kind::Removed,
+            subject: Subject::Property,
+            name: format!("{program}, table {table}"),
+            zone: None,
+            old: Some(old),
+            new: None,
+            detail: Some("packets pass the tables of both kinds of iptables".to_owned()),
+            spans: (None, None),
+        };
+        let at = self.at(&machine, None, "iptables");
+        self.add(Origins::outside(), draft, [at]);
+    }
+
     /// A file that is compared as it is.
     pub fn plain_file(&mut self, path: &str, old: Option<String>, new: Option<String>) {
         self.property("sysctl", path, old, new, None);

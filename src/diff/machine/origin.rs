@@ -85,14 +85,14 @@ impl<'a> Origins<'a> {
         own.or_else(|| all.iter().find(fits)).map(|(_, known)| known)
     }
 
-    /// The machines that call a group; the host where none does.
+    /// The machines that call a group.
     pub(super) fn callers(&self, group: &str) -> Vec<ZoneRef> {
         let calls = |list: &RuleList| list.groups().keys().any(|name| name.eq_ignore_ascii_case(group));
         let itself = ZoneRef::Host(self.host.name.clone());
         let mut found: Vec<ZoneRef> = Vec::new();
         found.extend(calls(&self.host.rules).then(|| itself.clone()));
         found.extend(self.host.guests.iter().filter(|guest| calls(&guest.rules)).map(GuestPolicy::zone));
-        if found.is_empty() { vec![itself] } else { found }
+        found
     }
 
     /// The edit of a zone: whatever differs in it.

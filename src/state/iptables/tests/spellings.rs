@@ -160,10 +160,10 @@ fn a_rule_becomes_what_the_model_says() {
     assert_eq!(
         found.tests,
         [
+            test("-s", true, Value::One("10.0.0.1".into())),
+            test("-p", false, Value::One("tcp".into())),
             test("--dport", false, Value::Any(ports)),
             test("--match-set src", false, Value::Set("a".into())),
-            test("-p", false, Value::One("tcp".into())),
-            test("-s", true, Value::One("10.0.0.1".into())),
         ]
     );
     assert_eq!(found.statements, ["-m limit --limit 10/minute --limit-burst 5", "-j NFLOG --nflog-prefix \"x: \"",]);

@@ -1,0 +1,161 @@
+//! `--against` and `--state` with files alone: what was built, and what somebody captured.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::common::{build, fwc, root};
+
+const SPEC: &str = "examples/server.yaml";
+const HOST: &str = "www.example.net";
+
+fn built(spec: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert!(build(Path::new(spec), folder.path()).status.success());
+    folder
+}
+
+/// Exit status and report of a comparison.
+fn diff(spec: &str, arguments: &[&str]) -> (i32, Value) {
+    let output = fwc().args(["diff", spec, "--format", "json"]).args(arguments).output().expect("fwc runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let report = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{said}"));
+    (output.status.code().expect("an exit status"), report)
+}
+
+/// Subject, name and kind of every change.
+fn changes(report: &Value) -> Vec<String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let all = list(&report["causes"]).into_iter().flat_map(|cause| list(&cause["changes"]));
+    all.map(|change| {
+        let word = |key: &str| change[key].as_str().unwrap_or_default().to_owned();
+        format!("{} {} {}", word("kind"), word("subject"), word("name"))
+    })
+    .collect()
+}
+
+#[test]
+fn every_file_of_a_tree_counts() {
+    let host = format!("hosts/{HOST}");
+    /// A file, what is edited in it (nothing: it is removed), and what every change begins with.
+    type Case = (&'static str, Option<(&'static str, &'static str)>, &'static str);
+    let cases: &[Case] = &[
+        ("sysctl.d/zz-fwc.conf", None, "added sysctl"),
+        (
+            "sysctl.d/zz-fwc.conf",
+            Some(("net.ipv4.tcp_sack = 0", "net.ipv4.tcp_sack = 1")),
+            "altered sysctl net.ipv4.tcp_sack",
+        ),
+        (
+            "sysctl.d/zz-fwc.conf",
+            Some(("net.ipv4.tcp_sack = 0", "net.ipv4.tcp_sack = 0\nvm.swappiness = 1")),
+            "removed sysctl vm.swappiness",
+        ),
+        ("modules-load.d/fwc.conf", None, "added property modules-load.d/fwc.conf"),
+        ("modprobe.d/fwc.conf", Some(("hashsize=", "hashsize=1")), "altered property modprobe.d/fwc.conf"),
+        ("iptables.rules", None, "added property iptables.rules"),
+        ("ip6tables.rules", None, "added property ip6tables.rules"),
+        ("fwc.nft", None, "added property fwc.nft"),
+        ("fwc.nft", Some(("9113", "9114")), "altered definition @ports-24a41751"),
+    ];
+    for (file, edit, expected) in cases {
+        let out = built(SPEC);
+        let (status, report) = diff(SPEC, &["--against", &out.path().to_string_lossy()]);
+        assert_eq!((status, changes(&report)), (0, Vec::new()), "{report:#}");
+        let path = out.path().join(&host).join(file);
+        match edit {
+            None => fs::remove_file(&path).expect("the file"),
+            Some((from, to)) => {
+                let text = fs::read_to_string(&path).expect("the file");
+                assert!(text.contains(from), "{file}: {text}");
+                fs::write(&path, text.replacen(from, to, 1)).expect("the file");
+            }
+        }
+        let (status, report) = diff(SPEC, &["--against", &out.path().to_string_lossy()]);
+        let told = changes(&report);
+        assert_eq!(status, 1, "{file}: {report:#}");
+        assert!(!told.is_empty() && told.iter().all(|change| change.starts_with(expected)), "{file}: {told:?}");
+    }
+}
+
+#[test]
+fn hosts_of_one_side_alone() {
+    let out = built("examples/fleet");
+    let folder = out.path().to_string_lossy().into_owned();
+    fs::remove_dir_all(out.path().join("hosts/ams-1")).expect("the folder");
+    fs::remove_dir_all(out.path().join("pve/nodes/ams-1")).expect("the folder");
+    fs::create_dir_all(out.path().join("hosts/old-1")).expect("a folder");
+    fs::write(out.path().join("hosts/old-1/iptables.rules"), "*filter\nCOMMIT\n").expect("a file");
+    let (status, report) = diff("examples/fleet", &["--against", &folder]);
+    let of = |name: &str| {
+        let hosts = report["hosts"].as_array().expect("hosts");
+        hosts.iter().find(|host| host["host"] == name).map(|host| host["status"].clone())
+    };
+    assert_eq!(status, 1);
+    assert_eq!((of("ams-1"), of("old-1")), (Some("added".into()), Some("removed".into())), "{report:#}");
+}
+
+/// A folder of captures, files of `sysctl.d` in it, and what was not given is said.
+#[test]
+fn a_folder_of_captures() {
+    let out = built(SPEC);
+    let folder = out.path().join("hosts").join(HOST);
+    let rules = folder.join("iptables.rules").to_string_lossy().into_owned();
+    let (status, report) = diff(SPEC, &["--state", &rules]);
+    assert_eq!(status, 0, "{report:#}");
+    assert!(report["notes"].to_string().contains("nothing was given of ip6tables, sysctl"), "{report:#}");
+    let (status, report) = diff(SPEC, &["--state", &folder.join("sysctl.d").to_string_lossy()]);
+    assert_eq!(status, 0, "{report:#}");
+    fs::write(folder.join("sysctl.d/zzz-late.conf"), "net.ipv4.tcp_sack = 1\n").expect("a file");
+    let (status, report) = diff(SPEC, &["--state", &folder.join("sysctl.d").to_string_lossy()]);
+    assert_eq!((status, changes(&report)), (1, vec!["altered sysctl net.ipv4.tcp_sack".to_owned()]), "{report:#}");
+}
+
+/// Where iptables is loaded, tables of nft that are not fwc's say nothing about fwc's.
+#[test]
+fn what_is_not_in_use_is_no_difference() {
+    let out = built(SPEC);
+    let folder = out.path().join("hosts").join(HOST);
+    let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    fs::write(folder.join("listing.nft"), "table ip filter {\n\tchain INPUT {\n\t}\n}\n").expect("a file");
+    let (status, report) =
+        diff(SPEC, &["--state", &file("listing.nft"), &file("iptables.rules"), &file("ip6tables.rules")]);
+    assert_eq!((status, changes(&report)), (0, Vec::new()), "{report:#}");
+}
+
+/// Lines that Proxmox VE passes over are there and are nothing that fwc wrote.
+#[test]
+fn unreadable_lines_of_fw_files_are_a_difference() {
+    let out = built("examples/design.yaml");
+    let path = out.path().join("pve/firewall/100.fw");
+    let text = fs::read_to_string(&path).expect("the file");
+    fs::write(&path, format!("{text}IN ACCEPT -p tcp -dport 22 -bogus\n")).expect("the file");
+    let (status, report) = diff("examples/design.yaml", &["--state", &path.to_string_lossy()]);
+    assert_eq!((status, changes(&report)), (1, vec!["removed property firewall/100.fw".to_owned()]), "{report:#}");
+    fs::write(&path, text.replace("-dport 22", "-dport ssh")).expect("the file");
+    let (status, report) = diff("examples/design.yaml", &["--state", &path.to_string_lossy()]);
+    assert_eq!((status, changes(&report)), (0, Vec::new()), "{report:#}");
+}
+
+/// Bad input is named, and the rest is compared.
+#[test]
+fn what_cannot_be_read_is_named_and_the_rest_is_compared() {
+    let out = built(SPEC);
+    let folder = out.path().join("hosts").join(HOST);
+    let rules = folder.join("iptables.rules").to_string_lossy().into_owned();
+    let text = fs::read(&rules).expect("the file");
+    let cut = folder.join("cut.ip6tables.rules");
+    fs::write(&cut, &text[..text.len() / 2]).expect("a file");
+    let noise = folder.join("noise");
+    fs::write(&noise, [0_u8, 159, 146, 150, 255, 10]).expect("a file");
+    let missing = folder.join("missing").to_string_lossy().into_owned();
+    for other in [cut.to_string_lossy().into_owned(), noise.to_string_lossy().into_owned(), missing] {
+        let (status, report) = diff(SPEC, &["--state", &rules, &other]);
+        assert_eq!(status, 2, "{other}: {report:#}");
+        assert_eq!(report["partial"], true, "{other}: {report:#}");
+        assert!(report["notes"].to_string().contains("not-compared"), "{other}: {report:#}");
+    }
+    assert!(root().join(SPEC).exists());
+}
