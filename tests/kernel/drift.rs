@@ -269,6 +269,12 @@ const CASES: &[Case] = &[
         ("added", "rule", "vms.101", "443"),
     ),
     case(
+        "a group's rule of one guest",
+        DESIGN,
+        "ip6tables-nft-save | sed 's/--dports 80,443/--dports 80,444/' | ip6tables-nft-restore",
+        ("altered", "rule", "groups.webserver", "444"),
+    ),
+    case(
         "a group's rule",
         DESIGN,
         "iptables-nft -I group-monitoring-in -p udp --dport 161 -j ACCEPT",
@@ -381,7 +387,11 @@ fn every_change_is_told_once() {
             let changes = answer.changes();
             let right = match changes.as_slice() {
                 [(cause, change)] => {
-                    change["kind"] == case.kind
+                    let hosts = change["at"].as_array().into_iter().flatten();
+                    // What is told at a guest's hook is told of the guest.
+                    let mut guests = hosts.filter(|at| at["hook"] == "guest-in" || at["hook"] == "guest-out");
+                    guests.all(|at| !at["machine"].as_str().is_some_and(|name| name.starts_with("host/")))
+                        && change["kind"] == case.kind
                         && change["subject"] == case.subject
                         && cause == case.cause
                         && change.to_string().contains(case.words)
@@ -424,6 +434,11 @@ fn rules_of_others_are_counted() {
             SERVER_NFT,
             "nft 'table ip docker { chain x { type nat hook postrouting priority 100; masquerade; }; chain y { drop; }; }'",
             1,
+        ),
+        (
+            SERVER_NFT,
+            "nft 'table inet evil { chain c { type filter hook input priority -300; policy drop; }; }; table ip fwc { chain d { type filter hook forward priority 0; policy drop; }; }'",
+            2,
         ),
         (
             DOCKER,

@@ -1,10 +1,12 @@
 //! Rulesets of a host: what their comparison found, in the report's words.
 
+use std::net::Ipv6Addr;
+
 use crate::diff::collect::Draft;
 use crate::diff::policy::path;
 use crate::diff::report::{At, Kind, NoteKind, Subject};
 use crate::diff::ruleset::{self, Change, Comparison, Detail, Obstacle, Place};
-use crate::policy::ZoneRef;
+use crate::policy::{GuestPolicy, ZoneRef};
 use crate::state::ruleset::Ruleset;
 
 use super::origin::Origins;
@@ -12,6 +14,10 @@ use super::{CauseRef, Host, NOT_LOADED, Status};
 
 /// Chains of others that are named with `--foreign`.
 const CHAINS: usize = 60;
+/// Chains of others that drop by policy which are named.
+const CLOSED: usize = 6;
+/// Elements of a set, or values of a test, that are written out.
+const ELEMENTS: usize = 6;
 /// Rules of a chain that is not meant which are shown, its own line among them.
 const CHAIN_RULES: usize = 4;
 
@@ -100,9 +106,20 @@ impl Host<'_, '_> {
     fn place(&self, place: &Place) -> (ZoneRef, Option<String>) {
         let itself = || ZoneRef::Host(self.host.name.clone());
         let guest = place.interface().and_then(|(device, _)| self.origins.guest(device));
-        let guest = guest.or_else(|| place.address().and_then(|address| self.origins.guest_of_address(address)));
+        let guest = guest.or_else(|| {
+            let address = place.address()?;
+            self.origins.guest_of_address(address).or_else(|| self.guest_of_link_local(address))
+        });
         let hook = place.hook_name().map_or_else(|| place.to_string(), |hook| hook.name().to_owned());
         (guest.unwrap_or_else(itself), Some(hook))
+    }
+
+    /// The guest whose NIC takes an address by itself: no list of addresses has it.
+    fn guest_of_link_local(&self, address: &str) -> Option<ZoneRef> {
+        let address: Ipv6Addr = address.split('/').next()?.parse().ok()?;
+        let owns =
+            |guest: &&GuestPolicy| guest.nics.iter().filter_map(|nic| nic.mac).any(|mac| mac.link_local() == address);
+        self.host.guests.iter().find(owns).map(GuestPolicy::zone)
     }
 
     fn remarks(&mut self, output: &'static str, comparison: &Comparison, all: bool) {
@@ -139,6 +156,10 @@ impl Host<'_, '_> {
         {
             let (rules, chains) = (count(foreign.rules(), "rule"), count(foreign.chains.len(), "chain"));
             let mut message = format!("{output}: {rules} in {chains} of {}, {words}", foreign.table);
+            for (chain, hook) in foreign.closed.iter().take(CLOSED) {
+                let hook = hook.as_ref().map(|hook| format!(" at hook {hook}")).unwrap_or_default();
+                message.push_str(&format!("; `{chain}`{hook} drops by policy"));
+            }
             if all {
                 let names: Vec<String> =
                     foreign.chains.iter().take(CHAINS).map(|(name, rules)| format!("{name} ({rules})")).collect();
@@ -187,6 +208,16 @@ fn set_name(change: &Change) -> String {
     name.unwrap_or_else(|| "a set".to_owned())
 }
 
+/// `adds 80, 443`; of many their number and the first ones.
+fn elements(word: &str, all: &[String]) -> Option<String> {
+    let shown = all.iter().take(ELEMENTS).cloned().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(ELEMENTS) {
+        _ if all.is_empty() => None,
+        0 => Some(format!("{word} {shown}")),
+        more => Some(format!("{word} {} ({shown} and {more} more)", count(all.len(), "element"))),
+    }
+}
+
 /// What the words of the rules do not show.
 fn detail(change: &Change) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
@@ -207,11 +238,8 @@ fn detail(change: &Change) -> Option<String> {
     for detail in &change.details {
         match detail {
             Detail::Elements { of, removed, added } => {
-                let list = |word: &str, list: &[String]| {
-                    (!list.is_empty())
-                        .then(|| format!("{word} {}", list.iter().take(6).cloned().collect::<Vec<_>>().join(", ")))
-                };
-                let both: Vec<String> = [list("adds", added), list("removes", removed)].into_iter().flatten().collect();
+                let both: Vec<String> =
+                    [elements("adds", added), elements("removes", removed)].into_iter().flatten().collect();
                 let of = if change.kind == ruleset::Kind::Set { String::new() } else { format!("{of} ") };
                 parts.push(format!("{of}{}", both.join(" and ")));
             }
@@ -221,4 +249,17 @@ fn detail(change: &Change) -> Option<String> {
         }
     }
     (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_that_are_not_shown_are_counted() {
+        let all: Vec<String> = (1..=9).map(|number| number.to_string()).collect();
+        assert_eq!(elements("adds", &[]), None);
+        assert_eq!(elements("adds", &all[..6]).as_deref(), Some("adds 1, 2, 3, 4, 5, 6"));
+        assert_eq!(elements("removes", &all).as_deref(), Some("removes 9 elements (1, 2, 3, 4, 5, 6 and 3 more)"));
+    }
 }

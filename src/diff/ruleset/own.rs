@@ -58,6 +58,9 @@ pub struct Foreign {
     pub table: TableName,
     /// Each with the number of its rules.
     pub chains: Vec<(Arc<str>, usize)>,
+    /// Those among them that the kernel calls and that drop what comes to their end, each with nft's hook (of other
+    /// programs none: the chain's name says it).
+    pub closed: Vec<(Arc<str>, Option<String>)>,
 }
 
 impl Foreign {
@@ -135,7 +138,14 @@ pub fn is_loaded(meant: &Ruleset, found: &Ruleset) -> bool {
     })
 }
 
-/// What is not fwc's; tables and chains without rules are nothing.
+/// Where the kernel calls a chain that drops what comes to its end: nft's hook. None for other chains.
+fn closed(name: &str, chain: &Chain) -> Option<Option<String>> {
+    let base = chain.base.as_ref().filter(|base| is_root(name, chain) && base.policy == Verdict::Drop)?;
+    let mut words = base.hook.split(' ').skip_while(|word| *word != "hook");
+    Some(words.nth(1).map(str::to_owned))
+}
+
+/// What is not fwc's; tables and chains without rules are nothing, where they do not drop by policy.
 pub(super) fn foreign(meant: &Ruleset, found: &Ruleset, ownership: &Ownership) -> Vec<Foreign> {
     let mut all = Vec::new();
     for (name, table) in &found.tables {
@@ -157,14 +167,16 @@ pub(super) fn foreign(meant: &Ruleset, found: &Ruleset, ownership: &Ownership) -
             | Verdict::Inline { .. }
             | Verdict::Other(_) => false,
         };
+        let drops = |name: &Arc<str>| table.chains.get(name).and_then(|chain| closed(name, chain));
         let chains: Vec<_> = theirs
             .map(|(chain, content)| {
                 (Arc::clone(chain), content.rules.iter().filter(|rule| !leads(chain, rule)).count())
             })
-            .filter(|(_, rules)| *rules > 0)
+            .filter(|(name, rules)| *rules > 0 || drops(name).is_some())
             .collect();
+        let closed = chains.iter().filter_map(|(name, _)| Some((Arc::clone(name), drops(name)?))).collect();
         if !chains.is_empty() {
-            all.push(Foreign { table: name.clone(), chains });
+            all.push(Foreign { table: name.clone(), chains, closed });
         }
     }
     all

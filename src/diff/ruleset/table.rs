@@ -74,7 +74,7 @@ pub(super) fn compare(sides: Sides<'_>, ownership: &Ownership, gather: &mut Gath
         .filter(|(name, chain)| !own::is_root(name, chain) && ownership.owns(name) && unused(name));
     let chains: Vec<_> = idle.map(|(name, chain)| (Arc::clone(name), chain.rules.len())).collect();
     if !chains.is_empty() {
-        comparison.left_over.push(Foreign { table: sides.name.clone(), chains });
+        comparison.left_over.push(Foreign { table: sides.name.clone(), chains, closed: Vec::new() });
     }
 }
 

@@ -151,6 +151,24 @@ fn other_tables_of_nft_are_foreign() {
 }
 
 #[test]
+fn foreign_chains_that_drop_by_policy_are_told() {
+    let own = "table inet fwc {\n chain input {\n type filter hook input priority 0; policy accept;\n drop\n}\n}\n";
+    let evil = "table inet evil {\n chain c {\n type filter hook input priority -300; policy drop;\n}\n chain d {\n\
+        type filter hook output priority 0; policy accept;\n}\n}\ntable ip fwc {\n chain f {\n\
+        type filter hook forward priority 0; policy drop;\n}\n}\n";
+    let comparison = compare(&read(Program::Nft, own, None), &read(Program::Nft, &format!("{own}{evil}"), None));
+    assert!(comparison.is_equal(), "{}", said(&comparison));
+    let closed: Vec<_> = comparison
+        .foreign
+        .iter()
+        .flat_map(|foreign| &foreign.closed)
+        .map(|(name, hook)| (&**name, hook.as_deref()))
+        .collect();
+    assert_eq!(closed, [("c", Some("input")), ("f", Some("forward"))]);
+    assert_eq!(comparison.foreign[0].chains, [("c".into(), 0)]);
+}
+
+#[test]
 fn what_was_not_read_is_not_equal() {
     let meant = read(Program::Iptables, OWN, None);
     let found = read(Program::Iptables, &OWN.replace("COMMIT", "nonsense\nCOMMIT"), None);
