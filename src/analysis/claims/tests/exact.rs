@@ -139,3 +139,37 @@ fn what_is_too_much_for_samples_is_decided_for_all_packets() {
     assert!(matches!(outcomes[0].failure, Some(Failure::Counterexample(_))));
     assert!(outcomes[1].failure.is_none());
 }
+
+#[test]
+fn what_is_over_budget_is_sampled() {
+    // Ranges in every field that overlap without a pattern.
+    let range = |seed: u64, field: u64| {
+        let at = |salt: u64| (seed * 7919 + field * 104_729 + salt).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
+        (at(1).min(at(2)), at(1).max(at(2)))
+    };
+    let mut rules = String::new();
+    for seed in 0..160 {
+        let [(a, b), (c, d), (e, f), (g, h)] = [0, 1, 2, 3].map(|field| range(seed, field));
+        rules += &format!(
+            "      - {{ in: {}, proto: tcp, source: 10.1.{}.{}-10.1.{}.{}, dest: 10.9.{}.{}-10.9.{}.{}, sport: {e}-{f}, dport: {g}-{h} }}\n",
+            if seed % 2 == 0 { "accept" } else { "drop" },
+            a >> 8,
+            a & 255,
+            b >> 8,
+            b & 255,
+            c >> 8,
+            c & 255,
+            d >> 8,
+            d & 255,
+        );
+    }
+    let text = format!(
+        "version: 1\ndatacenter: {{ options: {{ policy_in: accept }} }}\nhosts:\n  a:\n    addresses: 10.9.0.1/8\n    rules:\n{rules}\ntests:\n  - {{ from: outside, to: host/a, dest: 10.9.0.0/16, source: 10.1.0.0/16, proto: tcp, expect: reject }}\n  - {{ from: outside, to: host/a, dest: 10.9.0.0/16, source: 10.1.0.0/16, proto: tcp, state: established, expect: accept }}\n"
+    );
+    let fleet = fleet(&text);
+    let outcomes = check(&fleet, |_| true);
+    assert!(outcomes[0].packets > 0, "the sets were not over budget");
+    assert!(matches!(outcomes[0].failure, Some(Failure::Counterexample(_))));
+    let held = &outcomes[1];
+    assert!(held.failure.is_none() && held.packets > 0, "{} {}", held.packets, held.left_out);
+}
