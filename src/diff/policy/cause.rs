@@ -9,6 +9,7 @@ use crate::spec::Spec;
 use crate::spec::model::Text;
 
 use super::Side;
+use super::written::Said;
 use crate::diff::collect::CauseRef;
 
 /// A named thing of the zone graph in one spec.
@@ -222,10 +223,29 @@ impl<'a> Origins<'a> {
     /// Of the zones of a machine the first that says `inherits` otherwise on the other side.
     fn stepped(&self, zones: &[ZoneRef], came: bool) -> Option<CauseRef> {
         let (other, own) = if came { (&self.before, &self.after) } else { (&self.after, &self.before) };
-        let parents = |nodes: &BTreeMap<ZoneRef, Node>, zone: &ZoneRef| -> Vec<ZoneRef> {
-            nodes.get(zone).map_or(Vec::new(), |node| node.inherits.iter().map(|(zone, _)| zone.clone()).collect())
+        let parents = |nodes: &BTreeMap<ZoneRef, Node>, zone: &ZoneRef| -> Vec<(ZoneRef, Span)> {
+            nodes.get(zone).map_or(Vec::new(), |node| node.inherits.clone())
         };
-        zones.iter().find(|zone| parents(own, zone) != parents(other, zone)).map(|zone| self.zone(zone))
+        let names = |edges: &[(ZoneRef, Span)]| edges.iter().map(|(zone, _)| zone.clone()).collect::<Vec<_>>();
+        zones.iter().find_map(|zone| {
+            let (here, there) = (parents(own, zone), parents(other, zone));
+            if names(&here) == names(&there) {
+                return None;
+            }
+            // The first parent that the other side has not.
+            let line = |edges: &[(ZoneRef, Span)], others: &[(ZoneRef, Span)]| {
+                let foreign = edges.iter().find(|(parent, _)| !others.iter().any(|(known, _)| known == parent));
+                foreign.or(edges.first()).map(|(_, span)| *span)
+            };
+            let (here, there) = (line(&here, &there), line(&there, &here));
+            let (old, new) = if came { (there, here) } else { (here, there) };
+            Some(CauseRef { old, new, ..self.zone(zone) })
+        })
+    }
+
+    /// Whether a zone has other parents than it had.
+    pub(super) fn inherits_otherwise(&self, zone: &ZoneRef) -> bool {
+        self.stepped(std::slice::from_ref(zone), true).is_some()
     }
 
     /// Whether any zone of a machine's lists inherits otherwise than before; whose edit that is.
@@ -282,32 +302,13 @@ impl Origins<'_> {
     /// Of a host's zones the nearest that says something else of `platform`, `targets`, `iptables` or the sysctl file
     /// than it did.
     pub(super) fn setter(&self, zones: &[ZoneRef], name: &str) -> Option<ZoneRef> {
-        zones.iter().find(|zone| said(self.old.spec, zone, name) != said(self.new.spec, zone, name)).cloned()
+        zones.iter().find(|zone| self.edited(zone, Said::Property(name))).cloned()
     }
-}
 
-/// What a zone says of a property that is inherited as a whole.
-fn said(spec: &Spec, zone: &ZoneRef, name: &str) -> Option<Vec<String>> {
-    let part = match zone {
-        ZoneRef::Datacenter => Some(&spec.datacenter.host),
-        ZoneRef::Host(host) => spec.hosts.iter().find(|(name, _)| name.value == *host).map(|(_, host)| &host.host),
-        ZoneRef::Zone(zone) => spec.zones.iter().find(|(name, _)| name.value == *zone).map(|(_, zone)| &zone.host),
-        ZoneRef::Guests(_)
-        | ZoneRef::Vm(_)
-        | ZoneRef::Container(_)
-        | ZoneRef::Nic(..)
-        | ZoneRef::Group(_)
-        | ZoneRef::Vnet(_) => None,
-    }?;
-    let text = |text: &Option<Text>| text.iter().map(|text| text.value.clone()).collect::<Vec<_>>();
-    let found = match name {
-        "platform" => text(&part.platform),
-        "targets" => part.targets.iter().flat_map(|list| &list.value).map(|text| text.value.clone()).collect(),
-        "sysctl file" => text(&part.sysctl_file),
-        _ => {
-            let block = part.iptables.as_ref();
-            block.map_or(Vec::new(), |block| [text(&block.mode), text(&block.prefix), text(&block.ipset)].concat())
-        }
-    };
-    Some(found)
+    /// An edit of one thing that a zone says, with its lines.
+    pub(super) fn property(&self, zone: &ZoneRef, name: &str) -> CauseRef {
+        let cause = self.zone(zone);
+        let (old, new) = self.lines(zone, Said::Property(name));
+        if old.is_none() && new.is_none() { cause } else { CauseRef { old, new, ..cause } }
+    }
 }

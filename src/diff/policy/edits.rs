@@ -111,3 +111,46 @@ fn a_guest_that_moves() {
         ("    host: [pm1, pm2]\n", "    host: [pm2, pm1]\n", &[]),
     ]);
 }
+
+#[test]
+fn a_value_that_falls_back_to_an_ancestors() {
+    check(&[
+        ("        vm.swappiness: 20\n", "        {}\n", &["hosts.pm1 -36 (1)"]),
+        ("      policy_in: drop\n", "", &["vms.100 -46 (1)"]),
+        ("        vm.swappiness: 10\n", "        {}\n", &["zones.node -23 (1)"]),
+    ]);
+}
+
+#[test]
+fn what_follows_from_a_definition() {
+    check(&[
+        ("local_network: 10.0.0.0/24", "local_network: 10.0.0.0/23", &["datacenter.aliases.local_network 5 (2)"]),
+        (
+            "    addresses: [10.0.0.11/24]\n",
+            "    addresses: [10.0.0.11/24]\n    platform: linux\n",
+            &["hosts.pm1 34 (2)"],
+        ),
+        (
+            "    nics:\n      net0:\n        bridge",
+            "    ipsets: { ipfilter-net0: [10.9.9.9] }\n    nics:\n      net0:\n        bridge",
+            &["vms.100.ipsets.ipfilter-net0 48 (1)"],
+        ),
+    ]);
+}
+
+#[test]
+fn the_line_that_was_edited() {
+    check(&[
+        ("        mac: \"BC:24:11:00:00:64\"", "        mac: \"BC:24:11:00:00:74\"", &["vms.100 51 (1)"]),
+        ("        tag: 5\n", "        tag: 6\n", &["vms.100 53 (1)"]),
+        ("        tag: 5\n", "", &["vms.100 -53 (1)"]),
+        ("        tag: 5\n", "        tag: 5\n        firewall: false\n", &["vms.100 54 (1)"]),
+        ("        bridge: vmbr0\n", "        bridge: vmbr1\n", &["vms.100 50 (1)"]),
+        ("ip: [10.0.1.100/24, 10.0.2.100/24]", "ip: [10.0.2.100/24, 10.0.1.100/24]", &[]),
+        ("    name: first\n", "    name: second\n", &["vms.100 42 (1)"]),
+        ("[10.0.0.12/24]\n", "[10.0.0.12/24]\n    comment: who\n", &["hosts.pm2 40 (1)"]),
+        ("[10.0.0.12/24]\n", "[10.0.0.12/24]\n    targets: [nft]\n", &["hosts.pm2 40 (1)"]),
+        ("[10.0.0.12/24]\n", "[10.0.0.13/24]\n", &["hosts.pm2 39 (2)"]),
+        ("    kind: host\n", "    kind: host\n    iptables: { mode: shared, prefix: x }\n", &["zones.node 21 (2)"]),
+    ]);
+}

@@ -11,6 +11,7 @@ use crate::policy::{
 use super::cause::{Origins, path};
 use super::property::{host_properties, nic_fields, nic_words};
 use super::rules::{Comparer, Delta};
+use super::written::Said;
 use super::{paired, stage};
 use crate::diff::collect::{CauseRef, Collector, Draft};
 
@@ -225,20 +226,18 @@ impl Machines<'_> {
                 continue;
             }
             let zones = [is.origin, was.origin].map(|origin| origin.map(|origin| origin.zone.clone()));
-            let cause = self.set_by(here, &zones);
+            let said = Said::Option(is.name);
+            let (cause, owner) = self.set_by(here, &zones, said);
             let spans = (was.origin.map(|origin| origin.span), is.origin.map(|origin| origin.span));
-            let hint = match (is.origin, was.origin) {
-                (None, _) => Some("the default".to_owned()),
-                (_, _) => None,
-            };
+            let (zone, spans, hint) = self.setting(&zones, &cause, owner, said, spans);
             let draft = Draft {
                 kind: Kind::Altered,
                 subject: Subject::Option,
                 name: is.name.to_owned(),
-                zone: zones.iter().flatten().next().map(path).filter(|zone| *zone != cause.path),
+                zone,
                 old: Some(was.value),
                 new: Some(is.value),
-                detail: hint,
+                detail: if is.origin.is_none() { Some("the default".to_owned()) } else { hint },
                 spans,
             };
             let at = self.at(here, None);
@@ -248,29 +247,17 @@ impl Machines<'_> {
         changed
     }
 
-    /// Who made a value another: the zone that sets it now, or set it before, if that is where the edit is; else whoever
-    /// on the way inherits otherwise.
-    fn set_by(&self, here: &Here<'_>, zones: &[Option<ZoneRef>; 2]) -> CauseRef {
-        let [now, before] = zones;
-        let on_both = |zone: &ZoneRef| {
-            let datacenter = *zone == ZoneRef::Datacenter;
-            datacenter || (here.old_path.contains(zone) && here.new_path.contains(zone))
-        };
-        match (now, before) {
-            (Some(now), _) if on_both(now) => self.origins.zone(now),
-            (None, Some(before)) if on_both(before) => self.origins.zone(before),
-            (Some(_), _) => self.origins.reordered(here.new_path),
-            (None, _) => self.origins.reordered(here.old_path),
-        }
-    }
-
     fn sysctl(&mut self, here: &Here<'_>, old: &HostPolicy, new: &HostPolicy) {
         for (was, is) in paired(&old.sysctl, &new.sysctl, |setting| setting.key.clone()) {
             if was.map(|setting| &setting.value) == is.map(|setting| &setting.value) {
                 continue;
             }
             let zones = [is, was].map(|setting| setting.map(|setting| setting.origin.zone.clone()));
-            let cause = self.set_by(here, &zones);
+            let key = is.or(was).map(|setting| setting.key.clone()).unwrap_or_default();
+            let said = Said::Sysctl(&key);
+            let (cause, owner) = self.set_by(here, &zones, said);
+            let spans = (was.map(|setting| setting.origin.span), is.map(|setting| setting.origin.span));
+            let (zone, spans, from) = self.setting(&zones, &cause, owner, said, spans);
             let kind = match (was, is) {
                 (None, _) => Kind::Added,
                 (_, None) => Kind::Removed,
@@ -280,12 +267,12 @@ impl Machines<'_> {
             let draft = Draft {
                 kind,
                 subject: Subject::Sysctl,
-                name: is.or(was).map(|setting| setting.key.clone()).unwrap_or_default(),
-                zone: zones.iter().flatten().next().map(path).filter(|zone| *zone != cause.path),
+                name: key.clone(),
+                zone,
                 old: was.map(|setting| setting.value.clone()),
                 new: is.map(|setting| setting.value.clone()),
-                detail: profile,
-                spans: (was.map(|setting| setting.origin.span), is.map(|setting| setting.origin.span)),
+                detail: profile.or(from),
+                spans,
             };
             let at = self.at(here, None);
             self.collector.add(&cause, draft, Some(at));
@@ -295,12 +282,21 @@ impl Machines<'_> {
     /// The zone that a property of a host is set in: the host's own, as far as one can tell.
     fn setter(&self, here: &Here<'_>, name: &str) -> ZoneRef {
         let inherited = matches!(name, "platform" | "targets" | "iptables" | "sysctl file");
-        let zone = if inherited { self.origins.setter(here.new_path, name) } else { None };
-        zone.unwrap_or_else(|| here.machine.clone())
+        let edited = |name| if inherited { self.origins.setter(here.new_path, name) } else { None };
+        // What a host's outputs are may follow from what it is.
+        edited(name).or_else(|| edited("platform")).unwrap_or_else(|| here.machine.clone())
     }
 
     fn property(&mut self, here: &Here<'_>, zone: &ZoneRef, name: &str, old: Option<String>, new: Option<String>) {
-        let cause = self.origins.zone(zone);
+        let mut cause = self.origins.property(zone, name);
+        if cause.new == self.origins.zone(zone).new && name == "targets" {
+            cause = self.origins.property(zone, "platform");
+        }
+        self.property_of(here, &cause, name, old, new);
+    }
+
+    /// A property whose cause is known.
+    fn property_of(&mut self, here: &Here<'_>, cause: &CauseRef, name: &str, old: Option<String>, new: Option<String>) {
         let kind = match (&old, &new) {
             (None, _) => Kind::Added,
             (_, None) => Kind::Removed,
@@ -318,7 +314,7 @@ impl Machines<'_> {
             spans,
         };
         let at = self.at(here, None);
-        self.collector.add(&cause, draft, Some(at));
+        self.collector.add(cause, draft, Some(at));
     }
 
     fn nic(&mut self, here: &Here<'_>, old: Option<&Nic>, new: Option<&Nic>, changed: &BTreeSet<&'static str>) {
@@ -341,7 +337,8 @@ impl Machines<'_> {
         let same = old.and_then(|nic| nic.sources.as_ref()) == new.and_then(|nic| nic.sources.as_ref());
         if !same && !changed.contains("ipfilter") && !changed.contains("enable") {
             let name = format!("{name} may send from");
-            self.property(here, here.machine, &name, sources(old), sources(new));
+            let cause = stage::ip_filter(self.origins, here).unwrap_or_else(|| self.origins.zone(here.machine));
+            self.property_of(here, &cause, &name, sources(old), sources(new));
         }
     }
 

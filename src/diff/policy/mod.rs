@@ -15,6 +15,8 @@ mod rules;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod value;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -11,6 +11,8 @@ pub(super) fn nic_fields(nic: &Nic) -> [(&'static str, Option<String>); 6] {
             addresses.push(address);
         }
     }
+    // Nor does their order mean anything.
+    addresses.sort_unstable();
     addresses.extend(nic.dhcp.then(|| "dhcp".to_owned()));
     [
         ("device", Some(nic.device.clone())),

@@ -1,16 +1,20 @@
 //! Stages that no rule stands for: what differs in them, which option explains it, whose doing it is.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use crate::net::{AddressSet, InterfaceAddress};
 use crate::policy::{Fleet, GuestPolicy, Hook, Reference, Stage, ZoneRef, words};
 
+use super::Side;
 use super::cause::Origins;
 use super::machine::Here;
 use super::paired;
+use super::written::Said;
 use crate::diff::collect::CauseRef;
+use crate::diff::report::Status;
 
 /// A stage that is not the same on both sides, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,23 +111,77 @@ pub(super) fn explained(stage: &str, changed: &BTreeSet<&'static str>) -> bool {
 
 /// Whose doing it is that a stage differs where no option does.
 pub(super) fn cause(origins: &Origins<'_>, here: &Here<'_>, stage: &str) -> CauseRef {
-    let ipset = |name: &str| {
-        let zones = here.new_path.iter().chain(here.old_path).cloned().chain([ZoneRef::Datacenter]);
-        zones.into_iter().find_map(|zone| {
-            let key = (zone.clone(), name.to_owned());
-            let known = origins.old.fleet.ipsets.contains_key(&key) || origins.new.fleet.ipsets.contains_key(&key);
-            let reference = Reference::Ipset(zone, name.to_owned());
-            known.then(|| origins.reference(&reference, &reference)).flatten()
-        })
-    };
-    let edited = || origins.edited_addresses(|_| true);
     let found = match stage {
-        "blacklist" => ipset("blacklist"),
-        "management" => ipset("management").filter(|cause| cause.status != crate::diff::report::Status::Unchanged),
+        "blacklist" => name(origins, here, "blacklist", true),
+        "ipfilter" => ip_filter(origins, here),
+        "management" => platform(origins, here)
+            .or_else(|| name(origins, here, "management", true))
+            .or_else(|| name(origins, here, "local_network", false))
+            .or_else(|| ring(origins, here)),
+        "corosync" => platform(origins, here).or_else(|| ring(origins, here)),
         "nosmurfs" | "noise" => broadcast(origins, here.host),
         _ => None,
     };
-    found.or_else(edited).unwrap_or_else(|| origins.zone(here.machine))
+    let edited = || origins.edited_addresses(|_| true);
+    found.or_else(|| platform(origins, here)).or_else(edited).unwrap_or_else(|| origins.zone(here.machine))
+}
+
+/// Why a name that stages use stands for other addresses on this machine: it, or what it names, was edited.
+fn name(origins: &Origins<'_>, here: &Here<'_>, name: &str, ipset: bool) -> Option<CauseRef> {
+    let nearest = |fleet: &Fleet, zones: &[ZoneRef]| -> Option<(Reference, Arc<AddressSet>)> {
+        zones.iter().chain([&ZoneRef::Datacenter]).find_map(|zone| {
+            let key = (zone.clone(), name.to_owned());
+            if ipset {
+                let found = fleet.ipsets.get(&key)?;
+                Some((Reference::Ipset(key.0, key.1), Arc::clone(&found.set)))
+            } else {
+                let found = fleet.aliases.get(&key)?;
+                Some((Reference::Alias(key.0, key.1), Arc::new(AddressSet::network(found.network))))
+            }
+        })
+    };
+    let was = nearest(origins.old.fleet, here.old_path);
+    let is = nearest(origins.new.fleet, here.new_path);
+    if was.as_ref().map(|was| &was.1) == is.as_ref().map(|is| &is.1) {
+        return None;
+    }
+    match (was, is) {
+        (Some((was, _)), Some((is, _))) => origins.reference(&was, &is),
+        (Some((only, _)), None) | (None, Some((only, _))) => origins.reference(&only, &only),
+        (None, None) => None,
+    }
+}
+
+/// Why a guest's NICs may speak from other addresses, where the NICs themselves are as they were.
+pub(super) fn ip_filter(origins: &Origins<'_>, here: &Here<'_>) -> Option<CauseRef> {
+    (0..=31).find_map(|index| name(origins, here, &format!("ipfilter-net{index}"), true))
+}
+
+/// The edit that makes a host another platform.
+fn platform(origins: &Origins<'_>, here: &Here<'_>) -> Option<CauseRef> {
+    let of = |fleet: &Fleet, name: &str| fleet.hosts.iter().find(|host| host.name == name).map(|host| host.platform);
+    // Of a cluster the others matter as well: they are peers no more. A host's own platform comes first.
+    let others = origins.new.fleet.hosts.iter().filter(|host| host.name != here.host);
+    let own = origins.new.fleet.hosts.iter().filter(|host| host.name == here.host);
+    let other = own
+        .chain(others)
+        .find(|host| of(origins.old.fleet, &host.name).is_some_and(|platform| platform != host.platform))?;
+    let zone = origins.setter(&other.path, "platform").unwrap_or_else(|| ZoneRef::Host(other.name.clone()));
+    Some(origins.property(&zone, "platform"))
+}
+
+/// The host whose addresses are not what they were: this one, or one of its peers.
+fn ring(origins: &Origins<'_>, here: &Here<'_>) -> Option<CauseRef> {
+    let names = |side: &Side<'_>| side.fleet.hosts.iter().map(|host| host.name.clone()).collect::<BTreeSet<_>>();
+    let others = names(&origins.old).into_iter().chain(names(&origins.new));
+    let mut hosts = std::iter::once(here.host.to_owned()).chain(others).map(ZoneRef::Host);
+    hosts.find_map(|host| {
+        let of = |name| origins.edited(&host, Said::Property(name)).then(|| origins.property(&host, name));
+        if origins.status(&host) != Status::Changed {
+            return Some(origins.zone(&host));
+        }
+        of("addresses").or_else(|| of("corosync"))
+    })
 }
 
 /// Whose edit gives a host other broadcast addresses: its own networks, or those of a guest that is on it.
@@ -139,7 +197,7 @@ fn broadcast(origins: &Origins<'_>, host: &str) -> Option<CauseRef> {
     };
     let networks = |addresses: &[InterfaceAddress]| addresses.iter().map(|address| address.network()).collect();
     if explains(&networks(&before.addresses), &networks(&after.addresses)) {
-        return Some(origins.zone(&ZoneRef::Host(host.to_owned())));
+        return Some(origins.property(&ZoneRef::Host(host.to_owned()), "addresses"));
     }
     let of_guest = |guest: Option<&GuestPolicy>| -> BTreeSet<IpNet> {
         let nics = guest.into_iter().flat_map(|guest| &guest.nics);
