@@ -15,6 +15,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use rayon::prelude::*;
+
 use crate::analysis::Judge;
 use crate::analysis::sets::{Budget, Diagram, Interfaces, Label, OverBudget, Region, Sets};
 use crate::diagnostic::{Place, Places};
@@ -25,6 +27,8 @@ use super::report::{At, HostReport, Status, Wire, WireRow};
 use name::{Apart, Described, Names};
 use row::Rows;
 
+/// Hooks that are compared in one table of packet sets.
+const TOGETHER: usize = 256;
 /// Boxes of packets of one pair of rules that are told before the rest is counted.
 const BOXES: usize = 40;
 
@@ -60,19 +64,37 @@ struct Pair<'a> {
 pub fn compare(old: Side<'_>, new: Side<'_>, hosts: &[HostReport]) -> Wire {
     let pairs = pairs(old, new, hosts);
     let names = Names::new(new.fleet, old.fleet);
-    let mut rows = Rows::default();
     let mut wire = Wire { hooks: pairs.len(), ..Wire::default() };
-    let mut sets = Sets::new(Interfaces::default(), Budget::default());
-    for pair in &pairs {
-        let decided = Compared::of(&mut sets, pair, old, new)
-            .and_then(|compared| compared.rows(&mut sets, pair, &names, &mut rows));
-        if decided.is_err() {
-            wire.undecided.push(pair.at.clone());
-            sets = Sets::new(Interfaces::default(), Budget::default());
-        }
+    // Hooks of one machine, and of machines alike, have much in common: they share a table, up to a number that keeps
+    // all processors busy.
+    let parts: Vec<(Rows, Vec<At>)> = pairs.par_chunks(TOGETHER).map(|part| of_hooks(part, old, new, &names)).collect();
+    let mut rows = Rows::default();
+    for (part, undecided) in parts {
+        rows.merge(part);
+        wire.undecided.extend(undecided);
     }
     rows.into_wire(&mut wire);
     wire
+}
+
+/// The rows of some hooks, and those that are over budget.
+fn of_hooks(pairs: &[Pair<'_>], old: Side<'_>, new: Side<'_>, names: &Names) -> (Rows, Vec<At>) {
+    let (mut rows, mut undecided) = (Rows::default(), Vec::new());
+    let mut sets = Sets::new(Interfaces::default(), Budget::default());
+    for pair in pairs {
+        let mut compare = |sets: &mut Sets| {
+            Compared::of(sets, pair, old, new).and_then(|compared| compared.rows(sets, pair, names, &mut rows))
+        };
+        // The table may be full of what others left in it.
+        if compare(&mut sets).is_err() {
+            sets = Sets::new(Interfaces::default(), Budget::default());
+            if compare(&mut sets).is_err() {
+                undecided.push(pair.at.clone());
+                sets = Sets::new(Interfaces::default(), Budget::default());
+            }
+        }
+    }
+    (rows, undecided)
 }
 
 /// Hooks that may differ: those of machines that are reported as changed.

@@ -55,6 +55,23 @@ impl Rows {
         }
     }
 
+    /// Takes in the rows of other hooks.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.left_out += other.left_out;
+        for (key, row) in other.rows {
+            match self.rows.get_mut(&key) {
+                Some(known) => {
+                    known.families.extend(row.families);
+                    known.others.extend(row.others);
+                    known.at.extend(row.at);
+                }
+                None => {
+                    self.rows.insert(key, row);
+                }
+            }
+        }
+    }
+
     pub(super) fn into_wire(self, wire: &mut Wire) {
         wire.left_out += self.left_out;
         for ((kind, own, [from, to, service]), row) in self.rows {
