@@ -6,6 +6,7 @@ use crate::diff::report::{Kind, Subject};
 use crate::policy::{Ipset, ZoneRef, words};
 
 use super::machine::Machines;
+use super::rules;
 use crate::diff::collect::{CauseRef, Draft};
 
 /// Entries of an ipset that are written out.
@@ -34,9 +35,10 @@ fn aliases(machines: &mut Machines<'_>) {
     for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         let text = |alias: Option<&crate::policy::Alias>| alias.map(|alias| alias.network.to_string());
         let (before, after) = (text(old.get(key)), text(new.get(key)));
-        if before != after {
-            let cause = origins.definition(&key.0, "aliases", &key.1, true);
-            let draft = draft(&cause, &key.1, before, after);
+        let detail = commented(old.get(key).map(|alias| &alias.comment), new.get(key).map(|alias| &alias.comment));
+        if before != after || detail.is_some() {
+            let cause = origins.definition(&key.0, "aliases", &key.1, before != after);
+            let draft = Draft { detail, ..draft(&cause, &key.1, before, after) };
             machines.collector.add(&cause, draft, None);
         }
     }
@@ -47,21 +49,29 @@ fn ipsets(machines: &mut Machines<'_>) {
     let (old, new) = (&origins.old.fleet.ipsets, &origins.new.fleet.ipsets);
     for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         let (before, after) = (entries(old.get(key)), entries(new.get(key)));
-        if before == after {
+        let said = commented(old.get(key).map(|ipset| &ipset.comment), new.get(key).map(|ipset| &ipset.comment));
+        if before == after && said.is_none() {
             continue;
         }
-        let cause = origins.definition(&key.0, "ipsets", &key.1, true);
+        let cause = origins.definition(&key.0, "ipsets", &key.1, before != after);
         let name = format!("+{}", key.1);
         let text = |entries: &Option<BTreeSet<String>>| entries.as_ref().map(|entries| shortened(entries.iter()));
         let draft = match (&before, &after) {
             (Some(before), Some(after)) => {
-                let detail = Some(come_and_gone(before, after));
+                let entries = Some(come_and_gone(before, after)).filter(|text| !text.is_empty());
+                let detail = Some(entries.into_iter().chain(said).collect::<Vec<_>>().join("; "));
                 Draft { kind: Kind::Altered, detail, ..draft(&cause, &name, None, None) }
             }
             (_, _) => draft(&cause, &name, text(&before), text(&after)),
         };
         machines.collector.add(&cause, draft, None);
     }
+}
+
+/// What became of the comment of a definition that both sides have.
+fn commented(old: Option<&Option<String>>, new: Option<&Option<String>>) -> Option<String> {
+    let (old, new) = (old?.as_deref(), new?.as_deref());
+    (old != new).then(|| rules::comment(old, new))
 }
 
 /// The entries as they are written; their order means nothing.
@@ -98,6 +108,11 @@ fn groups(machines: &mut Machines<'_>) {
             (Some(before), Some(after)) => {
                 for delta in machines.comparer.groups(before, after).iter() {
                     machines.delta(delta, &cause, None);
+                }
+                if let Some(said) = commented(Some(&before.comment), Some(&after.comment)) {
+                    let draft = draft(&cause, &format!("group {name}"), None, None);
+                    let draft = Draft { kind: Kind::Altered, detail: Some(said), ..draft };
+                    machines.collector.add(&cause, draft, None);
                 }
             }
             (before, after) => {

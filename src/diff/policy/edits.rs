@@ -1,6 +1,6 @@
 //! One edit of one line at a time: one cause, and the line that was edited.
 
-use crate::diff::report::{Cause, Status};
+use crate::diff::report::{Cause, Kind, Status};
 
 use super::tests::{built, compared};
 
@@ -153,4 +153,29 @@ fn the_line_that_was_edited() {
         ("[10.0.0.12/24]\n", "[10.0.0.13/24]\n", &["hosts.pm2 39 (2)"]),
         ("    kind: host\n", "    kind: host\n    iptables: { mode: shared, prefix: x }\n", &["zones.node 21 (2)"]),
     ]);
+}
+
+#[test]
+fn what_only_a_reader_sees() {
+    check(&[
+        (
+            "office: 203.0.113.0/24",
+            "office: { value: 203.0.113.0/24, comment: us }",
+            &["datacenter.aliases.office 4 (0)"],
+        ),
+        (
+            "management: [office]",
+            "management: { comment: who, entries: [office] }",
+            &["datacenter.ipsets.management 7 (0)"],
+        ),
+        ("{ id: base, group: base }", "{ id: basis, group: base }", &["datacenter.guests 12 (2)"]),
+    ]);
+}
+
+#[test]
+fn the_only_rule_of_a_group_is_altered() {
+    let (old, new) = (built(SPEC), built(&SPEC.replace("macro: Ping", "macro: SSH")));
+    let (_, causes) = compared(&old, &new);
+    let kinds: Vec<Kind> = causes.iter().flat_map(|cause| &cause.changes).map(|change| change.kind).collect();
+    assert_eq!(kinds, [Kind::Altered], "{causes:?}");
 }

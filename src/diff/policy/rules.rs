@@ -1,12 +1,12 @@
 //! Lists of rules, each pair of sections or groups compared once for all machines that share it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::Span;
 use crate::diff::report::Kind;
-use crate::policy::{Addresses, Direction, Entry, Group, GroupCall, Rule, Section, ZoneRef, words};
+use crate::policy::{Addresses, Direction, Entry, Group, GroupCall, Origin, Rule, Section, ZoneRef, words};
 
 use super::cause::Origins;
 use crate::diff::collect::CauseRef;
@@ -72,7 +72,8 @@ impl<'a> Comparer<'a> {
     }
 
     fn entries(&mut self, old: &[Entry], new: &[Entry]) -> Vec<Delta> {
-        let pairs = pairing::pairs(old, new);
+        let mut pairs = pairing::pairs(old, new);
+        lone(old, new, &mut pairs);
         let moved = moves(old, new, &pairs);
         let mut found = Vec::new();
         for (before, after) in pairs {
@@ -106,11 +107,15 @@ impl<'a> Comparer<'a> {
                 let same = was.group.name == is.group.name;
                 if entry_words(old) != entry_words(new) || !same {
                     found.push(delta(Kind::Altered, Some(old), Some(new)));
-                } else if was.comment != is.comment {
-                    found.push(Delta {
-                        detail: Some(comment(was.comment.as_deref(), is.comment.as_deref())),
-                        ..delta(Kind::Altered, Some(old), Some(new))
-                    });
+                } else {
+                    let commented = was.comment != is.comment;
+                    let mut details: Vec<String> =
+                        commented.then(|| comment(was.comment.as_deref(), is.comment.as_deref())).into_iter().collect();
+                    details.extend(renamed(&was.origin, &is.origin));
+                    if !details.is_empty() {
+                        let detail = Some(details.join("; "));
+                        found.push(Delta { detail, ..delta(Kind::Altered, Some(old), Some(new)) });
+                    }
                 }
                 if same {
                     found.extend(self.groups(&was.group, &is.group).iter().cloned());
@@ -140,8 +145,8 @@ impl<'a> Comparer<'a> {
             because = None;
             details.push(comment(was.comment.as_deref(), is.comment.as_deref()));
         }
-        if was.origin.identity != is.origin.identity && before == after {
-            details.push(format!("its id: {} → {}", was.origin.identity, is.origin.identity));
+        if before == after {
+            details.extend(renamed(&was.origin, &is.origin));
         }
         if before != after || was.direction != is.direction || !details.is_empty() {
             let detail = Some(details.join("; ")).filter(|text| !text.is_empty());
@@ -169,6 +174,40 @@ impl<'a> Comparer<'a> {
         let detail = format!("{} {}", words::reference(&is.reference), parts.join(", and "));
         Some((detail, self.origins.reference(&was.reference, &is.reference)))
     }
+}
+
+/// Another `id` of the same entry.
+fn renamed(old: &Origin, new: &Origin) -> Option<String> {
+    (old.identity != new.identity).then(|| format!("its id: {} → {}", old.identity, new.identity))
+}
+
+/// Pairs what is left alone between the same neighbours, one rule gone and one new, where both look the same way and
+/// say the same: whatever it matches now, it is that rule which was edited.
+fn lone(old: &[Entry], new: &[Entry], pairs: &mut Vec<pairing::Pair>) {
+    let partner: BTreeMap<usize, usize> =
+        pairs.iter().filter_map(|(before, after)| Some(((*before)?, (*after)?))).collect();
+    let taken: BTreeSet<usize> = partner.values().copied().collect();
+    // The partner of the neighbour; the ends of both lists are partners, too.
+    let above = |at: usize| match at.checked_sub(1) {
+        None => Some(0),
+        Some(neighbour) => partner.get(&neighbour).map(|found| found + 1),
+    };
+    let below = |at: usize| if at + 1 == old.len() { Some(new.len()) } else { partner.get(&(at + 1)).copied() };
+    let mut found = Vec::new();
+    for (slot, pair) in pairs.iter().enumerate() {
+        let (Some(before), None) = *pair else { continue };
+        let Some(after) = above(before).filter(|after| below(before) == Some(after + 1)) else { continue };
+        let (Some(Entry::Rule(was)), Some(Entry::Rule(is))) = (old.get(before), new.get(after)) else { continue };
+        if !taken.contains(&after) && was.direction == is.direction && was.verdict == is.verdict {
+            found.push((slot, after));
+        }
+    }
+    for (slot, after) in &found {
+        if let Some(pair) = pairs.get_mut(*slot) {
+            pair.1 = Some(*after);
+        }
+    }
+    pairs.retain(|(before, after)| before.is_some() || !found.iter().any(|(_, known)| Some(*known) == *after));
 }
 
 /// Entries that stand elsewhere among those of their direction: indices into the new list, and into the old one.
@@ -251,7 +290,7 @@ fn contents(entry: &Entry) -> Option<String> {
     (!rules.is_empty()).then(|| format!("{}{more}", rules.join("; ")))
 }
 
-fn comment(old: Option<&str>, new: Option<&str>) -> String {
+pub(super) fn comment(old: Option<&str>, new: Option<&str>) -> String {
     match (old, new) {
         (None, Some(new)) => format!("comment `{new}`"),
         (Some(old), None) => format!("no more comment `{old}`"),
