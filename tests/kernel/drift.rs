@@ -353,6 +353,24 @@ const CASES: &[Case] = &[
         ("removed", "property", OUTSIDE, "iptables-nft, table filter"),
     ),
     case(
+        "nft: another protocol",
+        SERVER_NFT,
+        "nft replace rule inet fwc input handle $(nft -a list chain inet fwc input | sed -n 's/.* quic\" # handle //p') tcp dport 443 accept comment '\"host/www.example.net quic\"'",
+        ("altered", "rule", HOST, "tcp dport 443"),
+    ),
+    case(
+        "a rule that asks for nothing any more",
+        SERVER,
+        "iptables-legacy -R INPUT $(iptables-legacy -nL INPUT --line-numbers | awk '/ctstate INVALID/ {print $1; exit}') -j DROP",
+        ("altered", "rule", HOST, "INVALID"),
+    ),
+    case(
+        "a rule of a shared chain that asks for nothing any more",
+        DESIGN,
+        "iptables-nft -R vm100-out 1 -j DROP",
+        ("altered", "rule", "hosts.pm4-1", "INVALID"),
+    ),
+    case(
         "nft: a table asleep",
         SERVER_NFT,
         "nft 'table inet fwc { flags dormant; }'",

@@ -141,9 +141,12 @@ impl Matching {
                 groups.entry(comment).or_default().1.push(at);
             }
         }
-        for (old, new) in groups.into_values() {
+        for (comment, (old, new)) in groups {
             let alone = old.len() == 1 && new.len() == 1;
-            self.pair(flat, &old, &new, if alone { 1 } else { LIKE / 2 });
+            // With its zone it names one rule of the spec, whatever that has become; else it may be a stage's.
+            let named = comment.contains(' ');
+            let least = if named { 0 } else { 1 };
+            self.pair(flat, &old, &new, if alone { least } else { LIKE / 2 });
         }
     }
 
@@ -154,11 +157,27 @@ impl Matching {
         for (at, to) in self.aligned.clone().into_iter().chain([ends]) {
             let olds: Vec<usize> = (old..at).filter(|at| self.taken.get(*at) == Some(&false)).collect();
             let news: Vec<usize> = (new..to).filter(|at| self.of_new.get(*at) == Some(&None)).collect();
-            if !olds.is_empty() && !news.is_empty() {
-                self.pair(flat, &olds, &news, if same { CERTAIN } else { LIKE });
+            match (olds.as_slice(), news.as_slice()) {
+                ([], _) | (_, []) => {}
+                ([old], [new]) if !same && self.wider(*old, *new) => self.take(*old, *new, false),
+                (olds, news) => self.pair(flat, olds, news, if same { CERTAIN } else { LIKE }),
             }
             (old, new) = (at + 1, to + 1);
         }
+    }
+
+    /// Whether two rules do the same, and one of them asks for less.
+    fn wider(&self, old: usize, new: usize) -> bool {
+        let (Some(old), Some(new)) = (self.old.get(old), self.new.get(new)) else { return false };
+        let (old, new) = (&old.line, &new.line);
+        let within = |one: &Line, other: &Line| one.tests.iter().all(|test| other.tests.contains(test));
+        let decides = |then: &Then| match then {
+            Then::Verdict(_) | Then::Leave => true,
+            Then::Dispatch(_) | Then::List(_) => false,
+        };
+        decides(&old.then)
+            && (&old.then, &old.statements, &old.comment) == (&new.then, &new.statements, &new.comment)
+            && (within(old, new) || within(new, old))
     }
 
     /// Pairs the likest first.
