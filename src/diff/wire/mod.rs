@@ -24,7 +24,7 @@ use crate::policy::{Hook, HookName, HostPolicy, Nic, Verdict, ZoneRef, words};
 
 use super::policy::Side;
 use super::report::{At, HostReport, Status, Wire, WireRow};
-use name::{Apart, Described, Names};
+use name::{Apart, Described, Names, Told};
 use row::Rows;
 
 /// Hooks that are compared in one table of packet sets.
@@ -79,11 +79,12 @@ pub fn compare(old: Side<'_>, new: Side<'_>, hosts: &[HostReport]) -> Wire {
 
 /// The rows of some hooks, and those that are over budget.
 fn of_hooks(pairs: &[Pair<'_>], old: Side<'_>, new: Side<'_>, names: &Names) -> (Rows, Vec<At>) {
-    let (mut rows, mut undecided) = (Rows::default(), Vec::new());
+    let (mut rows, mut undecided, mut told) = (Rows::default(), Vec::new(), Told::new());
     let mut sets = Sets::new(Interfaces::default(), Budget::default());
     for pair in pairs {
         let mut compare = |sets: &mut Sets| {
-            Compared::of(sets, pair, old, new).and_then(|compared| compared.rows(sets, pair, names, &mut rows))
+            Compared::of(sets, pair, old, new)
+                .and_then(|compared| compared.rows(sets, pair, names, &mut told, &mut rows))
         };
         // The table may be full of what others left in it.
         if compare(&mut sets).is_err() {
@@ -162,6 +163,9 @@ struct Compared {
 
 impl Compared {
     fn of(sets: &mut Sets, pair: &Pair<'_>, old: Side<'_>, new: Side<'_>) -> Result<Self, OverBudget> {
+        if same_clauses(pair) {
+            return Ok(Self { joined: Diagram::all(Label::NONE), changes: Vec::new() });
+        }
         let (before, old_deciders) = decided(sets, pair.old, old)?;
         let (after, new_deciders) = decided(sets, pair.new, new)?;
         if before == after && old_deciders.iter().map(|d| d.verdict).eq(new_deciders.iter().map(|d| d.verdict)) {
@@ -187,7 +191,14 @@ impl Compared {
         Ok(Self { joined, changes: changes.into_inner() })
     }
 
-    fn rows(self, sets: &mut Sets, pair: &Pair<'_>, names: &Names, rows: &mut Rows) -> Result<(), OverBudget> {
+    fn rows(
+        self,
+        sets: &mut Sets,
+        pair: &Pair<'_>,
+        names: &Names,
+        told_before: &mut Told,
+        rows: &mut Rows,
+    ) -> Result<(), OverBudget> {
         let apart = Apart::of([pair.old.0, pair.new.0], pair.new.1);
         let wish = name::wish(pair.name, &pair.own);
         for group in self.groups() {
@@ -197,8 +208,10 @@ impl Compared {
             if regions.next().is_some() {
                 rows.left_out += 1;
             }
-            let told: Vec<(Described, Region)> =
-                boxes.into_iter().map(|region| (names.describe(&region, pair.name, &apart), region)).collect();
+            let told: Vec<(Described, Region)> = boxes
+                .into_iter()
+                .map(|region| (names.describe(&region, pair.name, &apart, told_before), region))
+                .collect();
             for (described, region) in &told {
                 if told.iter().any(|(other, _)| described.is_covered_by(other)) {
                     continue;
@@ -236,6 +249,13 @@ impl Compared {
         }
         found
     }
+}
+
+/// Whether both sides of a hook ask the same and answer the same, in the same order.
+fn same_clauses(pair: &Pair<'_>) -> bool {
+    let (old, new) = (Judge::new(pair.old.0, pair.old.1), Judge::new(pair.new.0, pair.new.1));
+    let stages = old.clauses().map(|(stage, clause, _)| (stage.name(), clause));
+    stages.eq(new.clauses().map(|(stage, clause, _)| (stage.name(), clause)))
 }
 
 /// What became of packets.

@@ -13,6 +13,9 @@ const NETWORKS: usize = 4;
 /// Names that are put together to one set.
 const TOGETHER: usize = 4;
 
+/// What sets were called, beside the addresses apart.
+pub(super) type Told = HashMap<(AddressSet, AddressSet), Option<String>>;
+
 /// A box in words.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Described {
@@ -165,12 +168,20 @@ impl Names {
         }
     }
 
-    /// A box.
-    pub(super) fn describe(&self, region: &Region, hook: HookName, apart: &Apart) -> Described {
+    /// A box. `told` remembers what was found: many machines have the same sets.
+    pub(super) fn describe(&self, region: &Region, hook: HookName, apart: &Apart, told: &mut Told) -> Described {
         let family = region.family();
-        let addresses = |set: Option<AddressSet>, apart: &AddressSet| match (set, family) {
+        let mut addresses = |set: Option<AddressSet>, apart: &AddressSet| match (set, family) {
             (None, _) => Some("anyone".to_owned()),
-            (Some(set), Some(family)) => self.addresses(&set.only(family), &apart.only(family), family),
+            (Some(set), Some(family)) => {
+                let key = (set.only(family), apart.only(family));
+                if let Some(known) = told.get(&key) {
+                    return known.clone();
+                }
+                let found = self.addresses(&key.0, &key.1, family);
+                told.insert(key, found.clone());
+                found
+            }
             (Some(set), None) => Some(words::addresses(&set)),
         };
         let own = |set: Option<AddressSet>| match (set, &apart.own, family) {
