@@ -95,6 +95,12 @@ impl<'a> Collector<'a> {
         }
     }
 
+    /// Whether a change of this option was told under a cause.
+    pub(crate) fn has_option(&self, path: &str, name: &str) -> bool {
+        let changes = self.causes.get(path).into_iter().flat_map(|cause| &cause.changes);
+        changes.into_iter().any(|(draft, _)| draft.subject == Subject::Option && draft.name == name)
+    }
+
     /// The hosts by name; the causes, those that reach most machines first.
     pub(crate) fn finish(self) -> (Vec<HostReport>, Vec<Cause>) {
         let Self { old, new, causes, mut machines } = self;

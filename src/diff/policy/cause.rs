@@ -66,6 +66,11 @@ impl<'a> Origins<'a> {
         }
     }
 
+    /// Every zone of either spec.
+    pub(super) fn zones(&self) -> BTreeSet<ZoneRef> {
+        self.before.keys().chain(self.after.keys()).cloned().collect()
+    }
+
     /// An edit in a zone.
     pub(super) fn zone(&self, zone: &ZoneRef) -> CauseRef {
         let zone = match zone {

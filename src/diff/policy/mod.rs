@@ -9,6 +9,7 @@ mod definition;
 #[cfg(test)]
 mod edits;
 mod likeness;
+mod locks;
 mod machine;
 mod property;
 mod rules;
@@ -72,6 +73,7 @@ pub fn compare(old: Side<'_>, new: Side<'_>) -> (Vec<HostReport>, Vec<Cause>) {
             (None, None) => {}
         }
     }
+    locks::compare(&mut machines);
     machines.collector.finish()
 }
 

@@ -171,3 +171,17 @@ fn options_and_kernel_settings() {
     ]);
     insta::assert_snapshot!(told);
 }
+
+#[test]
+fn a_lock_on_options_is_told_though_no_value_changes() {
+    let lock = (
+        "guest, rules: [ { group: web } ] }",
+        "guest, guardrails: { options: { dhcp: true } }, rules: [ { group: web } ] }",
+    );
+    let told = told(&[lock]);
+    assert_eq!(
+        told,
+        "zones.web added, line 15: 0 on 0\n".replace("added", "changed") + "  Added Option guardrail dhcp: true @0 \n",
+        "{told}"
+    );
+}
