@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diff::report::{Kind, Subject};
-use crate::policy::{Ipset, ZoneRef, words};
+use crate::policy::{Ipset, IpsetEntry, ZoneRef, words};
 
 use super::machine::Machines;
 use super::rules;
@@ -50,6 +50,7 @@ fn ipsets(machines: &mut Machines<'_>) {
     for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         let (before, after) = (entries(old.get(key)), entries(new.get(key)));
         let said = commented(old.get(key).map(|ipset| &ipset.comment), new.get(key).map(|ipset| &ipset.comment));
+        let said = said.or_else(|| entry_comments(old.get(key)?, new.get(key)?));
         if before == after && said.is_none() {
             continue;
         }
@@ -74,11 +75,19 @@ fn commented(old: Option<&Option<String>>, new: Option<&Option<String>>) -> Opti
     (old != new).then(|| rules::comment(old, new))
 }
 
+/// What became of the comments of entries that both sides have: of the first that is another, by its entry.
+fn entry_comments(old: &Ipset, new: &Ipset) -> Option<String> {
+    new.entries.iter().find_map(|is| {
+        let same = |was: &&IpsetEntry| was.reference == is.reference && was.exclude == is.exclude;
+        let said = commented(old.entries.iter().find(same).map(|was| &was.comment), Some(&is.comment))?;
+        Some(format!("{}: {said}", words::reference(&is.reference)))
+    })
+}
+
 /// The entries as they are written; their order means nothing.
 fn entries(ipset: Option<&Ipset>) -> Option<BTreeSet<String>> {
-    let entry = |entry: &crate::policy::IpsetEntry| {
-        format!("{}{}", if entry.exclude { "!" } else { "" }, words::reference(&entry.reference))
-    };
+    let entry =
+        |entry: &IpsetEntry| format!("{}{}", if entry.exclude { "!" } else { "" }, words::reference(&entry.reference));
     ipset.map(|ipset| ipset.entries.iter().map(entry).collect())
 }
 

@@ -185,3 +185,10 @@ fn a_lock_on_options_is_told_though_no_value_changes() {
         "{told}"
     );
 }
+
+#[test]
+fn the_comment_of_an_entry_is_told() {
+    let told = told(&[("staff: [office, 192.0.2.7]", "staff: [office, { value: 192.0.2.7, comment: a laptop }]")]);
+    assert!(told.contains("Altered Definition +staff:  (192.0.2.7: comment `a laptop`)"), "{told}");
+    assert_eq!(told.lines().count(), 2, "{told}");
+}
