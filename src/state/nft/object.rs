@@ -219,6 +219,12 @@ impl Definition {
     }
 }
 
+/// The network protocol that an object has where none is named: the table's family, and in a bridge both of IP, which the
+/// kernel then lists (seen on Linux 6.1).
+pub(super) fn network_of(family: &str) -> &str {
+    if family == "bridge" { "inet" } else { family }
+}
+
 /// The lines of another object that one line of it says: what nft counts in it left out.
 pub(super) fn other(family: &str, head: &[Token<'_>], line: &[Token<'_>]) -> Vec<String> {
     let first = head.first().map_or("", |token| &*token.text);
@@ -229,8 +235,7 @@ pub(super) fn other(family: &str, head: &[Token<'_>], line: &[Token<'_>]) -> Vec
             let kind = line.get(1).map_or("", |kind| &*kind.text);
             vec![helper_type(kind), helper_protocol(cursor.bare(3))]
         }
-        // The family of the table is the default.
-        (_, "l3proto") if cursor.bare(1) == family => Vec::new(),
+        (_, "l3proto") if cursor.bare(1) == network_of(family) => Vec::new(),
         ("quota", _) => {
             let over = cursor.take(&["over"]);
             vec![format!("{}{}", if over { "over " } else { "" }, bytes(cursor.bare(0), cursor.bare(1)))]

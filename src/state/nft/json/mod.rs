@@ -16,7 +16,7 @@ mod statement;
 use serde_json::{Map, Value};
 
 use super::block::{end, table_name};
-use super::object::{Chains, Definition, finish, helper_protocol, helper_type};
+use super::object::{Chains, Definition, finish, helper_protocol, helper_type, network_of};
 use super::rule;
 use super::token::{Token, span};
 use crate::diagnostic::{FileId, Span};
@@ -119,7 +119,7 @@ fn add(ruleset: &mut Ruleset, object: &Map<String, Value>, span: Span) -> Result
         "ct helper" => {
             let mut lines = vec![helper_type(text(inside, "type")), helper_protocol(text(inside, "protocol"))];
             let network = text(inside, "l3proto");
-            lines.extend((network != family && !network.is_empty()).then(|| format!("l3proto {network}")));
+            lines.extend((network != network_of(family) && !network.is_empty()).then(|| format!("l3proto {network}")));
             lines.sort();
             table.others.insert(format!("ct helper {}", text(inside, "name")), lines);
         }

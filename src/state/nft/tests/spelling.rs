@@ -261,6 +261,10 @@ fn other_objects_are_kept() {
     let helper = "ct helper ftp {\n type \"ftp\" protocol tcp\n";
     assert_eq!(others(&format!("{helper} }}")), others(&format!("{helper} l3proto inet\n }}")));
     assert_ne!(others(&format!("{helper} }}")), others(&format!("{helper} l3proto ip\n }}")));
+    let bridged =
+        |text: &str| table(&script(&format!("table bridge t {{\n{text}\n}}\n")), "bridge", "t").others.clone();
+    assert_eq!(bridged(&format!("{helper} }}")), bridged(&format!("{helper} l3proto inet\n }}")));
+    assert_ne!(bridged(&format!("{helper} }}")), bridged(&format!("{helper} l3proto ip\n }}")));
     assert_eq!(others("counter c {\n packets 5 bytes 6\n}"), others("counter c {\n packets 0 bytes 0\n}"));
     assert_ne!(others("quota q {\n 25 mbytes\n}"), others("quota q {\n over 25 mbytes\n}"));
     assert_ne!(others("flags dormant"), others(""));
