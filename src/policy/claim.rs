@@ -7,8 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::diagnostic::Span;
+use crate::net::AddressSet;
 
-use super::{Addresses, GuestKind, Service, State, ZoneRef};
+use super::{Addresses, GuestKind, Service, State, ZoneRef, words};
 
 /// An end of a packet's way as a user writes it. Displays as it was written: `vm/100:net1`, `host/*`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,6 +130,17 @@ impl Expectation {
     }
 }
 
+/// The addresses from which packets may pass, where no others may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Only {
+    /// These.
+    pub addresses: Addresses,
+    /// All others: the sources that the claim is about; not empty.
+    pub others: Arc<AddressSet>,
+    /// Whether `from` was left out: then it is everyone but the one at the other end.
+    pub everyone: bool,
+}
+
 /// One entry of `tests`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -150,23 +162,47 @@ pub struct Claim {
     pub interface: Option<String>,
     /// The connection's state.
     pub state: State,
-    /// What becomes of the packets.
+    /// What becomes of the packets; [`Expectation::Never`] beside [`Claim::only`].
     pub expect: Expectation,
-    /// The value of `expect` in the source.
+    /// From which addresses alone packets may pass: the claim is then about those from all others.
+    pub only: Option<Only>,
+    /// The value of `expect` or `only` in the source.
     pub expect_span: Span,
     /// The whole test in the source.
     pub span: Span,
 }
 
+impl Only {
+    /// Its addresses in the spec's words.
+    fn words(&self) -> String {
+        let terms: Vec<String> = self.addresses.terms.iter().map(|term| words::reference(&term.reference)).collect();
+        terms.join(", ")
+    }
+}
+
 impl Claim {
-    /// Its name, or what it says: `vm/100 to outside`.
+    /// Its name, or what it says: `vm/100 to outside`, `only +staff to host/*`.
     #[must_use]
     pub fn title(&self) -> String {
+        if let Some(name) = &self.name {
+            return name.clone();
+        }
         let list = |ends: &[ClaimEnd]| {
             let texts: Vec<String> = ends.iter().map(|end| end.selector.to_string()).collect();
             texts.join(", ")
         };
-        self.name.clone().unwrap_or_else(|| format!("{} to {}", list(&self.from), list(&self.to)))
+        let (from, to) = (list(&self.from), list(&self.to));
+        match &self.only {
+            None => format!("{from} to {to}"),
+            Some(only) if only.everyone => format!("only {} to {to}", only.words()),
+            Some(only) => format!("only {} from {from} to {to}", only.words()),
+        }
+    }
+
+    /// What it says of its packets, as the spec writes it: the word of `expect`, or `only`.
+    #[must_use]
+    pub const fn says(&self) -> &'static str {
+        if self.only.is_some() { "only" } else { self.expect.name() }
     }
 }
 

@@ -21,7 +21,7 @@ pub mod words;
 mod zone;
 
 pub use applied::Applied;
-pub use claim::{Claim, ClaimEnd, Endpoint, Expectation, Selector};
+pub use claim::{Claim, ClaimEnd, Endpoint, Expectation, Only, Selector};
 pub use clause::{Clause, FrameKind, Match, State, States, Verdict};
 pub use machine::{
     Alias, Datacenter, Fleet, GuestKind, GuestPolicy, HostPolicy, Ipset, IpsetEntry, Nic, Platform, SysctlSetting,

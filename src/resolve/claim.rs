@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::policy::{Claim, ClaimEnd, Endpoint, Expectation, GuestKind, Selector, State, ZoneRef};
-use crate::spec::model::{List, Test, Text};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Span};
+use crate::net::{AddressSet, Ranges};
+use crate::policy::{Claim, ClaimEnd, Endpoint, Expectation, GuestKind, Only, Selector, State, ZoneRef};
+use crate::spec::model::{List, Says, Test, Text};
 use crate::spec::options;
 
 use super::address::{Unresolved, addresses, machine_like};
@@ -46,16 +47,20 @@ impl<'a> ClaimReader<'a> {
     }
 
     fn claim(&mut self, test: &Test, out: &mut Diagnostics) -> Result<Claim, Unresolved> {
-        let from = self.ends(&test.from, out);
+        let from = match &test.from {
+            Some(list) => self.ends(list, out),
+            None => Ok(self.everyone(test)),
+        };
         let to = self.ends(&test.to, out);
         let source = test.source.as_ref().map(|list| addresses(list, &self.scope, out)).transpose();
         let dest = test.dest.as_ref().map(|list| addresses(list, &self.scope, out)).transpose();
         let services = services(ServiceWords::from(test), out);
         let state = test.state.as_ref().map_or(Ok(State::New), |text| state(text, out));
-        let expect = expectation(&test.expect, out);
+        let said = self.says(test, out);
         let (from, to) = (from?, to?);
         let interface = test.iface.as_ref().map(|text| interface(text, &from, &to, out)).transpose();
         let (services, macro_name) = services?;
+        let (expect, only, expect_span) = said?;
         let claim = Claim {
             name: test.name.as_ref().map(|text| text.value.clone()),
             from,
@@ -66,8 +71,9 @@ impl<'a> ClaimReader<'a> {
             macro_name,
             interface: interface?,
             state: state?,
-            expect: expect?,
-            expect_span: test.expect.span,
+            expect,
+            only,
+            expect_span,
             span: test.span,
         };
         let families = Families {
@@ -77,11 +83,50 @@ impl<'a> ClaimReader<'a> {
             service: ServiceWords::from(test).span(),
             services: &claim.services,
         };
-        if families.can_hold() {
-            return Ok(claim);
+        if !families.can_hold() {
+            out.push(families.never_holds("test"));
+            return Err(Unresolved);
         }
-        out.push(families.never_holds("test"));
-        Err(Unresolved)
+        if let Some(only) = &claim.only
+            && claim.source.as_ref().map_or(&*only.others, |source| &source.set).intersection(&only.others).is_empty()
+        {
+            let message = "this test is about no packet: `only` names every source that it could be about";
+            let mut error = Diagnostic::error(Code::NeverHolds, expect_span, message);
+            if let Some(source) = &test.source {
+                error = error.label(source.span, "the sources that it is about");
+            }
+            let help = "a test with `only` is about packets from all other addresses: name fewer there";
+            out.push(error.help(help));
+            return Err(Unresolved);
+        }
+        Ok(claim)
+    }
+
+    /// What is claimed, and where that stands.
+    fn says(&self, test: &Test, out: &mut Diagnostics) -> Result<(Expectation, Option<Only>, Span), Unresolved> {
+        match &test.says {
+            Says::Expect(text) => Ok((expectation(text, out)?, None, text.span)),
+            Says::Only(list) => {
+                let addresses = addresses(list, &self.scope, out)?;
+                let all = AddressSet::new(Ranges::all(), Ranges::all());
+                let others = Arc::new(all.difference(&addresses.set));
+                let only = Only { addresses, others, everyone: test.from.is_none() };
+                Ok((Expectation::Never, Some(only), list.span))
+            }
+        }
+    }
+
+    /// Outside, and every machine that can send.
+    fn everyone(&mut self, test: &Test) -> Vec<ClaimEnd> {
+        let mut found = Vec::new();
+        let kinds = [GuestKind::Vm, GuestKind::Container];
+        let guests = kinds.map(|kind| (Selector::EveryGuest(kind), self.guests(|guest| guest.kind == kind)));
+        let others = [(Selector::Outside, vec![Endpoint::Outside]), (Selector::EveryHost, self.hosts(|_| true))];
+        for (selector, endpoints) in others.into_iter().chain(guests).filter(|(_, endpoints)| !endpoints.is_empty()) {
+            let endpoints = Arc::clone(self.known.entry(selector.clone()).or_insert_with(|| endpoints.into()));
+            found.push(ClaimEnd { selector, endpoints, span: test.span });
+        }
+        found
     }
 
     fn ends(&mut self, list: &List, out: &mut Diagnostics) -> Result<Vec<ClaimEnd>, Unresolved> {

@@ -311,8 +311,8 @@ pub struct Test {
     pub span: Span,
     /// `name`.
     pub name: Option<Text>,
-    /// `from`: endpoints.
-    pub from: List,
+    /// `from`: endpoints; may be absent beside `only`.
+    pub from: Option<List>,
     /// `to`: endpoints.
     pub to: List,
     /// `macro`.
@@ -335,6 +335,15 @@ pub struct Test {
     pub tcp_flags: Option<TcpFlags>,
     /// `state`.
     pub state: Option<Text>,
-    /// `expect`: `accept`, `drop` or `reject`.
-    pub expect: Text,
+    /// What is claimed.
+    pub says: Says,
+}
+
+/// What a test claims: it has one of these keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Says {
+    /// `expect`: `accept`, `drop`, `reject` or `never`.
+    Expect(Text),
+    /// `only`: addresses.
+    Only(List),
 }

@@ -9,6 +9,9 @@
 //! unspecified ones. A claim that nothing passes is about every source from which a guest *could* send, so about all
 //! of them: an IP filter stops the wrong ones, where there is one.
 //!
+//! A claim of `only` is about addresses and not about who has them: from outside every address can come. The receiver's own
+//! are none of the sources, for a machine that talks to itself breaks no such claim.
+//!
 //! The claim's own `source` and `dest` narrow this down. Where they name only addresses that the end has not, they are
 //! taken as written: such a claim is about forged addresses.
 
@@ -28,7 +31,7 @@ use crate::analysis::route::Place;
 use crate::analysis::sets::{EXAMPLES, Frozen, Interfaces, least};
 
 /// A hook of a machine in memory: what it is judged by is made once.
-type HookKey = (usize, usize);
+pub(super) type HookKey = (usize, usize);
 
 /// A fleet made ready for many claims.
 #[derive(Debug)]
@@ -123,6 +126,11 @@ impl<'a> World<'a> {
         ways(&self.places(from), &self.places(to), &self.fleet.hosts, claim.expect)
     }
 
+    /// A name for each hook of a way.
+    pub(super) fn keys(way: &Way<'a>) -> Vec<HookKey> {
+        way.crossings.iter().map(key).collect()
+    }
+
     /// The judges of a way's hooks.
     pub(super) fn judges(&self, way: &Way<'a>) -> Vec<Arc<Judge<'a>>> {
         way.crossings.iter().map(|crossing| self.judge(crossing)).collect()
@@ -172,12 +180,28 @@ impl<'a> World<'a> {
     }
 
     /// The addresses that a packet of a claim may have at one end of its way.
-    pub(super) fn addresses<'s>(&'s self, claim: &'s Claim, place: Place<'a>, side: Side) -> Common<'s> {
+    pub(super) fn addresses<'s>(&'s self, claim: &'s Claim, way: &Way<'a>, side: Side) -> Common<'s> {
+        match (side, &claim.only) {
+            (Side::Source, Some(only)) => {
+                let mut sources = self.wanted(claim, way.from, side);
+                sources.0.push(Cow::Borrowed(&only.others));
+                if let Some(own) = receiver(way.to) {
+                    sources.0.push(Cow::Owned(self.all.difference(&own)));
+                }
+                sources
+            }
+            (Side::Source, None) => self.wanted(claim, way.from, side),
+            (Side::Dest, _) => self.wanted(claim, way.to, side),
+        }
+    }
+
+    /// The addresses of a place, as far as the claim's `source` or `dest` speaks of them.
+    fn wanted<'s>(&'s self, claim: &'s Claim, place: Place<'a>, side: Side) -> Common<'s> {
         let wanted = match side {
             Side::Source => claim.source.as_ref(),
             Side::Dest => claim.dest.as_ref(),
         };
-        let own = self.own(place, side, claim.expect);
+        let own = self.own(claim, place, side);
         let Some(wanted) = wanted.map(|addresses| &*addresses.set) else { return Common(vec![own]) };
         let both = Common(vec![own, Cow::Borrowed(wanted)]);
         if both.is_empty() && !self.others_have(claim, place, side, wanted) {
@@ -191,15 +215,17 @@ impl<'a> World<'a> {
         let Place::Guest(host, guest, nic) = place else { return false };
         let others = guest.nics.iter().filter(|other| other.index != nic.index);
         others
-            .map(|other| self.own(Place::Guest(host, guest, other), side, claim.expect))
+            .map(|other| self.own(claim, Place::Guest(host, guest, other), side))
             .any(|own| !Common(vec![own, Cow::Borrowed(wanted)]).is_empty())
     }
 
-    /// The addresses of the place itself, whatever the claim says.
-    fn own<'s>(&'s self, place: Place<'a>, side: Side, expect: Expectation) -> Cow<'s, AddressSet> {
-        let passes = expect == Expectation::Accept;
+    /// The addresses of the place itself, whatever the claim's `source` and `dest` say.
+    fn own<'s>(&'s self, claim: &Claim, place: Place<'a>, side: Side) -> Cow<'s, AddressSet> {
+        let passes = claim.expect == Expectation::Accept;
         let any = || if passes { Cow::Borrowed(&self.plain) } else { Cow::Borrowed(&self.all) };
         match place {
+            // Where addresses alone tell who sends, everybody outside can have any.
+            Place::Outside if side == Side::Source && claim.only.is_some() => Cow::Borrowed(&self.all),
             Place::Outside => Cow::Borrowed(if passes { &self.outside_plain } else { &self.outside }),
             Place::Host(host) => {
                 Some(addresses_of(&host.addresses)).filter(|set| !set.is_empty()).map_or_else(any, Cow::Owned)
@@ -244,6 +270,16 @@ fn interfaces_of(fleet: &Fleet) -> Interfaces {
         RuleInterface::Host(name) => Some(name.as_str()),
         RuleInterface::Any | RuleInterface::Nic(_) => None,
     }))
+}
+
+/// The addresses of the machine at the end of a way; none where the spec knows none.
+fn receiver(place: Place<'_>) -> Option<AddressSet> {
+    let own = match place {
+        Place::Outside => AddressSet::default(),
+        Place::Host(host) => addresses_of(&host.addresses),
+        Place::Guest(_, guest, _) => addresses_of(guest.nics.iter().flat_map(|nic| &nic.addresses)),
+    };
+    Some(own).filter(|own| !own.is_empty())
 }
 
 /// What a NIC is known to have: what its IP filter lets through, or its addresses and its link-local one.

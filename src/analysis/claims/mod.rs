@@ -15,6 +15,11 @@
 //! * `reject`: every such packet is rejected.
 //! * `never`: no such packet is accepted; whether it is dropped or rejected, and where, is all the same.
 //!
+//! A claim of `only` is a ceiling as `never` is, for packets whose source is none of the addresses that it names: no such
+//! packet is accepted. Of packets from those addresses it says nothing; they need not be accepted. It is broken by any one
+//! packet, so ends between which there is none are no failure, as long as there is one between some. Where it leaves `from`
+//! out, it is about everyone but the receiver: outside (unless that is the receiver) and every machine of the spec.
+//!
 //! What the noise stage in front of a drop or reject policy answers otherwise than that policy counts neither against
 //! `drop` nor against `reject`, and nor does what a protective stage drops count against `reject`; some packet must be left
 //! that gets the very verdict. What these stages *accept* does count.
@@ -32,6 +37,8 @@ mod sample;
 mod space;
 mod way;
 
+use std::collections::BTreeSet;
+
 use rayon::prelude::*;
 
 use crate::net::Family;
@@ -40,7 +47,7 @@ use crate::policy::{Claim, Endpoint, Expectation, Fleet, Service, Stage, Verdict
 use super::packet::Packet;
 use super::sets::OverBudget;
 use super::trace::{Answer, Trace};
-use ends::World;
+use ends::{HookKey, World};
 use sample::{Found, sample};
 use space::{Ends, Space};
 use way::Way;
@@ -141,11 +148,22 @@ const fn guard(stage: Option<&Stage>) -> Guard {
     }
 }
 
-/// What is known so far of a claim between two ends.
+/// What is known so far of a claim.
 #[derive(Debug, Default)]
 struct Tally {
     packets: u64,
     left_out: u64,
+    /// Whether some packet fits.
+    fits: bool,
+    /// Hooks that decide alone that everyone's packets keep to a claim of `only`.
+    kept: BTreeSet<Vec<HookKey>>,
+}
+
+impl Tally {
+    /// Whether the last of these hooks are known to let nothing pass that breaks the claim.
+    fn keeps(&self, hooks: &[HookKey]) -> bool {
+        (0..hooks.len()).any(|from| hooks.get(from..).is_some_and(|last| self.kept.contains(last)))
+    }
 }
 
 fn decide<'a>(world: &World<'a>, claim: &'a Claim) -> Outcome<'a> {
@@ -155,7 +173,7 @@ fn decide<'a>(world: &World<'a>, claim: &'a Claim) -> Outcome<'a> {
         claim.to.iter().flat_map(move |to| {
             let alone = from.endpoints.len() == 1 && to.endpoints.len() == 1;
             let pairs = from.endpoints.iter().flat_map(|a| to.endpoints.iter().map(move |b| (a, b)));
-            pairs.filter(move |(a, b)| alone || !same_machine(a, b))
+            pairs.filter(move |(a, b)| speaks_of(claim, alone, a, b))
         })
     });
     let mut any = false;
@@ -166,7 +184,8 @@ fn decide<'a>(world: &World<'a>, claim: &'a Claim) -> Outcome<'a> {
             break;
         }
     }
-    if !any && let (Some(from), Some(to)) = (first(&claim.from), first(&claim.to)) {
+    let nothing = if claim.only.is_some() { failure.is_none() && !tally.fits } else { !any };
+    if nothing && let (Some(from), Some(to)) = (first(&claim.from), first(&claim.to)) {
         failure = Some(Failure::NoPacket(from, to));
     }
     Outcome { claim, packets: tally.packets, left_out: tally.left_out, failure }
@@ -174,6 +193,14 @@ fn decide<'a>(world: &World<'a>, claim: &'a Claim) -> Outcome<'a> {
 
 fn first(ends: &[crate::policy::ClaimEnd]) -> Option<Endpoint> {
     ends.first().and_then(|end| end.endpoints.first()).cloned()
+}
+
+/// Whether a claim is about packets from the one to the other; `alone` where it names no more than these two.
+fn speaks_of(claim: &Claim, alone: bool, from: &Endpoint, to: &Endpoint) -> bool {
+    match &claim.only {
+        None => alone || !same_machine(from, to),
+        Some(only) => !(same_machine(from, to) || only.everyone && from == to),
+    }
 }
 
 fn same_machine(a: &Endpoint, b: &Endpoint) -> bool {
@@ -193,12 +220,14 @@ fn between<'a>(
     to: &Endpoint,
     tally: &mut Tally,
 ) -> Option<Failure<'a>> {
-    let ways = world.ways(claim, from, to);
+    let mut ways = world.ways(claim, from, to);
+    ways.retain(|way| !tally.keeps(&World::keys(way)));
     let services: Vec<Option<&Service>> = match claim.services.as_slice() {
         [] => vec![None],
         services => services.iter().map(Some).collect(),
     };
     let mut fits = false;
+    let sampled = (tally.packets, tally.left_out);
     for placement in ways.chunk_by(Way::same_placement) {
         let ready: Vec<_> =
             placement.iter().map(|way| (way, world.diagrams(way), Ends::new(world, claim, way))).collect();
@@ -230,7 +259,19 @@ fn between<'a>(
             }
         }
     }
-    (!fits).then(|| Failure::NoPacket(from.clone(), to.clone()))
+    tally.fits |= fits;
+    if sampled == (tally.packets, tally.left_out) && stands_for_all(claim, from) {
+        tally.kept.extend(ways.iter().map(World::keys).filter(|hooks| !hooks.is_empty()));
+    }
+    // What nobody can send keeps to a ceiling.
+    (!fits && claim.only.is_none()).then(|| Failure::NoPacket(from.clone(), to.clone()))
+}
+
+/// Whether packets from here are all that anybody can send: from outside every address can come, by every interface. Whatever
+/// others send passes the same last hooks, and more before them.
+fn stands_for_all(claim: &Claim, from: &Endpoint) -> bool {
+    let everyone = claim.only.as_ref().is_some_and(|only| only.everyone);
+    everyone && claim.interface.is_none() && *from == Endpoint::Outside
 }
 
 /// Packets that stand in for all of one family, where these are split in too many ways; protocol by protocol, up to the

@@ -57,8 +57,8 @@ impl<'s> Ends<'s> {
     pub(super) fn new<'a: 's>(world: &'s World<'a>, claim: &'s Claim, way: &Way<'a>) -> Self {
         let (in_interface, out_interface) = interfaces(claim, way);
         Self {
-            source: world.addresses(claim, way.from, Side::Source),
-            dest: world.addresses(claim, way.to, Side::Dest),
+            source: world.addresses(claim, way, Side::Source),
+            dest: world.addresses(claim, way, Side::Dest),
             source_first: World::readable(way.from),
             // Two examples may not be the same address.
             dest_first: World::readable(way.to).into_iter().rev().collect(),

@@ -69,7 +69,7 @@ fn test(viewer: Viewer<'_>, outcome: &Outcome<'_>) -> TestView {
     TestView {
         name: claim.title(),
         place: viewer.places.of(claim.span),
-        expect: claim.expect.name(),
+        expect: claim.says(),
         result: if outcome.failure.is_some() { "failed" } else { "passed" },
         packets: outcome.packets,
         left_out: outcome.left_out,
@@ -79,7 +79,7 @@ fn test(viewer: Viewer<'_>, outcome: &Outcome<'_>) -> TestView {
 
 fn failure_view(viewer: Viewer<'_>, outcome: &Outcome<'_>, failure: &Failure<'_>) -> FailureView {
     let claim = outcome.claim;
-    let expect = claim.expect.name();
+    let expect = claim.says();
     let view = |reason, example: &Answer<'_>, message: String, help: Option<String>| FailureView {
         reason,
         message,
@@ -88,7 +88,7 @@ fn failure_view(viewer: Viewer<'_>, outcome: &Outcome<'_>, failure: &Failure<'_>
         to: spot(example.to),
         decided: deciding(example).and_then(|step| decided(viewer.fleet, step)),
         trace: Some(viewer.answer(example)),
-        expected: (claim.expect_span, format!("{} is expected", expect)),
+        expected: (claim.expect_span, expected(outcome, example)),
     };
     match failure {
         Failure::Counterexample(example) => {
@@ -114,6 +114,14 @@ fn failure_view(viewer: Viewer<'_>, outcome: &Outcome<'_>, failure: &Failure<'_>
             decided: None,
             expected: (claim.expect_span, format!("{expect} of nothing")),
         },
+    }
+}
+
+/// What was expected of a packet.
+fn expected(outcome: &Outcome<'_>, example: &Answer<'_>) -> String {
+    match example.packet.ip().filter(|_| outcome.claim.only.is_some()) {
+        Some(ip) => format!("{} is none of these", ip.source),
+        None => format!("{} is expected", outcome.claim.expect.name()),
     }
 }
 

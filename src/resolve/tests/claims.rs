@@ -136,6 +136,46 @@ fn a_test_that_cannot_be_about_a_packet_is_an_error() {
 }
 
 #[test]
+fn who_may_alone_is_read_as_a_source_is() {
+    let fleet = fleet(&with(
+        "{ to: host/*, proto: tcp, dport: 8006, only: [office, +six, host/pm1, zone/metal, 10.7.0.0/16, 10.8.0.1-10.8.0.9] }\n  \
+         - { from: vm/100, to: outside, only: office }",
+    ));
+    let [everyone, one] = fleet.tests.as_slice() else { panic!("{:?}", fleet.tests) };
+    assert_eq!(everyone.title(), "only office, +six, host/pm1, zone/metal, 10.7.0.0/16, 10.8.0.1-10.8.0.9 to host/*");
+    assert_eq!((everyone.says(), everyone.expect), ("only", Expectation::Never));
+    let ends: Vec<String> = everyone.from.iter().map(|end| end.selector.to_string()).collect();
+    assert_eq!(ends, ["outside", "host/*", "vm/*", "ct/*"]);
+    let only = everyone.only.as_ref().unwrap();
+    assert!(only.everyone);
+    for (address, inside) in
+        [("192.0.2.1", true), ("2001:db8::9", true), ("10.0.0.1", true), ("10.8.0.9", true), ("10.8.0.10", false)]
+    {
+        assert_eq!(only.addresses.set.contains(address.parse().unwrap()), inside, "{address}");
+        assert_eq!(only.others.contains(address.parse().unwrap()), !inside, "{address}");
+    }
+    assert_eq!(one.title(), "only office from vm/100 to outside");
+    assert!(!one.only.as_ref().unwrap().everyone);
+}
+
+#[test]
+fn an_only_that_can_say_nothing_is_an_error() {
+    for (test, code, underlined, help) in [
+        ("to: vm/100, only: nowhere", "resolve::unknown-name", "nowhere", "office"),
+        ("to: vm/100, only: []", "resolve::empty-match", "[]", "name at least one"),
+        ("to: vm/100, only: local_network", "resolve::local-network-in-test", "local_network", "define"),
+        ("to: vm/100, only: zone/web", "resolve::no-addresses", "zone/web", "give its machines addresses"),
+        ("to: vm/100, only: ['0.0.0.0/0', '::/0']", "resolve::never-holds", "['0.0.0.0/0', '::/0']", "name fewer"),
+        ("to: vm/100, only: 192.0.0.0/8, source: office", "resolve::never-holds", "192.0.0.0/8", "name fewer"),
+        ("to: vm/101, iface: net0, only: office", "resolve::bad-interface", "net0", "vm/100:net1"),
+    ] {
+        let (found, labels) = finding(&with(&format!("{{ {test} }}")));
+        assert_eq!((found.code.as_str(), labels[0].as_str()), (code, underlined), "{test}");
+        assert!(found.help.as_deref().unwrap_or("").contains(help), "{test}: {:?}", found.help);
+    }
+}
+
+#[test]
 fn all_errors_of_a_test_are_said_at_once() {
     let found = findings(&with("{ from: vm/999, to: zone/wep, dport: 22, source: nowhere, expect: drop }"));
     assert_eq!(found.len(), 4, "{found:#?}");

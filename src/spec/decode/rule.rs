@@ -2,7 +2,7 @@
 
 use super::{entries, items, list, text, unread};
 use crate::diagnostic::Located;
-use crate::spec::model::{Group, Rule, RuleHead, TcpFlags, Test};
+use crate::spec::model::{Group, Rule, RuleHead, Says, TcpFlags, Test};
 use crate::spec::yaml::{Node, Value};
 
 /// A list of rules, or a single one.
@@ -99,7 +99,7 @@ fn tcp_flags(node: Node<'_>) -> TcpFlags {
 pub(super) fn test(node: Node<'_>) -> Option<Test> {
     let span = node.span;
     let (mut name, mut from, mut to, mut state, mut expect) = (None, None, None, None, None);
-    let (mut macro_name, mut iface, mut flags) = (None, None, None);
+    let (mut macro_name, mut iface, mut flags, mut only) = (None, None, None, None);
     let (mut proto, mut source, mut dest, mut sport, mut dport, mut icmp_type) = (None, None, None, None, None, None);
     for (key, value) in entries(node) {
         match &*key.text {
@@ -117,13 +117,14 @@ pub(super) fn test(node: Node<'_>) -> Option<Test> {
             "tcp_flags" => flags = Some(tcp_flags(value)),
             "state" => state = text(value),
             "expect" => expect = text(value),
+            "only" => only = Some(list(value)),
             other => unread("a test", other),
         }
     }
     Some(Test {
         span,
         name,
-        from: from?,
+        from,
         to: to?,
         macro_name,
         proto,
@@ -135,6 +136,6 @@ pub(super) fn test(node: Node<'_>) -> Option<Test> {
         iface,
         tcp_flags: flags,
         state,
-        expect: expect?,
+        says: expect.map(Says::Expect).or(only.map(Says::Only))?,
     })
 }

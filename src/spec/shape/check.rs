@@ -167,7 +167,7 @@ pub(super) fn merge_key(span: Span) -> Diagnostic {
         .help("fwc does not take `<<`; share what is common in a zone, and name it under `inherits`")
 }
 
-fn missing(fields: &Fields, field: &Field, at: Span) -> Diagnostic {
+pub(super) fn missing(fields: &Fields, field: &Field, at: Span) -> Diagnostic {
     // Until a zone says its kind it is of none.
     let what = if field.name == "kind" { "a zone" } else { fields.what };
     let message = format!("{what} without `{}`", field.name);

@@ -1,6 +1,6 @@
 //! Rules: which keys a place allows, and which exclude each other.
 
-use super::check::{Checker, merge_key};
+use super::check::{Checker, merge_key, missing};
 use super::{RULE_HEADS, RulePlace, table};
 use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
 use crate::spec::yaml::{Key, Node, Value};
@@ -53,6 +53,30 @@ impl Checker<'_> {
         if let Value::Map(entries) = &node.value {
             let macro_key = entries.iter().map(|(key, _)| key).find(|key| key.text == "macro");
             self.with_macro(macro_key, entries);
+            self.says(node, entries, at);
+        }
+    }
+
+    /// A test claims one thing. Who sends may be left open where the claim itself names addresses.
+    fn says(&mut self, node: &Node<'_>, entries: &[(Key<'_>, Node<'_>)], at: Span) {
+        let key = |name: &str| entries.iter().map(|(key, _)| key).find(|key| key.text == name);
+        match (key("only"), key("expect")) {
+            (Some(only), Some(expect)) => {
+                let error = Diagnostic::error(Code::RuleHead, expect.span, "`expect` cannot stand beside `only`");
+                self.say(
+                    error.label(only.span, "claims that from all other addresses nothing passes").help(
+                        "drop `expect`; that packets from these addresses pass is a test of its own, with `source`",
+                    ),
+                );
+            }
+            (Some(_), None) => {}
+            (None, _) if !self.whole => {}
+            (None, _) => {
+                let absent = ["from", "expect"].into_iter().filter(|name| node.get(name).is_none());
+                for field in absent.filter_map(|name| table::A_TEST.find(name)) {
+                    self.say(missing(&table::A_TEST, field, at));
+                }
+            }
         }
     }
 

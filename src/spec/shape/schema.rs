@@ -124,7 +124,15 @@ fn shape(shape: &Shape) -> Value {
         Shape::Map(of) => fields(of, true),
         Shape::Test => {
             let mut test = fields(&table::A_TEST, false);
-            extend(&mut test, json!({ "dependentSchemas": { "macro": excluded_by_macro() } }));
+            extend(
+                &mut test,
+                json!({
+                    "dependentSchemas": { "macro": excluded_by_macro() },
+                    "if": { "required": ["only"] },
+                    "then": { "not": { "required": ["expect"] } },
+                    "else": { "required": ["from", "expect"] },
+                }),
+            );
             test
         }
         Shape::Named(name, of) => json!({

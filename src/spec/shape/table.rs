@@ -342,7 +342,11 @@ pub(super) const A_TEST: Fields = Fields {
     what: "a test",
     fields: &[
         may("name", LINE, "What is claimed, for people."),
-        must("from", ENDPOINTS, "Where the packet comes from."),
+        may(
+            "from",
+            ENDPOINTS,
+            "Where the packet comes from; only beside `only` it may be left out, for everyone else.",
+        ),
         must("to", ENDPOINTS, "Where it goes to."),
         MACRO,
         PROTO,
@@ -358,10 +362,11 @@ pub(super) const A_TEST: Fields = Fields {
             Text(Lexis::Words(&["new", "established", "related", "invalid"])),
             "The state of its connection; `new` by default.",
         ),
-        must(
+        may(
             "expect",
             Text(Lexis::Words(EXPECTATIONS)),
             "What becomes of every such packet; `never`: none of them passes, dropped and rejected ones are alike.",
         ),
+        may("only", SOME_LINES, "In place of `expect`: no such packet passes whose source is none of these addresses."),
     ],
 };

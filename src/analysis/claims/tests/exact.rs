@@ -39,8 +39,10 @@ fn claims(text: &str) -> String {
         "proto: tcp, state: established",
         "proto: udp, dport: 1000-2000, state: invalid",
     ] {
-        for expect in ["accept", "drop", "reject", "never"] {
-            all += &format!("  - {{ from: [{ends}], to: [{ends}], {service}, expect: {expect} }}\n");
+        for says in
+            ["expect: accept", "expect: drop", "expect: reject", "expect: never", "only: [10.0.0.0/9, 192.0.2.0/24]"]
+        {
+            all += &format!("  - {{ from: [{ends}], to: [{ends}], {service}, {says} }}\n");
         }
     }
     all

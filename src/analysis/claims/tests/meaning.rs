@@ -216,3 +216,92 @@ fn between_bridges_the_host_may_route() {
     let test = "from: vm/100, to: 'vm/101:net0', proto: udp, dport: 5000, expect: drop";
     assert_eq!(answer(test), "accept udp 5000 by rules in guest-in of vm/101");
 }
+
+#[test]
+fn only_some_addresses_reach() {
+    for (test, expected) in [
+        // The web interface is open to the management set and to the local network.
+        ("to: host/*, proto: tcp, dport: 8006, only: [+management, 10.0.0.0/24]", "ok"),
+        (
+            "to: host/*, proto: tcp, dport: 8006, only: +management",
+            "accept tcp 8006 by management in host-in of host/a",
+        ),
+        ("to: host/*, proto: tcp, dport: [22, 8006], only: [office, host/a, host/b, 10.0.0.0/24]", "ok"),
+        // One address too few.
+        (
+            "to: host/b, proto: tcp, dport: 8006, only: [203.0.113.0-203.0.113.254, 10.0.0.0/24]",
+            "accept tcp 8006 by management in host-in of host/b",
+        ),
+        // That these are accepted is not claimed.
+        ("to: host/b, proto: tcp, dport: 4711, only: office", "ok"),
+        ("to: vm/100, proto: tcp, dport: 8000-8099, only: office", "ok"),
+        ("to: vm/100, proto: tcp, dport: 8000-9000, only: office", "accept tcp 9000 by rules in guest-in of vm/100"),
+        ("to: vm/101, proto: tcp, dport: 5432, only: vm/100", "ok"),
+        ("to: vm/101, proto: tcp, dport: 5432, only: ct/200", "accept tcp 5432 by rules in guest-in of vm/101"),
+        ("from: [host/*, ct/200], to: vm/101, proto: tcp, dport: 5432, only: office", "ok"),
+        // A narrower source; an interface.
+        (
+            "to: vm/100, source: 192.0.2.0/24, proto: tcp, dport: 80, only: 192.0.2.0/25",
+            "accept tcp 80 by rules in guest-in of vm/100",
+        ),
+        ("to: host/a, source: 192.0.2.0/24, proto: tcp, dport: 8006, only: 192.0.2.0/25", "ok"),
+        ("to: host/a, iface: eno2, proto: tcp, dport: 2049, only: office", "ok"),
+        (
+            "to: host/a, iface: eno1, proto: tcp, dport: 2049, only: office",
+            "accept tcp 2049 by rules in host-in of host/a",
+        ),
+        // Replies are another state.
+        ("to: vm/100, proto: tcp, dport: 22, only: office", "ok"),
+        (
+            "to: vm/100, proto: tcp, dport: 22, state: established, only: office",
+            "accept tcp 22 by conntrack in guest-in of vm/100",
+        ),
+        // Towards outside: everyone is every machine, but not outside itself.
+        (
+            "to: outside, proto: tcp, dport: 25, only: [host/a, host/b, vm/101]",
+            "accept tcp 25 by policy in vnet-forward of vnet/prod",
+        ),
+        ("from: [host/*, vm/100], to: outside, proto: tcp, dport: 25, only: [host/a, host/b]", "ok"),
+        (
+            "from: [host/*, vm/100], to: outside, proto: tcp, dport: 25, only: host/a",
+            "accept tcp 25 by policy in host-out of host/b",
+        ),
+    ] {
+        assert_eq!(answer(test), expected, "{test}");
+    }
+}
+
+#[test]
+fn a_machine_that_talks_to_itself_breaks_no_claim() {
+    // The local network holds the hosts themselves; 10.0.0.2 is the other one.
+    let others = "10.0.0.0-10.0.0.1, 10.0.0.3-10.0.0.255";
+    assert_eq!(answer("to: host/a, proto: tcp, dport: 8006, only: [office, 10.0.0.2-10.0.0.255, 10.0.0.0]"), "ok");
+    assert_eq!(
+        answer(&format!("to: host/a, proto: tcp, dport: 8006, only: [office, {others}]")),
+        "accept tcp 8006 by management in host-in of host/a"
+    );
+    assert_eq!(answer("from: host/a, to: host/a, only: office"), "no packet");
+    // Who is in the set may be named among those who send, and sends no packet that counts.
+    assert_eq!(answer("from: host/b, to: host/a, proto: tcp, dport: 8006, only: host/b"), "no packet");
+    assert_eq!(answer("from: [host/b, ct/200], to: host/a, proto: tcp, dport: 8006, only: host/b"), "ok");
+}
+
+#[test]
+fn what_holds_for_everyone_is_what_holds_for_each() {
+    // Left out, `from` is decided by fewer ways: the answer is that for all ends by name.
+    let ends = "from: [outside, host/*, vm/*, ct/*]";
+    for to in ["host/a", "host/*", "vm/100", "'vm/101:net0'", "vm/*", "ct/*"] {
+        for service in [
+            "proto: tcp, dport: 5432",
+            "proto: tcp, dport: [22, 8006]",
+            "proto: udp, dport: 5000",
+            "proto: [tcp, udp], dport: 1-9999",
+        ] {
+            for only in ["office", "vm/100", "[office, 10.0.0.0/24, vm/100]", "[0.0.0.0/0]", "'::/0'"] {
+                let test = format!("to: {to}, {service}, only: {only}");
+                let (some, all) = (answer(&test), answer(&format!("{ends}, {test}")));
+                assert_eq!(some == "ok", all == "ok", "{test}: {some}, {all}");
+            }
+        }
+    }
+}

@@ -293,6 +293,14 @@ pub(super) const WRONG: &[(&str, &str, &str, &str)] = &[
     ),
     ("vnets: { prod: { options: { policy_in: drop } } }", "policy_in", "`policy_in` is not an option of a vnet", ""),
     ("tests: [ { from: outside, to: vm/100 } ]", "{ from: outside, to: vm/100 }", "a test without `expect`", ""),
+    ("tests: [ { to: vm/100, expect: drop } ]", "{ to: vm/100, expect: drop }", "a test without `from`", "add `from`"),
+    (
+        "tests: [ { to: vm/100, only: x, expect: drop } ]",
+        "expect",
+        "`expect` cannot stand beside `only`",
+        "a test of its own",
+    ),
+    ("tests: [ { only: x, proto: tcp } ]", "{ only: x, proto: tcp }", "a test without `to`", ""),
     ("tests: [ { from: vm/1, to: vm/100, expect: drop } ]", "vm/1", "`vm/1` is not an endpoint", "outside"),
     ("tests: [ { from: [], to: vm/100, expect: drop } ]", "[]", "`from` is an empty list", ""),
     (
@@ -374,6 +382,7 @@ pub(super) const RIGHT: &[&str] = &[
     "vms: { 100: { without: [1a], options: { layer2_protocols: [ARP, 802_1Q, \"0x88cc\", 0x8100], ips_queues: 0:3 } } }",
     "containers: { 999999999: { options: { ips_queues: 3, layer2_protocols: IPv4 } } }",
     "vnets: { prod: { rules: [ { forward: drop, proto: [tcp, 47] }, { group: base } ] } }",
+    "tests: [ { to: host/*, only: +management }, { from: outside, to: host/*, only: [10.0.0.0/8, zone/web], dport: 22 } ]",
     "tests: { from: [host/*, vm/100:net1, zone/web], to: ct/*, expect: reject, dport: [80, 8000-8099] }",
     "datacenter: { rules: [ { in: accept, tcp_flags: { mask: [SYN, ACK], set: [] }, proto: tcp } ] }",
     "tests: []",

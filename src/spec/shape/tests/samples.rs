@@ -56,10 +56,10 @@ fn sample(shape: &Shape) -> String {
             format!("{{ {} }}", options.join(", "))
         }
         Shape::Map(fields) => map_of(fields, |_| true),
-        // Of a list of tests: one with all that goes without a macro, and one with it.
+        // Of a list of tests: one with all that goes without a macro and `only`, and one with them.
         Shape::Test => format!(
-            "{}, {{ from: outside, to: outside, macro: SSH, expect: drop }}",
-            map_of(&table::A_TEST, |key| key != "macro")
+            "{}, {{ to: outside, macro: SSH, only: x }}",
+            map_of(&table::A_TEST, |key| !["macro", "only"].contains(&key))
         ),
         Shape::Named(pattern, of) => format!("{{ {}: {} }}", name(pattern), sample(of)),
         Shape::Items(of) => format!("[{}]", sample(of)),
