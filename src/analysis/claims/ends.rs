@@ -25,6 +25,7 @@ use crate::policy::{
     Claim, Crossing, Endpoint, Expectation, Fleet, GuestKind, GuestPolicy, Hook, HostPolicy, Nic, RuleInterface,
 };
 
+use super::limit::{Allowance, Limits, Shares};
 use super::way::{Way, ways};
 use crate::analysis::judge::Judge;
 use crate::analysis::route::Place;
@@ -52,6 +53,7 @@ pub(super) struct World<'a> {
     diagrams: Mutex<HashMap<HookKey, Option<Arc<Frozen>>>>,
     /// The names of interfaces that any hook speaks of.
     interfaces: Interfaces,
+    shares: Shares,
 }
 
 /// Which end of a packet's way.
@@ -82,7 +84,7 @@ impl Common<'_> {
 }
 
 impl<'a> World<'a> {
-    pub(super) fn new(fleet: &'a Fleet) -> Self {
+    pub(super) fn new(fleet: &'a Fleet, limits: Limits) -> Self {
         let mut guests: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for host in &fleet.hosts {
             for guest in &host.guests {
@@ -104,6 +106,7 @@ impl<'a> World<'a> {
             judges: Mutex::default(),
             diagrams: Mutex::default(),
             interfaces: interfaces_of(fleet),
+            shares: Shares::new(fleet, limits),
         }
     }
 
@@ -166,12 +169,18 @@ impl<'a> World<'a> {
             None => vec![crossing.nic],
         };
         let judges: Vec<Judge<'_>> = nics.iter().map(|nic| Judge::new(crossing.hook, *nic)).collect();
-        let made = super::exact::diagrams(&judges, &self.interfaces);
+        let budget = self.shares.of(crossing.hook, nics.len());
+        let made = super::exact::diagrams(&judges, &self.interfaces, budget);
         let mut known = self.diagrams.lock().unwrap_or_else(PoisonError::into_inner);
         for (nic, diagram) in nics.into_iter().zip(made) {
             known.insert(hook_key(crossing.hook, nic), diagram.map(Arc::new));
         }
         known.get(&key).cloned().flatten()
+    }
+
+    /// What one of so many claims may take.
+    pub(super) fn allowance(&self, claims: usize) -> Allowance {
+        self.shares.claim(claims)
     }
 
     /// The names of interfaces that any hook speaks of.

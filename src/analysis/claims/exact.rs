@@ -10,15 +10,15 @@ use crate::net::Family;
 use crate::policy::{Clause, Service, Stage, Verdict};
 
 use super::ends::World;
+use super::limit::Allowance;
 use super::sample::Found;
 use super::space::Ends;
 use super::{Claim, Guard, Weight, guard, weigh};
 use crate::analysis::judge::Judge;
 use crate::analysis::sets::{Budget, Diagram, Frozen, Interfaces, Label, OverBudget, Sets, Walk};
 
-/// Edges that one hook may take, a guest's with all of its NICs. Ten thousand ordinary rules take a third of them.
-/// Tests run out of it sooner.
-const BUDGET: Budget = Budget(if cfg!(test) { 200_000 } else { 5_000_000 });
+/// What a step of a walk is in comparisons of a packet with a condition.
+const STEP: u64 = 10;
 
 /// What packets pass on with.
 const PASS: Label = Label::new(0);
@@ -42,8 +42,8 @@ fn label(stage: Option<&Stage>, verdict: Verdict) -> Label {
 }
 
 /// What hooks that have much in common say about every packet; none from the first on that is over budget.
-pub(super) fn diagrams(judges: &[Judge<'_>], interfaces: &Interfaces) -> Vec<Option<Frozen>> {
-    let mut sets = Sets::new(interfaces.clone(), BUDGET);
+pub(super) fn diagrams(judges: &[Judge<'_>], interfaces: &Interfaces, budget: Budget) -> Vec<Option<Frozen>> {
+    let mut sets = Sets::new(interfaces.clone(), budget);
     judges.iter().map(|judge| diagram(&mut sets, judge, interfaces)).collect()
 }
 
@@ -63,9 +63,17 @@ pub(super) fn all(
     (claim, service): (&Claim, Option<&Service>),
     ends: &Ends<'_>,
     family: Family,
+    allowance: &mut Allowance,
 ) -> Result<Option<Found>, OverBudget> {
     let Some(space) = ends.packets(claim, service, family, world.interfaces()) else { return Ok(None) };
-    let walk = Walk::new(hooks, PASS, &space)?;
+    let steps = usize::try_from(allowance.wanted() / STEP).unwrap_or(usize::MAX);
+    let walk = Walk::new(hooks, PASS, &space)?.within(steps);
+    let found = answer(world, &walk, claim, ends);
+    allowance.spend(walk.steps() as u64 * STEP);
+    found.map(Some)
+}
+
+fn answer(world: &World<'_>, walk: &Walk<'_>, claim: &Claim, ends: &Ends<'_>) -> Result<Found, OverBudget> {
     let found = walk.labels()?;
     let of = |wanted: Weight| {
         let weighed = labels().filter(|(_, verdict, guard)| weigh(*verdict, *guard, claim.expect) == wanted);
@@ -76,9 +84,9 @@ pub(super) fn all(
         Ok(ends.packet(&values, world.interfaces()))
     };
     let (contradicts, meets) = (found & of(Weight::Contradicts), found & of(Weight::Meets));
-    Ok(Some(match (contradicts, meets) {
+    Ok(match (contradicts, meets) {
         (0, 0) => Found::Excused(example(found)?),
         (0, _) => Found::Met,
         (_, _) => Found::Contradiction(example(contradicts)?),
-    }))
+    })
 }

@@ -28,11 +28,13 @@
 //!
 //! See [`ends`] for the addresses, interfaces and ways. What becomes of all of them is decided at once, by the packet sets
 //! ([`exact`]). Only where these are over budget do some packets stand in for all ([`sample`]), and where those are too many
-//! to be tried, [`Outcome::left_out`] says so.
+//! to be tried, [`Outcome::left_out`] says so. All claims and hooks share what a run may take ([`limit`]); a claim of which
+//! nothing can be known within its share does not hold.
 
 mod ends;
 mod exact;
 mod field;
+mod limit;
 mod sample;
 mod space;
 mod way;
@@ -48,6 +50,7 @@ use super::packet::Packet;
 use super::sets::OverBudget;
 use super::trace::{Answer, Trace};
 use ends::{HookKey, World};
+use limit::{Allowance, Limits};
 use sample::{Found, sample};
 use space::{Ends, Space};
 use way::Way;
@@ -75,13 +78,20 @@ pub enum Failure<'a> {
     NothingLeft(Box<Answer<'a>>),
     /// No packet between these two ends fits.
     NoPacket(Endpoint, Endpoint),
+    /// Nothing is known of the packets between these two ends, which are split in too many ways.
+    Undecided(Endpoint, Endpoint),
 }
 
 /// Decides the claims of a fleet that are wanted, in their order.
 #[must_use]
 pub fn check(fleet: &Fleet, wanted: impl Fn(&Claim) -> bool + Sync) -> Vec<Outcome<'_>> {
-    let world = World::new(fleet);
-    fleet.tests.par_iter().filter(|claim| wanted(claim)).map(|claim| decide(&world, claim)).collect()
+    check_within(fleet, wanted, Limits::default())
+}
+
+fn check_within(fleet: &Fleet, wanted: impl Fn(&Claim) -> bool + Sync, limits: Limits) -> Vec<Outcome<'_>> {
+    let world = World::new(fleet, limits);
+    let claims: Vec<&Claim> = fleet.tests.iter().filter(|claim| wanted(claim)).collect();
+    claims.par_iter().map(|claim| decide(&world, claim, world.allowance(claims.len()))).collect()
 }
 
 /// What a packet's verdict is to a claim.
@@ -149,8 +159,9 @@ const fn guard(stage: Option<&Stage>) -> Guard {
 }
 
 /// What is known so far of a claim.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tally {
+    allowance: Allowance,
     packets: u64,
     left_out: u64,
     /// Whether some packet fits.
@@ -166,8 +177,8 @@ impl Tally {
     }
 }
 
-fn decide<'a>(world: &World<'a>, claim: &'a Claim) -> Outcome<'a> {
-    let mut tally = Tally::default();
+fn decide<'a>(world: &World<'a>, claim: &'a Claim, allowance: Allowance) -> Outcome<'a> {
+    let mut tally = Tally { allowance, packets: 0, left_out: 0, fits: false, kept: BTreeSet::new() };
     let mut failure = None;
     let pairs = claim.from.iter().flat_map(|from| {
         claim.to.iter().flat_map(move |to| {
@@ -236,11 +247,13 @@ fn between<'a>(
             for (way, hooks, ends) in &ready {
                 for family in Family::BOTH {
                     let hooks = hooks.as_deref();
-                    let exact = hooks.map(|hooks| exact::all(world, hooks, (claim, *service), ends, family));
+                    let allowance = &mut tally.allowance;
+                    let exact = hooks.map(|hooks| exact::all(world, hooks, (claim, *service), ends, family, allowance));
                     let found = match exact {
-                        Some(Ok(found)) => found.into_iter().collect(),
+                        Some(Ok(found)) => Some(found.into_iter().collect()),
                         Some(Err(OverBudget)) | None => some(world, (claim, *service), (way, ends), family, tally),
                     };
+                    let Some(found) = found else { return Some(Failure::Undecided(from.clone(), to.clone())) };
                     for found in found {
                         match found {
                             Found::Contradiction(packet) => return Some(Failure::Counterexample(example(way, packet))),
@@ -275,18 +288,18 @@ fn stands_for_all(claim: &Claim, from: &Endpoint) -> bool {
 }
 
 /// Packets that stand in for all of one family, where these are split in too many ways; protocol by protocol, up to the
-/// first that contradicts.
+/// first that contradicts. None where not even that can be done with what the claim may take.
 fn some<'a>(
     world: &World<'a>,
     (claim, service): (&Claim, Option<&Service>),
     (way, ends): (&Way<'a>, &Ends<'_>),
     family: Family,
     tally: &mut Tally,
-) -> Vec<Found> {
+) -> Option<Vec<Found>> {
     let judges = world.judges(way);
     let mut found = Vec::new();
     for space in Space::all(claim, service, ends, &judges, family) {
-        let sampled = sample(&space, &judges, claim.expect);
+        let sampled = sample(&space, &judges, claim.expect, &mut tally.allowance)?;
         tally.packets += sampled.packets;
         tally.left_out = tally.left_out.saturating_add(sampled.left_out);
         let last = matches!(sampled.result, Found::Contradiction(_));
@@ -295,7 +308,7 @@ fn some<'a>(
             break;
         }
     }
-    found
+    Some(found)
 }
 
 /// The packet's way once more, by the evaluator itself.

@@ -9,7 +9,7 @@
 //! (see [`field`](super::field)) are grouped, and one of each group is kept. The packets are all combinations of these
 //! values: where they are tried, the answer is that for every packet.
 //!
-//! Where there are more than [`LIMIT`] combinations, two fields at a time take all of their values while the others
+//! Where there are more than [`LIMIT`] combinations, or more than the claim's [`Allowance`] has room for, two fields at a time take all of their values while the others
 //! stay at their first; then each clause in reach gets a packet that it matches, with each field in turn varied. The
 //! rest is counted in [`Sampled::left_out`].
 
@@ -19,6 +19,7 @@ use std::sync::Arc;
 use crate::policy::{Clause, Direction, Expectation, Stage, Verdict};
 
 use super::field::{Field, Value};
+use super::limit::Allowance;
 use super::space::Space;
 use super::{Weight, guard, weigh};
 use crate::analysis::condition::holds;
@@ -77,12 +78,25 @@ struct Reach<'j> {
     hooks: usize,
 }
 
-/// Decides about a space.
-pub(super) fn sample<'a>(space: &Space<'_>, judges: &[Arc<Judge<'a>>], expect: Expectation) -> Sampled {
-    let reach = Reach::new(space, judges);
-    let mut search = Search { reach: &reach, expect, tried: 0, met: false, excused: None };
+/// Decides about a space; none where that is beyond the allowance.
+pub(super) fn sample<'a>(
+    space: &Space<'_>,
+    judges: &[Arc<Judge<'a>>],
+    expect: Expectation,
+    allowance: &mut Allowance,
+) -> Option<Sampled> {
+    let mut work = 0;
+    let reach = Reach::new(space, judges, allowance.needed(), &mut work);
+    allowance.spend(work);
+    let reach = reach?;
+    // What one try takes.
+    let cost = reach.clauses.len().div_ceil(64) as u64 + 4;
+    let limit = (allowance.wanted() / cost).max(1);
+    let mut search = Search { reach: &reach, expect, tried: 0, limit, met: false, excused: None };
     let total = reach.dimensions.iter().fold(1_u64, |total, (_, values)| total.saturating_mul(values.len() as u64));
-    let found = if total <= LIMIT { search.all() } else { search.some() };
+    let whole = total <= LIMIT.min(limit);
+    let found = if whole { search.all() } else { search.some() };
+    allowance.spend(search.tried.saturating_mul(cost));
     let packet = |choice: &[usize]| reach.packet(space, choice);
     let result = match (found, search.met, &search.excused) {
         (Some(choice), _, _) => Found::Contradiction(packet(&choice)),
@@ -90,27 +104,28 @@ pub(super) fn sample<'a>(space: &Space<'_>, judges: &[Arc<Judge<'a>>], expect: E
         (None, _, _) => Found::Met,
     };
     let decided = matches!(result, Found::Contradiction(_));
-    let left_out = if decided || total <= LIMIT { 0 } else { total.saturating_sub(search.tried).max(1) };
-    Sampled { result, packets: search.tried, left_out }
+    let left_out = if decided || whole { 0 } else { total.saturating_sub(search.tried).max(1) };
+    Some(Sampled { result, packets: search.tried, left_out })
 }
 
 impl<'j> Reach<'j> {
-    fn new<'a>(space: &Space<'_>, judges: &'j [Arc<Judge<'a>>]) -> Self {
+    /// None where it takes more than `limit` comparisons; `work` is how many it took.
+    fn new<'a>(space: &Space<'_>, judges: &'j [Arc<Judge<'a>>], limit: u64, work: &mut u64) -> Option<Self> {
         let clauses = judges.iter().enumerate().flat_map(|(hook, judge)| reached(hook, judge, space.template()));
         let mut reach = Self { clauses: clauses.collect(), dimensions: Vec::new(), hooks: judges.len() };
         reach.cover();
         for field in Field::ALL {
-            reach.divide(space, field);
+            reach.divide(space, field, limit, work)?;
         }
         reach.simplify();
-        reach
+        Some(reach)
     }
 
-    /// Groups the values of a field, and leaves out clauses.
-    fn divide(&mut self, space: &Space<'_>, field: Field) {
+    /// Groups the values of a field, and leaves out clauses; none where that is over the limit.
+    fn divide(&mut self, space: &Space<'_>, field: Field, limit: u64, work: &mut u64) -> Option<()> {
         let asks = |reached: &&Reached<'_>| !reached.dead && reached.open & field.bit() != 0;
         if !self.clauses.iter().any(|reached| asks(&reached)) {
-            return;
+            return Some(());
         }
         let on_field = |reached: &Reached<'j>| {
             reached.clause.matches.iter().filter(move |condition| Field::of(condition) == Some(field))
@@ -119,7 +134,12 @@ impl<'j> Reach<'j> {
         let mut packet = space.template().clone();
         let mut values: Vec<(Value, Bits)> = Vec::new();
         let mut seen = BTreeSet::new();
-        for value in space.values(field, &conditions) {
+        let candidates = space.values(field, &conditions);
+        *work = work.saturating_add(candidates.len() as u64 * self.clauses.len() as u64);
+        if *work > limit {
+            return None;
+        }
+        for value in candidates {
             value.set(field, &mut packet);
             let fits = |reached: &Reached<'_>| on_field_holds(reached, field, &packet);
             let bits = bits(self.clauses.iter().map(|reached| !reached.dead && (!asks(&reached) || fits(reached))));
@@ -134,6 +154,7 @@ impl<'j> Reach<'j> {
         }
         self.dimensions.push((field, values));
         self.cover();
+        Some(())
     }
 
     /// Leaves out the clauses behind one that every packet matches: those of its hook; or of its stage, if it skips that
@@ -235,6 +256,8 @@ struct Search<'r, 'j> {
     reach: &'r Reach<'j>,
     expect: Expectation,
     tried: u64,
+    /// No more are tried.
+    limit: u64,
     met: bool,
     excused: Option<Vec<usize>>,
 }
@@ -293,6 +316,9 @@ impl Search<'_, '_> {
         for (a, size_a) in sizes.iter().enumerate() {
             for (b, size_b) in sizes.iter().enumerate().skip(a + 1) {
                 for (i, j) in (0..*size_a).flat_map(|i| (0..*size_b).map(move |j| (i, j))) {
+                    if self.tried >= self.limit {
+                        return None;
+                    }
                     let found = self.one(&with(&with(&first, a, i), b, j));
                     if found.is_some() {
                         return found;
@@ -304,6 +330,9 @@ impl Search<'_, '_> {
             let Some(base) = self.matching(clause) else { continue };
             for (a, size) in sizes.iter().enumerate() {
                 for i in 0..*size {
+                    if self.tried >= self.limit {
+                        return None;
+                    }
                     let found = self.one(&with(&base, a, i));
                     if found.is_some() {
                         return found;
@@ -367,7 +396,7 @@ pub(super) fn verdicts(
     limit: usize,
     mut found: impl FnMut(&Packet, Verdict, Option<&'static str>),
 ) {
-    let reach = Reach::new(space, judges);
+    let reach = Reach::new(space, judges, u64::MAX, &mut 0).expect("no limit");
     let sizes: Vec<usize> = reach.dimensions.iter().map(|(_, values)| values.len()).collect();
     let total: usize = sizes.iter().product();
     for number in (0..total).step_by(total.div_ceil(limit).max(1)) {

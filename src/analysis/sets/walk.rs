@@ -127,6 +127,7 @@ pub(in crate::analysis) struct Walk<'w> {
     pass: Id,
     known: RefCell<Memo<Place, u64>>,
     steps: Cell<usize>,
+    limit: usize,
 }
 
 impl<'w> Walk<'w> {
@@ -148,7 +149,18 @@ impl<'w> Walk<'w> {
             *place = hook.root;
         }
         let stores = hooks.iter().map(|hook| &hook.store).collect();
-        Ok(Self { stores, start, space, pass, known: RefCell::default(), steps: Cell::new(0) })
+        Ok(Self { stores, start, space, pass, known: RefCell::default(), steps: Cell::new(0), limit: STEPS })
+    }
+
+    /// With no more than so many steps, if that is less than what any walk may take.
+    pub(in crate::analysis) fn within(mut self, steps: usize) -> Self {
+        self.limit = self.limit.min(steps);
+        self
+    }
+
+    /// How many steps were taken.
+    pub(in crate::analysis) const fn steps(&self) -> usize {
+        self.steps.get()
     }
 
     /// The labels that packets of the space end with, as bits: 1 for label 0, 2 for label 1, and so on.
@@ -197,7 +209,7 @@ impl<'w> Walk<'w> {
         let mut from = self.space.next(field, 0);
         while let Some(value) = from {
             self.steps.set(self.steps.get() + 1);
-            if self.steps.get() > STEPS {
+            if self.steps.get() > self.limit {
                 return Err(OverBudget);
             }
             let (last, next) = self.step(place, field, value);

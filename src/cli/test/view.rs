@@ -39,7 +39,7 @@ pub(super) struct TestView {
 /// Why a test failed.
 #[derive(Debug, Serialize)]
 pub(super) struct FailureView {
-    /// `verdict`, `nothing-left` or `no-packet`.
+    /// `verdict`, `nothing-left`, `no-packet` or `undecided`.
     pub(super) reason: &'static str,
     pub(super) message: String,
     pub(super) help: Option<String>,
@@ -113,6 +113,20 @@ fn failure_view(viewer: Viewer<'_>, outcome: &Outcome<'_>, failure: &Failure<'_>
             trace: None,
             decided: None,
             expected: (claim.expect_span, format!("{expect} of nothing")),
+        },
+        Failure::Undecided(from, to) => FailureView {
+            reason: "undecided",
+            message: format!("packets from {} to {} are split in too many ways", endpoint(from), endpoint(to)),
+            help: Some(
+                "nothing is known of them, so the test does not hold: narrow it down (`source`, `dest`, ports), or run it \
+                 alone with `--filter`"
+                    .to_owned(),
+            ),
+            from: endpoint(from),
+            to: endpoint(to),
+            trace: None,
+            decided: None,
+            expected: (claim.expect_span, "not decided".to_owned()),
         },
     }
 }

@@ -51,6 +51,7 @@ fn text(outcome: &Outcome<'_>) -> String {
     match &outcome.failure {
         None => "ok".to_owned(),
         Some(Failure::NoPacket(..)) => "no packet".to_owned(),
+        Some(Failure::Undecided(..)) => "undecided".to_owned(),
         Some(Failure::NothingLeft(example)) => format!("nothing left: {}", describe(example)),
         Some(Failure::Counterexample(example)) => describe(example),
     }

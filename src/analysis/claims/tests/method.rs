@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::analysis::claims::ends::World;
 use crate::analysis::claims::field::Field;
+use crate::analysis::claims::limit::Limits;
 use crate::analysis::claims::sample::verdicts;
 use crate::analysis::claims::space::{Ends, Space};
 use crate::analysis::claims::way::Way;
@@ -31,7 +32,7 @@ tests:
 
 /// Calls back for every so many-th space of every claim.
 fn spaces(fleet: &Fleet, every: usize, mut found: impl FnMut(&Space<'_>, &[Arc<Judge<'_>>], &Way<'_>)) {
-    let world = World::new(fleet);
+    let world = World::new(fleet, Limits::default());
     let mut number = 0;
     for claim in &fleet.tests {
         let all = |list: &[crate::policy::ClaimEnd]| -> Vec<Endpoint> {
