@@ -18,7 +18,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("spec", &["net", "diagnostic"]),
     ("resolve", &["spec", "policy", "net", "diagnostic"]),
     ("target", &["policy", "net", "diagnostic"]),
-    ("analysis", &["policy", "net", "diagnostic"]),
+    ("analysis", &["state", "policy", "net", "diagnostic"]),
     ("state", &["net", "diagnostic"]),
     ("diff", &["target", "analysis", "state", "spec", "policy", "net", "diagnostic"]),
     ("import", &["state", "target", "resolve", "spec", "policy", "net", "diagnostic"]),

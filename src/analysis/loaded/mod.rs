@@ -4,5 +4,11 @@
 //! what becomes of every packet, as a diagram. Promise: what is not known is told, never guessed.
 
 mod condition;
+pub mod iptables;
+pub mod nft;
+mod values;
 
 pub use condition::{Asked, Condition, Effect, Fields, Pattern, Port};
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Span;
 
-use super::super::ruleset::{Program, Rule, Test, Value, Verdict};
+use super::super::ruleset::{Program, Rule, Test, Unlisted, Value, Verdict};
 use super::draft::{Draft, Loaded, Owner, Written};
 use super::meter;
 use super::options::{self, Kind, Module};
@@ -272,5 +272,5 @@ fn finish(parts: Parts, verdict: Verdict, span: Span) -> Rule {
     let Parts { mut tests, statements, comment, .. } = parts;
     tests.sort_unstable();
     tests.dedup();
-    Rule { tests, statements, verdict, comment: comment.map(Arc::from), span }
+    Rule { tests, statements, verdict, unlisted: Unlisted::default(), comment: comment.map(Arc::from), span }
 }

@@ -43,6 +43,18 @@ pub fn read(file: FileId, text: &str, program: Program) -> Ruleset {
     reader.end(whole)
 }
 
+/// The words of a statement of a rule in its one spelling; none where it was kept as written and a quote is not closed.
+pub(crate) fn statement_words(statement: &str) -> Option<Vec<Word<'_>>> {
+    let mut found = Vec::new();
+    words::split(statement, true, &mut found).ok().map(|()| found)
+}
+
+/// The one spelling of a rate of `hashlimit`, which counts in microseconds between packets: `700000/second` is
+/// `1000000/second`.
+pub(crate) fn hashlimit_rate(text: &str) -> Option<String> {
+    rate::spell(text, rate::HASHLIMIT).map(|(rate, _)| rate)
+}
+
 /// The tables of iptables where chains begin that no rule leads to.
 const BUILT_IN: &[&str] = &["INPUT", "FORWARD", "OUTPUT", "PREROUTING", "POSTROUTING", "BROUTING"];
 

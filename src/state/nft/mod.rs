@@ -39,6 +39,11 @@ pub fn read_json(file: FileId, text: &str) -> Ruleset {
     json::read(file, text)
 }
 
+/// The number of a value of a key (`tcp dport`, `icmp type`) in its one spelling; none for addresses and names.
+pub(crate) fn number(key: &str, text: &str) -> Option<u64> {
+    kind::Kind::of_key(key).number(text)
+}
+
 /// Whether a text is the JSON form: no script begins with a brace.
 #[must_use]
 pub fn is_json(text: &str) -> bool {

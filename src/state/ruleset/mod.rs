@@ -99,11 +99,28 @@ pub struct Rule {
     pub statements: Vec<String>,
     /// What becomes of the packet.
     pub verdict: Verdict,
+    /// Tests that stand in a script and that a listing does not tell, though they mean something.
+    pub unlisted: Unlisted,
     /// The rule's comment.
     pub comment: Option<Arc<str>>,
     /// The rule in its text (of `nft -j`: the object).
     pub span: Span,
 }
+
+/// Tests that `nft` (1.0.6) leaves out of its listings: those that another one implies, and the family beside `meta l4proto
+/// icmp` and `reject with tcp reset`. They are no part of what is compared, so that a script equals its listing; whoever asks
+/// what a script means asks them too.
+#[derive(Debug, Clone, Default)]
+pub struct Unlisted(pub Vec<Test>);
+
+impl PartialEq for Unlisted {
+    /// Always: a listing has none of them.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Unlisted {}
 
 /// One condition: `-p 6` is (`-p`, `tcp`), `ip saddr != 10.0.0.0/8` is (`ip saddr`, not, `10.0.0.0/8`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

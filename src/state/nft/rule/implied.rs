@@ -58,36 +58,42 @@ impl Network {
     }
 
     /// Leaves out the question for this family.
-    pub(super) fn leave_out(self, tests: &mut Vec<Asked>) {
-        tests.retain(|(test, _)| !self.is_asked(test));
+    pub(super) fn leave_out(self, tests: &mut Vec<Asked>, left: &mut Vec<Test>) {
+        retain(tests, left, |test| !self.is_asked(test));
     }
 }
 
+/// Moves to `left` what is not to be kept.
+fn retain(tests: &mut Vec<Asked>, left: &mut Vec<Test>, keep: impl Fn(&Test) -> bool) {
+    left.extend(tests.extract_if(.., |(test, _)| !keep(test)).map(|(test, _)| test));
+}
+
 /// Leaves out the question for TCP.
-pub(super) fn leave_out_tcp(tests: &mut Vec<Asked>) {
-    tests.retain(|(test, _)| !is(test, &["meta l4proto"], "tcp"));
+pub(super) fn leave_out_tcp(tests: &mut Vec<Asked>, left: &mut Vec<Test>) {
+    retain(tests, left, |test| !is(test, &["meta l4proto"], "tcp"));
 }
 
 /// Leaves out what the others mean, or what stands behind them without another statement between, which reads `next`.
-pub(super) fn leave_out(tests: &mut Vec<Asked>, next: Uses) {
+/// What is left out goes to `left`.
+pub(super) fn leave_out(tests: &mut Vec<Asked>, next: Uses, left: &mut Vec<Test>) {
     let uses = tests.iter().fold(next, |uses, (_, more)| uses.and(*more));
     for network in Network::BOTH {
         let (_, _, headers, protocol) = network.words();
         // A listing (nft 1.0.6) loses the family beside the protocol ICMP; the kernel keeps it.
         let messages = tests.iter().any(|(test, _)| is(test, &["meta l4proto"], protocol));
         if messages || headers.iter().any(|header| uses.has(header)) {
-            network.leave_out(tests);
+            network.leave_out(tests, left);
         }
     }
     for (header, protocol) in TRANSPORT {
         if uses.has(header) {
-            tests.retain(|(test, _)| !is(test, &["meta l4proto"], protocol));
+            retain(tests, left, |test| !is(test, &["meta l4proto"], protocol));
         }
     }
     if uses.has("arp") {
-        tests.retain(|(test, _)| !is(test, &["meta protocol", "ether type"], "arp"));
+        retain(tests, left, |test| !is(test, &["meta protocol", "ether type"], "arp"));
     }
     if uses.has("vlan") {
-        tests.retain(|(test, _)| !is(test, &["ether type"], "8021q"));
+        retain(tests, left, |test| !is(test, &["ether type"], "8021q"));
     }
 }

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use super::element;
 use super::token::{Cursor, Mark, Token, join};
 use crate::diagnostic::Span;
-use crate::state::ruleset::{Rule, Test, Verdict};
+use crate::state::ruleset::{Rule, Test, Unlisted, Verdict};
 use implied::{Asked, Network};
 use key::Uses;
 
@@ -112,6 +112,7 @@ impl Draft {
     fn finish(self, family: &str, span: Span) -> Rule {
         let Self { parts, verdict, uses, comment } = self;
         let mut verdict = verdict.unwrap_or(Verdict::Continue);
+        let mut left = Vec::new();
         let (mut groups, mut statements) = (vec![Vec::<Asked>::new()], Vec::new());
         for part in parts {
             match part {
@@ -134,12 +135,12 @@ impl Draft {
         };
         if let Verdict::Reject(answer) = &mut verdict {
             *answer = statement::answer(answer, network);
-            leave_out_of_reject(answer, &mut groups);
+            leave_out_of_reject(answer, &mut groups, &mut left);
         }
         let mut next: Vec<Uses> = statements.iter().map(|(_, uses)| *uses).collect();
         next.push(uses);
         for (group, next) in groups.iter_mut().zip(next) {
-            implied::leave_out(group, next);
+            implied::leave_out(group, next, &mut left);
         }
         let mut groups = groups.into_iter().map(|group| {
             let mut tests: Vec<Test> = group.into_iter().map(|(test, _)| test).collect();
@@ -156,22 +157,22 @@ impl Draft {
                 std::iter::once(text).chain(behind.into_iter().map(|test| test.to_string()))
             })
             .collect();
-        Rule { tests, statements, verdict, comment, span }
+        Rule { tests, statements, verdict, unlisted: Unlisted(left), comment, span }
     }
 }
 
 /// Leaves out what an answer means: nft asks for its family, or for TCP, before all else of the rule.
-fn leave_out_of_reject(answer: &str, groups: &mut [Vec<Asked>]) {
+fn leave_out_of_reject(answer: &str, groups: &mut [Vec<Asked>], left: &mut Vec<Test>) {
     let networks: &[Network] = match answer.split(' ').next() {
         Some("icmp") => &[Network::V4],
         Some("icmpv6") => &[Network::V6],
         Some("tcp") => {
             if let Some(first) = groups.first_mut() {
-                implied::leave_out_tcp(first);
+                implied::leave_out_tcp(first, left);
             }
             // This one it leaves out of a listing, though the answer does not mean it.
             if let Some(last) = groups.last_mut() {
-                Network::BOTH.into_iter().for_each(|network| network.leave_out(last));
+                Network::BOTH.into_iter().for_each(|network| network.leave_out(last, left));
             }
             return;
         }
@@ -179,7 +180,7 @@ fn leave_out_of_reject(answer: &str, groups: &mut [Vec<Asked>]) {
     };
     let last = groups.len().saturating_sub(1);
     for (_, group) in groups.iter_mut().enumerate().filter(|(index, _)| *index == 0 || *index == last) {
-        networks.iter().for_each(|network| network.leave_out(group));
+        networks.iter().for_each(|network| network.leave_out(group, left));
     }
 }
 

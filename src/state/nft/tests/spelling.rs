@@ -271,3 +271,16 @@ fn other_objects_are_kept() {
     assert_ne!(others("map m {\n type mark : mark; elements = { 1 : 2 }\n}"), others("map m {\n type mark : mark\n}"));
     assert_ne!(others("map m {\n type mark : verdict; flags dynamic\n}"), others("map m {\n type mark : verdict\n}"));
 }
+
+#[test]
+fn what_a_listing_leaves_out_is_kept_apart() {
+    let left = |text: &str| -> Vec<String> {
+        let ruleset = script(&format!("table bridge t {{\n\tchain c {{\n\t\t{text}\n\t}}\n}}\n"));
+        let rule = &table(&ruleset, "bridge", "t").chains["c"].rules[0];
+        rule.unlisted.0.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(left("meta protocol ip icmp type 8 accept"), ["meta protocol ip"]);
+    assert_eq!(left("meta protocol ip meta l4proto 1 drop"), ["meta protocol ip"]);
+    assert_eq!(left("meta protocol ip meta l4proto 6 reject with tcp reset"), ["meta l4proto tcp", "meta protocol ip"]);
+    assert_eq!(left("ip saddr 10.0.0.1 tcp dport 22 accept"), [""; 0]);
+}

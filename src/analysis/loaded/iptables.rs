@@ -1,0 +1,334 @@
+//! What rules of iptables and ip6tables ask of packets.
+//!
+//! In: a rule as [`crate::state::iptables`] reads it, and its table, for the ipsets that it names. Out: [`Asked`], whose fields name
+//! no frame, for all packets of a ruleset are of its family. Promise: what is not surely known is opaque.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::analysis::sets::{Field, flag_values};
+use crate::net::{Family, IcmpType, Protocol, Ranges, TcpFlags};
+use crate::policy::{LogLevel, Synflood};
+use crate::state::iptables::{hashlimit_rate, statement_words};
+use crate::state::ruleset::{Rule, Set, Table, Test, Value, Verdict};
+
+use super::values::{self, Draft, texts, union, unless};
+use super::{Asked, Condition, Effect, Fields, Pattern, Port};
+
+/// What a rule of a table asks.
+#[must_use]
+pub fn asked(family: Family, table: &Table, rule: &Rule) -> Asked {
+    Words::new(family, table).asked(rule)
+}
+
+/// What [`Condition::Above`] says of a limit for new connections, where iptables keeps it.
+#[must_use]
+pub fn above(family: Family, limit: Synflood) -> String {
+    let Synflood { rate, burst } = limit;
+    let rate = format!("{rate}/second");
+    let mask = match family {
+        Family::V4 => "32",
+        Family::V6 => "64",
+    };
+    spell_above(family, &hashlimit_rate(&rate).unwrap_or(rate), &burst.to_string(), mask)
+}
+
+fn spell_above(family: Family, rate: &str, burst: &str, mask: &str) -> String {
+    let family = match family {
+        Family::V4 => "ipv4",
+        Family::V6 => "ipv6",
+    };
+    format!("{rate} burst {burst} by {family} source /{mask}")
+}
+
+/// Understands the rules of a table, and remembers its sets.
+#[derive(Debug)]
+pub struct Words<'t> {
+    family: Family,
+    table: &'t Table,
+    sets: BTreeMap<&'t str, Option<Ranges<u128>>>,
+}
+
+impl<'t> Words<'t> {
+    /// For a table of a family.
+    #[must_use]
+    pub const fn new(family: Family, table: &'t Table) -> Self {
+        Self { family, table, sets: BTreeMap::new() }
+    }
+
+    /// What a rule of the table asks.
+    pub fn asked(&mut self, rule: &Rule) -> Asked {
+        let mut draft = Draft::default();
+        let transport = transport(rule);
+        for test in &rule.tests {
+            match self.test(test, transport) {
+                Some(condition) => draft.and(condition),
+                None if says_nothing(test, transport) => {}
+                None => draft.opaque(test),
+            }
+        }
+        self.statements(rule, &mut draft);
+        draft.finish()
+    }
+
+    fn test(&mut self, test: &Test, transport: Option<Protocol>) -> Option<Condition> {
+        let key = &*test.key;
+        let fields = match key {
+            "-s" | "--src-range" => self.addresses(test, Field::Source)?,
+            "-d" | "--dst-range" => self.addresses(test, Field::Dest)?,
+            "--match-set src" => self.ipset(test, Field::Source)?,
+            "--match-set dst" => self.ipset(test, Field::Dest)?,
+            "-p" => self.numbers(test, Field::Protocol, |text| {
+                // iptables takes 0 for any.
+                Protocol::parse(text).ok().filter(|protocol| protocol.0 != 0).map(|Protocol(number)| pair(number))
+            })?,
+            "--dport" => self.ports(test, transport?, Field::DestPort)?,
+            "--sport" => self.ports(test, transport?, Field::SourcePort)?,
+            "--ports" => return self.either_port(test, transport?),
+            "--icmp-type" | "--icmpv6-type" => self.icmp(test, transport?)?,
+            "--tcp-flags" => self.flags(test, transport?)?,
+            "--ctstate" => self.numbers(test, Field::State, values::state)?,
+            "--mac-source" => self.numbers(test, Field::SourceMac, values::mac)?,
+            "-m" if self.family == Family::V6 && is(test, "ah") => Fields::one(Field::Protocol, Ranges::single(51)),
+            "-i" => return interface(test, Port::In),
+            "-o" => return interface(test, Port::Out),
+            "--physdev-in" => return interface(test, Port::BridgeIn),
+            "--physdev-out" => return interface(test, Port::BridgeOut),
+            "--physdev-is-in" => return Some(Condition::FromBridge(!test.negated)),
+            "--physdev-is-out" => return Some(Condition::ToBridge(!test.negated)),
+            "--physdev-is-bridged" => return Some(Condition::Bridged(!test.negated)),
+            "--mark" => return mark(test),
+            _ => return None,
+        };
+        Some(Condition::Packet(vec![fields]))
+    }
+
+    /// A field whose values are each understood by themselves.
+    fn numbers(&self, test: &Test, field: Field, read: impl Fn(&str) -> Option<(u128, u128)>) -> Option<Fields> {
+        let found = union(texts(&test.value)?, read)?;
+        Some(Fields::one(field, unless(test.negated, field, self.family, found)))
+    }
+
+    fn addresses(&self, test: &Test, field: Field) -> Option<Fields> {
+        self.numbers(test, field, |text| values::addresses(self.family, text))
+    }
+
+    fn ipset(&mut self, test: &Test, field: Field) -> Option<Fields> {
+        let Value::Set(name) = &test.value else { return None };
+        let (family, table) = (self.family, self.table);
+        let (name, set) = table.sets.get_key_value(name)?;
+        let found = self.sets.entry(name).or_insert_with(|| ipset(family, set)).as_ref()?;
+        Some(Fields::one(field, unless(test.negated, field, family, found.clone())))
+    }
+
+    fn ports(&self, test: &Test, transport: Protocol, field: Field) -> Option<Fields> {
+        let found = self.port_numbers(test, transport)?;
+        Some(values::of_protocol(values::protocol(transport), field, unless(test.negated, field, self.family, found)))
+    }
+
+    fn port_numbers(&self, test: &Test, transport: Protocol) -> Option<Ranges<u128>> {
+        texts(&test.value).filter(|_| transport.has_ports()).and_then(|texts| union(texts, ports))
+    }
+
+    /// One of both ports, or neither.
+    fn either_port(&self, test: &Test, transport: Protocol) -> Option<Condition> {
+        let found = self.port_numbers(test, transport)?;
+        let protocol = || values::protocol(transport);
+        let fields = [Field::SourcePort, Field::DestPort];
+        if test.negated {
+            let neither = fields.into_iter().fold(Fields::one(Field::Protocol, protocol()), |all, field| {
+                all.and(field, unless(true, field, self.family, found.clone()))
+            });
+            return Some(Condition::Packet(vec![neither]));
+        }
+        Some(Condition::Packet(
+            fields.map(|field| values::of_protocol(protocol(), field, found.clone())).into_iter().collect(),
+        ))
+    }
+
+    fn icmp(&self, test: &Test, transport: Protocol) -> Option<Fields> {
+        let (key, own) = match self.family {
+            Family::V4 => ("--icmp-type", Protocol::ICMP),
+            Family::V6 => ("--icmpv6-type", Protocol::ICMPV6),
+        };
+        let fits = &*test.key == key && transport == own;
+        let read = |text: &str| {
+            if text == "any" && self.family == Family::V4 {
+                return Some((0, 0xffff));
+            }
+            let IcmpType { kind, code, .. } = IcmpType::parse(self.family, text).ok()?;
+            let (first, last) = code.map_or((0, 0xff), |code| (code, code));
+            let of = |code: u8| u128::from(kind) << 8 | u128::from(code);
+            Some((of(first), of(last)))
+        };
+        let fields = self.numbers(test, Field::Icmp, read).filter(|_| fits)?;
+        Some(fields.and(Field::Protocol, values::protocol(own)))
+    }
+
+    fn flags(&self, test: &Test, transport: Protocol) -> Option<Fields> {
+        let Value::One(text) = &test.value else { return None };
+        let (mask, set) = text.split_once(' ')?;
+        let wanted = TcpFlags { mask: flag_bits(mask)?, set: flag_bits(set)? };
+        let values = unless(test.negated, Field::Flags, self.family, flag_values(wanted));
+        let tcp = transport == Protocol::TCP;
+        tcp.then(|| values::of_protocol(values::protocol(transport), Field::Flags, values))
+    }
+
+    /// What it counts and does.
+    fn statements(&self, rule: &Rule, draft: &mut Draft) {
+        let mut statements = rule.statements.iter().map(String::as_str);
+        while let Some(text) = statements.next() {
+            if text.starts_with("-m hashlimit ") {
+                match self.above(text) {
+                    Some(above) => draft.and(Condition::Above(above)),
+                    None => draft.opaque(text),
+                }
+            } else if text.starts_with("-m limit ") {
+                // What is limited is a line in a log, and nothing else.
+                let behind = effect(statements.clone().next().unwrap_or_default());
+                let alone = rule.verdict == Verdict::Continue && statements.clone().nth(1).is_none();
+                if !alone || !matches!(behind, Effect::Log(_)) {
+                    draft.opaque(text);
+                }
+            } else if text.starts_with("-j ") {
+                draft.does(effect(text));
+            } else {
+                draft.opaque(text);
+            }
+        }
+    }
+
+    /// A limit for each source.
+    fn above(&self, text: &str) -> Option<String> {
+        let words = statement_words(text)?;
+        let mut words = words.iter().map(AsRef::as_ref).skip(2);
+        let mut mask = match self.family {
+            Family::V4 => "32",
+            Family::V6 => "128",
+        };
+        let (mut rate, mut burst, mut mode) = (None, None, None);
+        while let Some(option) = words.next() {
+            let value = words.next()?;
+            match option {
+                "--hashlimit-above" => rate = Some(value),
+                "--hashlimit-burst" => burst = Some(value),
+                "--hashlimit-mode" => mode = Some(value),
+                "--hashlimit-srcmask" => mask = value,
+                "--hashlimit-name"
+                | "--hashlimit-htable-size"
+                | "--hashlimit-htable-max"
+                | "--hashlimit-htable-expire"
+                | "--hashlimit-htable-gcinterval" => {}
+                _ => return None,
+            }
+        }
+        let rate = rate.filter(|rate| rate.contains('/') && mode == Some("srcip"))?;
+        Some(spell_above(self.family, rate, burst?, mask))
+    }
+}
+
+fn pair(number: impl Into<u128>) -> (u128, u128) {
+    let number = number.into();
+    (number, number)
+}
+
+fn is(test: &Test, value: &str) -> bool {
+    !test.negated && matches!(&test.value, Value::One(one) if one == value)
+}
+
+/// The protocol that a rule is for.
+fn transport(rule: &Rule) -> Option<Protocol> {
+    let test = rule.tests.iter().find(|test| &*test.key == "-p" && !test.negated)?;
+    match &test.value {
+        Value::One(text) => Protocol::parse(text).ok(),
+        Value::Any(_) | Value::Set(_) => None,
+    }
+}
+
+/// Whether a test names a module that asks for the protocol alone, which the rule asks for anyway.
+fn says_nothing(test: &Test, transport: Option<Protocol>) -> bool {
+    let modules = ["tcp", "udp", "sctp", "dccp", "udplite", "icmp", "icmpv6"];
+    &*test.key == "-m" && modules.iter().any(|module| is(test, module) && Protocol::parse(module).ok() == transport)
+}
+
+fn ipset(family: Family, set: &Set) -> Option<Ranges<u128>> {
+    let inet = match family {
+        Family::V4 => "inet",
+        Family::V6 => "inet6",
+    };
+    let known = match set.kind.split_once(' ') {
+        Some(("hash:net" | "hash:ip", of)) => of == inet,
+        Some(_) => false,
+        None => set.kind == "bitmap:ip" && family == Family::V4,
+    };
+    let plain = known && !set.attributes.iter().any(|attribute| attribute.contains("timeout"));
+    let elements = || union(set.elements.iter().map(String::as_str), |text| values::addresses(family, text));
+    plain.then(elements).flatten()
+}
+
+fn ports(text: &str) -> Option<(u128, u128)> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
+    (first <= last).then_some((first.into(), last.into()))
+}
+
+fn flag_bits(text: &str) -> Option<u8> {
+    match text {
+        "NONE" => Some(0),
+        "ALL" => Some(63),
+        list => list.split(',').try_fold(0, |bits, name| Some(bits | TcpFlags::bit(name)?)),
+    }
+}
+
+fn interface(test: &Test, port: Port) -> Option<Condition> {
+    let Value::One(text) = &test.value else { return None };
+    let name = match text.strip_suffix('+') {
+        // Any name, even that of no interface.
+        Some("") => return test.negated.then(|| Condition::Packet(Vec::new())),
+        Some(start) => Pattern::BeginsWith(Arc::from(start)),
+        None => Pattern::Is(Arc::from(text.as_str())),
+    };
+    Some(Condition::Port { port, names: vec![name], negated: test.negated })
+}
+
+fn number(text: &str) -> Option<u32> {
+    text.strip_prefix("0x").and_then(|digits| u32::from_str_radix(digits, 16).ok())
+}
+
+fn mark(test: &Test) -> Option<Condition> {
+    let Value::One(text) = &test.value else { return None };
+    let (value, mask) = match text.split_once('/') {
+        Some((value, mask)) => (number(value)?, number(mask)?),
+        None => (number(text)?, u32::MAX),
+    };
+    Some(Condition::Mark { mask, value, negated: test.negated })
+}
+
+/// What a target does after which the packet goes on.
+fn effect(text: &str) -> Effect {
+    let known = statement_words(text).and_then(|words| {
+        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+        match words.as_slice() {
+            ["-j", "MARK", "--set-xmark", mark] => {
+                let (value, mask) = mark.split_once('/')?;
+                Some(Effect::Mark { and: !number(mask)?, xor: number(value)? })
+            }
+            ["-j", "CT", "--helper", name] => Some(Effect::Helper(Arc::from(*name))),
+            words => level(words).map(Effect::Log),
+        }
+    });
+    known.unwrap_or_else(|| Effect::Opaque(text.to_owned()))
+}
+
+/// The level of a line in a log.
+fn level(words: &[&str]) -> Option<LogLevel> {
+    let value = |option: &str| {
+        let at = words.iter().position(|word| *word == option)?;
+        words.get(at + 1).copied()
+    };
+    match words {
+        ["-j", "NFLOG", ..] => values::level_of_prefix(value("--nflog-prefix")?),
+        ["-j", "LOG", ..] => value("--log-level").map_or(Some(LogLevel::Warning), values::level_of_number),
+        _ => None,
+    }
+}

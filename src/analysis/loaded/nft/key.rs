@@ -1,0 +1,285 @@
+//! What the keys of nft look at.
+
+use std::sync::Arc;
+
+use crate::analysis::sets::{Field, flag_values};
+use crate::net::{Family, Protocol, Ranges, TcpFlags};
+use crate::state::nft::number;
+use crate::state::ruleset::{Rule, Test, Value, Verdict};
+
+use super::super::values;
+use super::super::{Fields, Pattern, Port};
+use super::Kind;
+
+/// How the values of a key are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spelling {
+    Address(Family),
+    Mac,
+    Family,
+    State,
+    /// As nft spells values of this key.
+    Number(&'static str),
+    /// ICMP's type alone.
+    Type(&'static str),
+    /// ICMP's code alone.
+    Code(&'static str),
+    /// Of these flags.
+    Flags(u8),
+}
+
+/// A field that a key looks at.
+#[derive(Debug, Clone)]
+pub(super) struct Look {
+    /// Which.
+    pub(super) field: Field,
+    /// The packets that have it.
+    pub(super) domain: Fields,
+    spelling: Spelling,
+}
+
+impl Look {
+    /// The ethertype.
+    pub(super) const fn frames() -> Self {
+        Self { field: Field::Frame, domain: Fields(Vec::new()), spelling: Spelling::Number("ether type") }
+    }
+
+    /// The family of the packets, where the field's values depend on it.
+    pub(super) const fn family(&self) -> Family {
+        match self.spelling {
+            Spelling::Address(family) => family,
+            Spelling::Mac
+            | Spelling::Family
+            | Spelling::State
+            | Spelling::Number(_)
+            | Spelling::Type(_)
+            | Spelling::Code(_)
+            | Spelling::Flags(_) => Family::V4,
+        }
+    }
+
+    /// What several texts say together; none if one of them is not understood.
+    pub(super) fn values<'v>(&self, texts: impl Iterator<Item = &'v str>) -> Option<Ranges<u128>> {
+        match self.spelling {
+            Spelling::Code(_) => {
+                let codes = values::union(texts, |text| self.one(text))?;
+                let of = |kind: u128| codes.iter().map(move |(first, last)| (kind << 8 | first, kind << 8 | last));
+                Some(Ranges::from_ranges((0..=0xff).flat_map(of)))
+            }
+            Spelling::Flags(mask) => {
+                let found = texts.map(|text| Some(flag_values(TcpFlags { mask, set: flags(text)? })));
+                let found = found.collect::<Option<Vec<_>>>()?;
+                Some(Ranges::from_ranges(found.iter().flat_map(Ranges::iter)))
+            }
+            Spelling::Address(_)
+            | Spelling::Mac
+            | Spelling::Family
+            | Spelling::State
+            | Spelling::Number(_)
+            | Spelling::Type(_) => values::union(texts, |text| self.one(text)),
+        }
+    }
+
+    /// One value or range.
+    fn one(&self, text: &str) -> Option<(u128, u128)> {
+        match self.spelling {
+            Spelling::Address(family) => values::addresses(family, text),
+            Spelling::Mac => values::mac(text),
+            Spelling::Family => {
+                let family = match text {
+                    "ipv4" => Family::V4,
+                    "ipv6" => Family::V6,
+                    _ => return None,
+                };
+                Some((values::frame(family), values::frame(family)))
+            }
+            Spelling::State => values::state(text),
+            Spelling::Number(key) => run(key, text, self.field.greatest(Family::V4)),
+            Spelling::Type(key) => run(key, text, 0xff).map(|(first, last)| (first << 8, last << 8 | 0xff)),
+            Spelling::Code(key) => run(key, text, 0xff),
+            Spelling::Flags(_) => None,
+        }
+    }
+}
+
+/// A number or a range of numbers.
+fn run(key: &str, text: &str, greatest: u128) -> Option<(u128, u128)> {
+    let one = |text: &str| number(key, text).map(u128::from).filter(|number| *number <= greatest);
+    if let Some(number) = one(text) {
+        return Some((number, number));
+    }
+    let (first, last) = text.split_once('-')?;
+    Some((one(first)?, one(last)?)).filter(|(first, last)| first <= last)
+}
+
+/// `fin|syn`.
+pub(super) fn flags(text: &str) -> Option<u8> {
+    let bits = text.split('|').try_fold(0, |bits, name| Some(bits | number("tcp flags", name)?))?;
+    u8::try_from(bits).ok()
+}
+
+/// A key that asks for a port or an interface.
+pub(super) fn port(key: &str) -> Option<Port> {
+    match key {
+        "iifname" => Some(Port::In),
+        "oifname" => Some(Port::Out),
+        "meta ibrname" | "meta obrname" => Some(Port::Bridge),
+        _ => None,
+    }
+}
+
+/// A name, or what it begins with; none for what may stand for other characters.
+pub(super) fn pattern(text: &str) -> Option<Pattern> {
+    if text.is_empty() || text == "*" || text.contains('\\') {
+        return None;
+    }
+    Some(match text.strip_suffix('*') {
+        Some(start) => Pattern::BeginsWith(Arc::from(start)),
+        None => Pattern::Is(Arc::from(text)),
+    })
+}
+
+pub(super) fn patterns<'v>(texts: impl Iterator<Item = &'v str>) -> Option<Vec<Pattern>> {
+    texts.map(pattern).collect()
+}
+
+/// IP packets of a protocol.
+pub(super) fn of_protocol(protocol: Protocol) -> Fields {
+    Fields::one(Field::Frame, values::ip_frames()).and(Field::Protocol, values::protocol(protocol))
+}
+
+/// What the rest of a rule says about the packets that a key sees.
+#[derive(Debug)]
+pub(super) struct Context {
+    kind: Kind,
+    /// The family that the rule names, so that nft asks for none.
+    family: Option<Family>,
+    /// Whether it asks for ARP, and for frames with any tags.
+    arp: bool,
+    /// Whether all its protocols have ports.
+    ported: bool,
+}
+
+/// The single value of a test that is not negated.
+fn only<'r>(test: &'r Test, keys: &[&str]) -> Option<&'r str> {
+    match &test.value {
+        Value::One(one) if !test.negated && keys.contains(&&*test.key) => Some(one),
+        Value::One(_) | Value::Any(_) | Value::Set(_) => None,
+    }
+}
+
+impl Context {
+    pub(super) fn new(kind: Kind, rule: &Rule) -> Self {
+        let tests = || rule.tests.iter().chain(&rule.unlisted.0);
+        let named = |test: &Test| {
+            let header = |name: &str| test.key.split(" . ").any(|part| part.split(' ').next() == Some(name));
+            match only(test, &["meta nfproto", "meta protocol"]) {
+                Some("ipv4" | "ip") => Some(Family::V4),
+                Some("ipv6" | "ip6") => Some(Family::V6),
+                _ if header("ip") => Some(Family::V4),
+                _ if header("ip6") => Some(Family::V6),
+                _ => None,
+            }
+        };
+        let answer = || {
+            let Verdict::Reject(answer) = &rule.verdict else { return None };
+            match answer.split(' ').next() {
+                Some("icmp") => Some(Family::V4),
+                Some("icmpv6") => Some(Family::V6),
+                _ => None,
+            }
+        };
+        let ported = |test: &Test| {
+            !test.negated
+                && &*test.key == "meta l4proto"
+                && values::texts(&test.value)
+                    .is_some_and(|mut all| all.all(|text| Protocol::parse(text).is_ok_and(Protocol::has_ports)))
+        };
+        let family = if let Kind::Ip(family) = kind { Some(family) } else { None };
+        Self {
+            kind,
+            family: family.or_else(|| tests().find_map(named)).or_else(answer),
+            arp: tests().any(|test| only(test, &["meta protocol"]) == Some("arp")),
+            ported: tests().any(ported),
+        }
+    }
+
+    /// What a key of one field looks at.
+    pub(super) fn look(&self, key: &str) -> Option<Look> {
+        let (field, domain, spelling) = self.find(key)?;
+        Some(Look { field, domain, spelling })
+    }
+
+    fn find(&self, key: &str) -> Option<(Field, Fields, Spelling)> {
+        let of = |family: Family| Fields::one(Field::Frame, Ranges::single(values::frame(family)));
+        let ip = || Fields::one(Field::Frame, values::ip_frames());
+        let address = |family, field| Some((field, of(family), Spelling::Address(family)));
+        match key {
+            "meta nfproto" if self.kind != Kind::Bridge => Some((Field::Frame, ip(), Spelling::Family)),
+            "meta protocol" => Some((Field::Frame, Fields::default(), Spelling::Number("meta protocol"))),
+            "ip saddr" => address(Family::V4, Field::Source),
+            "ip daddr" => address(Family::V4, Field::Dest),
+            "ip6 saddr" => address(Family::V6, Field::Source),
+            "ip6 daddr" => address(Family::V6, Field::Dest),
+            "arp saddr ip" | "arp saddr ether" if self.arp && self.kind == Kind::Bridge => {
+                let domain = Fields::one(Field::Frame, Ranges::single(values::ARP));
+                Some(match key {
+                    "arp saddr ip" => (Field::Source, domain, Spelling::Address(Family::V4)),
+                    _ => (Field::ArpMac, domain, Spelling::Mac),
+                })
+            }
+            "ether saddr" if self.kind == Kind::Bridge => Some((Field::SourceMac, Fields::default(), Spelling::Mac)),
+            "meta l4proto" => Some((Field::Protocol, ip(), Spelling::Number("meta l4proto"))),
+            "ip protocol" => Some((Field::Protocol, of(Family::V4), Spelling::Number("meta l4proto"))),
+            "icmp type" | "icmp code" | "icmpv6 type" | "icmpv6 code" => self.icmp(key),
+            "ct state" => Some((Field::State, ip(), Spelling::State)),
+            _ => self.transport(key),
+        }
+    }
+
+    fn icmp(&self, key: &str) -> Option<(Field, Fields, Spelling)> {
+        let (own, protocol) = match key.starts_with("icmpv6") {
+            true => (Family::V6, Protocol::ICMPV6),
+            false => (Family::V4, Protocol::ICMP),
+        };
+        // Where no family is named, nft asks for an ethertype: in a bridge for the outer one.
+        let family = match self.kind {
+            Kind::Inet => own,
+            Kind::Ip(family) => family,
+            Kind::Bridge => self.family?,
+            Kind::Other => return None,
+        };
+        let spelling = match key {
+            "icmp type" => Spelling::Type("icmp type"),
+            "icmp code" => Spelling::Code("icmp code"),
+            "icmpv6 type" => Spelling::Type("icmpv6 type"),
+            _ => Spelling::Code("icmpv6 code"),
+        };
+        Some((Field::Icmp, of_protocol(protocol).and(Field::Frame, Ranges::single(values::frame(family))), spelling))
+    }
+
+    fn transport(&self, key: &str) -> Option<(Field, Fields, Spelling)> {
+        let (header, name) = key.split_once(' ')?;
+        let protocol = match header {
+            "tcp" => Some(Protocol::TCP),
+            "udp" => Some(Protocol::UDP),
+            "sctp" => Some(Protocol::SCTP),
+            "dccp" => Some(Protocol::DCCP),
+            "udplite" => Some(Protocol::UDPLITE),
+            // Of other protocols it looks at what is no port.
+            "th" if self.ported => None,
+            _ => return None,
+        };
+        let domain = protocol.map_or_else(|| Fields::one(Field::Frame, values::ip_frames()), of_protocol);
+        match (protocol, name) {
+            (_, "sport") => Some((Field::SourcePort, domain, Spelling::Number("th sport"))),
+            (_, "dport") => Some((Field::DestPort, domain, Spelling::Number("th dport"))),
+            (Some(Protocol::TCP), "flags") => Some((Field::Flags, domain, Spelling::Flags(u8::MAX))),
+            (Some(Protocol::TCP), masked) => {
+                let mask = flags(masked.strip_prefix("flags & ")?)?;
+                Some((Field::Flags, domain, Spelling::Flags(mask)))
+            }
+            (_, _) => None,
+        }
+    }
+}

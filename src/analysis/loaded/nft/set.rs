@@ -1,0 +1,168 @@
+//! Named sets, each read once for each key that looks things up in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::net::Ranges;
+use crate::state::ruleset::{Set, Table, Test, Value};
+
+use super::super::values::texts;
+use super::super::{Condition, Fields, Pattern, Port};
+use super::Entries;
+use super::key::{self, Context, Look};
+
+/// The elements of a set as conditions.
+#[derive(Debug, Clone)]
+enum Known {
+    Values(Ranges<u128>),
+    Names(Vec<Pattern>),
+    Keyed(Entries),
+    Choices(Vec<Fields>),
+}
+
+/// The sets of a table.
+#[derive(Debug)]
+pub(super) struct Sets<'t> {
+    table: &'t Table,
+    /// By name and key.
+    known: BTreeMap<Arc<str>, BTreeMap<Box<str>, Option<Known>>>,
+}
+
+/// A set whose elements are all that is in it.
+fn whole<'t>(table: &'t Table, name: &str) -> Option<&'t Set> {
+    let set = table.sets.get(name)?;
+    set.attributes.iter().all(|attribute| attribute == "flags constant").then_some(set)
+}
+
+impl<'t> Sets<'t> {
+    pub(super) const fn new(table: &'t Table) -> Self {
+        Self { table, known: BTreeMap::new() }
+    }
+
+    /// What was found for a set and a key, or is found now.
+    fn get(&mut self, name: &Arc<str>, key: &str, find: impl FnOnce(&Set) -> Option<Known>) -> Option<&Known> {
+        let table = self.table;
+        let of = self.known.entry(Arc::clone(name)).or_default();
+        if !of.contains_key(key) {
+            let found = whole(table, name).and_then(find);
+            of.insert(Box::from(key), found);
+        }
+        of.get(key).and_then(Option::as_ref)
+    }
+
+    /// The values in a set for a key of one field.
+    pub(super) fn values(&mut self, name: &Arc<str>, key: &str, look: &Look) -> Option<Ranges<u128>> {
+        match self.get(name, key, |set| look.values(elements(set)).map(Known::Values))? {
+            Known::Values(values) => Some(values.clone()),
+            Known::Names(_) | Known::Keyed(_) | Known::Choices(_) => None,
+        }
+    }
+
+    /// The names in a set.
+    pub(super) fn names(&mut self, name: &Arc<str>) -> Option<Vec<Pattern>> {
+        match self.get(name, "", |set| key::patterns(elements(set)).map(Known::Names))? {
+            Known::Names(names) => Some(names.clone()),
+            Known::Values(_) | Known::Keyed(_) | Known::Choices(_) => None,
+        }
+    }
+
+    /// A test of several keys at once.
+    pub(super) fn concatenation(&mut self, context: &Context, test: &Test) -> Option<Condition> {
+        let shape = Shape::new(context, &test.key)?;
+        let known = match &test.value {
+            Value::Set(name) => self.get(name, &test.key, |set| shape.read(elements(set)))?.clone(),
+            value @ (Value::One(_) | Value::Any(_)) => shape.read(texts(value)?)?,
+        };
+        match (known, shape.port) {
+            (Known::Keyed(entries), Some((_, port))) => {
+                Some(Condition::Keyed { port, entries, domain: shape.domain(), negated: test.negated })
+            }
+            // What is in none of many boxes is in too many others.
+            (Known::Choices(choices), None) if !test.negated => Some(Condition::Packet(choices)),
+            (Known::Values(_) | Known::Names(_) | Known::Keyed(_) | Known::Choices(_), _) => None,
+        }
+    }
+}
+
+fn elements(set: &Set) -> impl Iterator<Item = &str> {
+    set.elements.iter().map(String::as_str)
+}
+
+/// What the parts of a key are.
+#[derive(Debug)]
+struct Shape {
+    /// One that is a port, and its place.
+    port: Option<(usize, Port)>,
+    /// The others.
+    looks: Vec<Look>,
+}
+
+impl Shape {
+    fn new(context: &Context, key: &str) -> Option<Self> {
+        let mut shape = Self { port: None, looks: Vec::new() };
+        for (place, part) in key.split(" . ").enumerate() {
+            match key::port(part) {
+                Some(port) if shape.port.is_none() => shape.port = Some((place, port)),
+                Some(_) => return None,
+                None => shape.looks.push(context.look(part)?),
+            }
+        }
+        (!shape.looks.is_empty()).then_some(shape)
+    }
+
+    fn domain(&self) -> Fields {
+        let mut domain = Fields::default();
+        for (field, values) in self.looks.iter().flat_map(|look| &look.domain.0) {
+            domain = domain.and(*field, values.clone());
+        }
+        domain
+    }
+
+    fn read<'e>(&self, elements: impl Iterator<Item = &'e str>) -> Option<Known> {
+        let domain = self.domain();
+        let within = |values: Vec<Ranges<u128>>| {
+            let each = self.looks.iter().map(|look| look.field).zip(values);
+            each.fold(domain.clone(), |fields, (field, values)| fields.and(field, values))
+        };
+        let mut choices = Vec::new();
+        let mut named: BTreeMap<Arc<str>, Vec<Vec<Ranges<u128>>>> = BTreeMap::new();
+        for element in elements {
+            let (name, values) = self.element(element)?;
+            match name {
+                Some(name) => match named.get_mut(name) {
+                    Some(known) => known.push(values),
+                    None => drop(named.insert(Arc::from(name), vec![values])),
+                },
+                None => choices.push(within(values)),
+            }
+        }
+        if self.port.is_none() {
+            return Some(Known::Choices(choices));
+        }
+        let entries = named.into_iter().map(|(name, all)| {
+            let all = if self.looks.len() == 1 { vec![vec![together(&all)]] } else { all };
+            (name, all.into_iter().map(&within).collect())
+        });
+        Some(Known::Keyed(Arc::new(entries.collect())))
+    }
+
+    /// The name in an element, and the values of each other part.
+    fn element<'e>(&self, element: &'e str) -> Option<(Option<&'e str>, Vec<Ranges<u128>>)> {
+        let mut looks = self.looks.iter();
+        let (mut name, mut values) = (None, Vec::with_capacity(self.looks.len()));
+        for (place, part) in element.split(" . ").enumerate() {
+            if self.port.is_some_and(|(port, _)| port == place) {
+                name = Some(part).filter(|part| matches!(key::pattern(part), Some(Pattern::Is(_))));
+                name?;
+            } else {
+                values.push(looks.next()?.values(std::iter::once(part))?);
+            }
+        }
+        looks.next().is_none().then_some((name, values))
+    }
+}
+
+/// All values of the only part.
+fn together(all: &[Vec<Ranges<u128>>]) -> Ranges<u128> {
+    Ranges::from_ranges(all.iter().flatten().flat_map(Ranges::iter))
+}
