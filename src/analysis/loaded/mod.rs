@@ -11,4 +11,4 @@ mod values;
 pub use condition::{Asked, Condition, Effect, Fields, Pattern, Port};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -34,6 +34,8 @@ mod witness;
 
 use std::fmt;
 
+#[cfg(test)]
+pub(in crate::analysis) use field::flags;
 pub use field::{Field, Interfaces};
 pub(in crate::analysis) use field::{flag_values, protocols};
 pub use first_match::FirstMatch;

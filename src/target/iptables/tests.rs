@@ -3,6 +3,7 @@
 mod fixture;
 mod guest;
 mod host;
+mod meaning;
 mod modes;
 mod packets;
 mod rows;

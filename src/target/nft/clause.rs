@@ -63,6 +63,10 @@ pub(super) fn ip_frames(pool: &mut Pool<'_>) -> Arc<str> {
 /// What a clause matches; empty where nothing can in this table.
 pub(super) fn alternatives(pool: &mut Pool<'_>, place: Place<'_>, clause: &Clause) -> Alternatives {
     let addressed = clause.matches.iter().any(is_address);
+    // A list of ethertypes with one of IP's is about all others too.
+    if place.family == TableFamily::Bridge && !clause.matches.iter().any(is_of_ip) {
+        return of_family(pool, place, clause, None);
+    }
     match (clause.speaks_of(Family::V4), clause.speaks_of(Family::V6)) {
         (true, false) => of_family(pool, place, clause, Some(Family::V4)),
         (false, true) => of_family(pool, place, clause, Some(Family::V6)),

@@ -7,6 +7,7 @@ use super::*;
 mod budget;
 mod host;
 mod load;
+mod meaning;
 mod rows;
 
 /// Compiles a spec for all its hosts.

@@ -1,6 +1,7 @@
 //! Whether loaded rules are understood, and rightly.
 
 mod golden;
+pub(crate) mod samples;
 
 use crate::net::Family;
 use crate::state::ruleset::{Program, Rule, Ruleset, Table};
