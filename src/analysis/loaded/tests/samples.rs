@@ -230,14 +230,14 @@ fn value(packet: &Packet, field: Field) -> Option<u128> {
         Field::Protocol => packet.ip().map(|ip| ip.protocol.0.into()),
         Field::DestPort => payload?.ports().map(|(_, dest)| dest.into()),
         Field::SourcePort => payload?.ports().map(|(source, _)| source.into()),
-        Field::Icmp => match payload? {
-            Payload::Icmp { kind, code } => Some(u128::from(kind) << 8 | u128::from(code)),
-            _ => None,
-        },
-        Field::Flags => match payload? {
-            Payload::Tcp { flags, .. } => Some(crate::analysis::sets::flags(flags)),
-            _ => None,
-        },
+        Field::Icmp => {
+            let Payload::Icmp { kind, code } = payload? else { return None };
+            Some(u128::from(kind) << 8 | u128::from(code))
+        }
+        Field::Flags => {
+            let Payload::Tcp { flags, .. } = payload? else { return None };
+            Some(crate::analysis::sets::flags(flags))
+        }
         Field::Dest => packet.ip().map(|ip| number(ip.dest)).or(arp.map(|arp| number(arp.target.into()))),
         Field::Source => packet.ip().map(|ip| number(ip.source)).or(arp.map(|arp| number(arp.sender.into()))),
     }
@@ -283,6 +283,11 @@ pub(crate) fn holds(asked: &Asked, packet: &Packet) -> bool {
             let inside = choices.is_some_and(|choices| choices.iter().any(|fields| has(packet, fields)));
             has(packet, domain) && inside != *negated
         }
-        other => panic!("{other:?}"),
+        Condition::Mark { .. }
+        | Condition::FromBridge(_)
+        | Condition::ToBridge(_)
+        | Condition::Bridged(_)
+        | Condition::Above(_)
+        | Condition::Opaque(_) => panic!("no clause asks for this: {condition:?}"),
     })
 }
