@@ -55,6 +55,9 @@ pub struct WireRow {
     pub to: String,
     /// Protocol and ports: `tcp 80,443`.
     pub service: String,
+    /// The macro that stands for exactly these, in these families: `HTTPS`.
+    #[serde(rename = "macro")]
+    pub macro_name: Option<&'static str>,
     /// `IPv4`, `IPv6`, `frames`.
     pub families: Vec<&'static str>,
     /// What accepts them now (of those refused: what accepted them): `groups.web: accept tcp 443`, `policy (accept)`.

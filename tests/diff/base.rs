@@ -83,6 +83,85 @@ fn every_format_is_as_it_was() {
     expect("text.md", &repository.said(&["diff", "--base", "HEAD", "--text", "--format", "markdown"]).1);
 }
 
+/// The first lines with something in them of the section about packets, joined where the page broke them.
+fn on_the_wire(text: &str, head: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines().skip_while(|line| *line != head).filter(|line| !line.is_empty()) {
+        match lines.last_mut() {
+            Some(last) if line.starts_with("        ") => last.push_str(&format!(" {}", line.trim_start())),
+            Some(_) | None => lines.push(line.trim_start().to_owned()),
+        }
+    }
+    lines.truncate(5);
+    lines
+}
+
+#[test]
+fn a_reviewer_of_a_group_reads_five_lines() {
+    let said = |edit: (&str, &str)| {
+        let repository = Repository::new();
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/fleet");
+        for file in files(&example) {
+            let text = fs::read_to_string(example.join(&file)).expect("a text");
+            repository.put(&format!("fwc/{}", file.display()), &text);
+        }
+        repository.commit("the fleet");
+        repository.edit("fwc/groups.yaml", edit.0, edit.1);
+        let human = repository.said(&["diff", "--base", "HEAD"]).1;
+        let markdown = repository.said(&["diff", "--base", "HEAD", "--format", "markdown"]).1;
+        (on_the_wire(&human, "on the wire"), on_the_wire(&markdown, "**On the wire**"))
+    };
+    // What becomes accepted, from whom, to whom, of which service, by which rule of which group, on how many machines.
+    let (human, markdown) = said((
+        "      - { in: accept, macro: HTTP/3 }\n",
+        "      - { in: accept, macro: HTTP/3 }\n      - { in: accept, macro: FTP, source: office }\n",
+    ));
+    assert_eq!(
+        human,
+        [
+            "on the wire",
+            "newly accepted",
+            "+ office → zone/web, FTP (tcp 21), IPv4 — 7 guests on 3 hosts, guest-in",
+            "by groups.webserver: accept FTP from office; before: noise (drop), policy (drop) (fwc/groups.yaml:24)",
+            "such as tcp 203.0.113.1:49152 → 10.20.0.11:21",
+        ]
+    );
+    assert_eq!(
+        markdown,
+        [
+            "**On the wire**",
+            "Newly accepted:",
+            "| From | To | Service | Family | At | By | Such as |",
+            "|---|---|---|---|---|---|---|",
+            "| `office` | `zone/web` | `FTP (tcp 21)` | IPv4 | 7 guests on 3 hosts, `guest-in` | `groups.webserver: accept FTP from office; before: noise (drop), policy (drop)` `fwc/groups.yaml:24` | `tcp 203.0.113.1:49152 → 10.20.0.11:21` |",
+        ]
+    );
+    // What is taken back, of both protocols of a macro.
+    let (human, markdown) = said((
+        "    - { in: accept, macro: DNS, source: [10.0.0.0/8, \"2001:db8:20::/44\"] }\n",
+        "    - { in: accept, macro: Ping }\n",
+    ));
+    assert_eq!(
+        human,
+        [
+            "on the wire",
+            "no longer accepted",
+            "- 2001:db8:20::/44 → ct/1101, ct/1102, DNS (tcp,udp 53), IPv6 — 2 guests on 2 hosts, guest-in",
+            "by groups.resolver: accept DNS from 10.0.0.0/8, 2001:db8:20::/44; now: noise (drop), policy (drop) (HEAD:fwc/groups.yaml:39)",
+            "such as tcp [2001:db8:20::1]:49152 → [2001:db8:20::31]:53",
+        ]
+    );
+    assert_eq!(
+        markdown.get(1..).unwrap_or_default(),
+        [
+            "No longer accepted:",
+            "| From | To | Service | Family | At | By | Such as |",
+            "|---|---|---|---|---|---|---|",
+            "| `2001:db8:20::/44` | `ct/1101, ct/1102` | `DNS (tcp,udp 53)` | IPv6 | 2 guests on 2 hosts, `guest-in` | `groups.resolver: accept DNS from 10.0.0.0/8, 2001:db8:20::/44; now: noise (drop), policy (drop)` `HEAD:fwc/groups.yaml:39` | `tcp [2001:db8:20::1]:49152 → [2001:db8:20::31]:53` |",
+        ]
+    );
+}
+
 #[test]
 fn the_exit_status_answers() {
     let repository = edited("fwc.yaml");

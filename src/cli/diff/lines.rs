@@ -277,7 +277,10 @@ fn wire_line(sign: char, row: &WireRow) -> WireLine {
         sign,
         from: row.from.clone(),
         to: row.to.clone(),
-        service: row.service.clone(),
+        service: match row.macro_name {
+            Some(name) => format!("{name} ({})", row.service),
+            None => row.service.clone(),
+        },
         family: row.families.join(", "),
         at: format!("{}, {}", reach_of(machines.iter()), hooks.into_iter().collect::<Vec<_>>().join(", ")),
         by: {

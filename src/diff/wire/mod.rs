@@ -9,6 +9,7 @@
 
 mod name;
 mod row;
+mod service;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +39,8 @@ struct Decider {
     verdict: Fate,
     /// `groups.web: accept tcp 443`, `policy drop`.
     words: String,
+    /// The macro that the rule uses.
+    macro_name: Option<&'static str>,
     place: Option<Place>,
 }
 
@@ -73,7 +76,7 @@ pub fn compare(old: Side<'_>, new: Side<'_>, hosts: &[HostReport]) -> Wire {
         rows.merge(part);
         wire.undecided.extend(undecided);
     }
-    rows.into_wire(&mut wire);
+    rows.into_wire(&names, &mut wire);
     wire
 }
 
@@ -301,6 +304,7 @@ fn decided(
                     words::verdict(applied.rule.verdict),
                     words::matches(applied.rule)
                 ),
+                macro_name: applied.rule.macro_name,
                 place: Some(places.of(applied.rule.origin.span)),
             },
             None => {
@@ -309,7 +313,8 @@ fn decided(
                     Fate::Dropped => "drop",
                     Fate::Rejected => "reject",
                 };
-                Decider { verdict, words: format!("{} ({fate})", stage.name()), place: None }
+                let words = format!("{} ({fate})", stage.name());
+                Decider { verdict, words, macro_name: None, place: None }
             }
         };
         let at = deciders.iter().position(|known| *known == decider).unwrap_or_else(|| {

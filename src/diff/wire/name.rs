@@ -1,11 +1,14 @@
 //! Boxes of packets in the spec's own names.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use crate::analysis::sets::{Region, Wish};
-use crate::net::{AddressSet, Family, IcmpType, PortSet, Protocol, Ranges};
+use crate::net::{AddressSet, Family, Ranges};
 use crate::policy::{Fleet, Hook, HookName, Nic, Stage, State, ZoneRef, words};
+
+use super::service::Asked;
+use crate::diff::report::At;
 
 /// Networks that are written out where no name fits.
 const NETWORKS: usize = 4;
@@ -21,7 +24,7 @@ pub(super) type Told = HashMap<(AddressSet, AddressSet), Option<String>>;
 pub(super) struct Described {
     pub(super) from: String,
     pub(super) to: String,
-    pub(super) service: String,
+    pub(super) asked: Asked,
     /// What else its packets have in common: flags, states; empty for ordinary first packets.
     pub(super) remark: String,
     /// None where it is no IP.
@@ -36,7 +39,7 @@ impl Described {
         let ordinary = !other.is_apart && other.remark.is_empty();
         let marginal = self.is_apart || !self.remark.is_empty();
         let same_ends = self.is_apart || (&self.from, &self.to) == (&other.from, &other.to);
-        marginal && ordinary && same_ends && self.service == other.service && self.family == other.family
+        marginal && ordinary && same_ends && self.asked == other.asked && self.family == other.family
     }
 }
 
@@ -90,12 +93,23 @@ pub(super) struct Names {
     known: HashMap<AddressSet, String>,
     /// The same, in the order of their addition: hash order never reaches an answer.
     sorted: Vec<(AddressSet, String)>,
+    /// What machines of the new spec are called together.
+    members: BTreeMap<BTreeSet<Member>, String>,
 }
+
+/// A host, and a machine on it.
+type Member = (String, String);
+
+/// Machines that are named one by one.
+const FEW: usize = 3;
+
+/// The end of a packet's way where the hook stands.
+pub(super) const ITSELF: &str = "the machine";
 
 impl Names {
     /// All names of both specs, the first one's before the other's; short kinds of names before long ones.
     pub(super) fn new(new: &Fleet, old: &Fleet) -> Self {
-        let mut names = Self { known: HashMap::new(), sorted: Vec::new() };
+        let mut names = Self { known: HashMap::new(), sorted: Vec::new(), members: members(new) };
         for fleet in [new, old] {
             names.aliases(fleet);
             names.ipsets(fleet);
@@ -103,6 +117,18 @@ impl Names {
             names.machines(fleet);
         }
         names
+    }
+
+    /// The machines of a row, where they have a name together or are few.
+    pub(super) fn machines_of(&self, at: &BTreeSet<At>) -> Option<String> {
+        let machine = |at: &At| at.machine.split(':').next().unwrap_or_default().to_owned();
+        let here: BTreeSet<Member> = at.iter().map(|at| (at.host.clone(), machine(at))).collect();
+        let few: BTreeSet<&str> = here.iter().map(|(_, machine)| machine.as_str()).collect();
+        let list = || few.iter().copied().collect::<Vec<_>>().join(", ");
+        match few.len() {
+            1 => Some(list()),
+            many => self.members.get(&here).cloned().or_else(|| (many <= FEW).then(list)),
+        }
     }
 
     fn add(&mut self, set: &AddressSet, name: &str) {
@@ -128,7 +154,7 @@ impl Names {
     }
 
     fn zones(&mut self, fleet: &Fleet) {
-        let mut members: std::collections::BTreeMap<String, AddressSet> = std::collections::BTreeMap::new();
+        let mut members: BTreeMap<String, AddressSet> = BTreeMap::new();
         let mut add = |path: &[ZoneRef], set: &AddressSet| {
             for zone in path {
                 if let ZoneRef::Zone(name) = zone {
@@ -192,7 +218,7 @@ impl Names {
         let mut to = addresses(region.dest(), &apart.dest);
         let itself = |text: &mut Option<String>| {
             if text.as_deref() == Some("anyone") {
-                *text = Some("the machine".to_owned());
+                *text = Some(ITSELF.to_owned());
             }
         };
         match hook {
@@ -205,7 +231,7 @@ impl Names {
         Described {
             from: from.unwrap_or_else(|| exact(region.source())),
             to: to.unwrap_or_else(|| exact(region.dest())),
-            service: service(region),
+            asked: Asked::of(region),
             remark: remark(region),
             family,
             is_apart,
@@ -290,6 +316,35 @@ impl Names {
     }
 }
 
+/// All hosts, all guests, and the machines of each zone; of names alike in this order the first.
+fn members(fleet: &Fleet) -> BTreeMap<BTreeSet<Member>, String> {
+    let (mut zones, mut hosts, mut guests) =
+        (BTreeMap::<String, BTreeSet<Member>>::new(), BTreeSet::new(), BTreeSet::new());
+    let mut add = |path: &[ZoneRef], member: &Member| {
+        for zone in path {
+            if let ZoneRef::Zone(name) = zone {
+                zones.entry(format!("zone/{name}")).or_default().insert(member.clone());
+            }
+        }
+    };
+    for host in &fleet.hosts {
+        let member = (host.name.clone(), ZoneRef::Host(host.name.clone()).to_string());
+        add(&host.path, &member);
+        hosts.insert(member);
+        for guest in &host.guests {
+            let member = (host.name.clone(), guest.zone().to_string());
+            add(&guest.path, &member);
+            guests.insert(member);
+        }
+    }
+    let all = [("every host".to_owned(), hosts), ("every guest".to_owned(), guests)];
+    let mut found = BTreeMap::new();
+    for (name, set) in all.into_iter().chain(zones).filter(|(_, set)| !set.is_empty()) {
+        found.entry(set).or_insert(name);
+    }
+    found
+}
+
 /// A packet of the kind that operators would try: from or to the machine's own address.
 pub(super) fn wish(hook: HookName, own: &[IpAddr]) -> Wish {
     let mut wish = Wish::default();
@@ -316,25 +371,6 @@ fn everything(family: Family) -> AddressSet {
     }
 }
 
-/// Protocol, ports, ICMP types.
-fn service(region: &Region) -> String {
-    let protocols = region.protocols();
-    let mut parts = vec![match &protocols {
-        None => "any".to_owned(),
-        Some(list) if list.len() > 8 => format!("{} protocols", list.len()),
-        Some(list) => list.iter().map(Protocol::to_string).collect::<Vec<_>>().join(","),
-    }];
-    let ports = |set: Option<PortSet>| set.filter(|set| !set.is_all()).map(|set| words::ports(&set));
-    parts.extend(ports(region.dest_ports()));
-    // Port 0 or not is what a stage of its own asks.
-    let sources = region.source_ports().filter(|set| set.as_slice() != [(0, 0)] && set.as_slice() != [(1, u16::MAX)]);
-    parts.extend(ports(sources).map(|ports| format!("sport {ports}")));
-    if let Some(types) = region.icmp() {
-        parts.push(icmp(&types, protocols.as_deref()));
-    }
-    parts.join(" ")
-}
-
 /// Flags and states, where they are not those of an ordinary first packet.
 fn remark(region: &Region) -> String {
     let mut parts = Vec::new();
@@ -352,19 +388,4 @@ fn remark(region: &Region) -> String {
         names.collect::<Vec<_>>().join(", ")
     }));
     parts.join("; ")
-}
-
-fn icmp(types: &Ranges<u16>, protocols: Option<&[Protocol]>) -> String {
-    let family = if protocols == Some(&[Protocol::ICMPV6]) { Family::V6 } else { Family::V4 };
-    let one = |(first, last): (u16, u16)| {
-        let ([kind, code], [other, end]) = (first.to_be_bytes(), last.to_be_bytes());
-        let name = || IcmpType { family, kind, code: None }.name().map(str::to_owned);
-        match (kind == other, code, end) {
-            (true, 0, 255) => name().unwrap_or_else(|| format!("type {kind}")),
-            (true, ..) if code == end => format!("type {kind}/{code}"),
-            (true, ..) => format!("type {kind}/{code}-{end}"),
-            (false, ..) => format!("types {kind}-{other}"),
-        }
-    };
-    types.iter().take(6).map(one).collect::<Vec<_>>().join(",")
 }

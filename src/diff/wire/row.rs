@@ -6,49 +6,58 @@ use crate::analysis::{Body, Packet, Payload};
 use crate::diff::report::{At, Wire, WireRow};
 use crate::net::Family;
 
-use super::name::Described;
+use super::name::{Described, ITSELF, Names};
+use super::service::{self, Asked};
 use super::{Decider, Group, Kind, Pair};
 
 /// Rows that are told of each kind before the rest is counted.
 const ROWS: usize = 200;
 
+/// Rows of the same ends by what is asked for, and by what else their packets have in common.
+type Services = BTreeMap<(Asked, String), Row>;
+
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    /// By what makes the difference, and by the packets without their family.
-    rows: BTreeMap<(Kind, Decider, [String; 3]), Row>,
+    /// By what makes the difference and by the ends.
+    rows: BTreeMap<(Kind, Decider, [String; 2]), Services>,
     /// How many hooks have more boxes than were told.
     pub(super) left_out: usize,
 }
 
 #[derive(Debug)]
 struct Row {
-    families: BTreeSet<&'static str>,
+    /// None for those that are no IP.
+    families: BTreeSet<Option<Family>>,
     others: BTreeSet<String>,
     packet: Option<String>,
     at: BTreeSet<At>,
 }
 
+impl Row {
+    fn merge(&mut self, other: Self) {
+        self.families.extend(other.families);
+        self.others.extend(other.others);
+        self.at.extend(other.at);
+    }
+
+    /// The families; none where some of its packets are no IP.
+    fn ip(&self) -> Option<BTreeSet<Family>> {
+        self.families.iter().copied().collect()
+    }
+}
+
 impl Rows {
     /// Adds a box at one machine.
     pub(super) fn add(&mut self, pair: &Pair<'_>, group: &Group<'_>, described: Described, packet: Option<String>) {
-        let family = match described.family {
-            Some(Family::V4) => "IPv4",
-            Some(Family::V6) => "IPv6",
-            None => "frames",
-        };
-        let service = if described.remark.is_empty() {
-            described.service
-        } else {
-            format!("{} ({})", described.service, described.remark)
-        };
-        let key = (group.kind, group.own.clone(), [described.from, described.to, service]);
-        let row = self.rows.entry(key).or_insert_with(|| Row {
+        let ends = [described.from, described.to];
+        let rows = self.rows.entry((group.kind, group.own.clone(), ends)).or_default();
+        let row = rows.entry((described.asked, described.remark)).or_insert_with(|| Row {
             families: BTreeSet::new(),
             others: BTreeSet::new(),
             packet,
             at: BTreeSet::new(),
         });
-        row.families.insert(family);
+        row.families.insert(described.family);
         row.others.extend(group.others.iter().map(|other| (*other).to_owned()));
         if !row.at.contains(&pair.at) {
             row.at.insert(pair.at.clone());
@@ -58,39 +67,50 @@ impl Rows {
     /// Takes in the rows of other hooks.
     pub(super) fn merge(&mut self, other: Self) {
         self.left_out += other.left_out;
-        for (key, row) in other.rows {
-            match self.rows.get_mut(&key) {
-                Some(known) => {
-                    known.families.extend(row.families);
-                    known.others.extend(row.others);
-                    known.at.extend(row.at);
-                }
-                None => {
-                    self.rows.insert(key, row);
+        for (ends, rows) in other.rows {
+            let known = self.rows.entry(ends).or_default();
+            for (asked, row) in rows {
+                match known.get_mut(&asked) {
+                    Some(known) => known.merge(row),
+                    None => {
+                        known.insert(asked, row);
+                    }
                 }
             }
         }
     }
 
-    pub(super) fn into_wire(self, wire: &mut Wire) {
+    /// The rows in their order. An end that is the machine itself is named where its machines have a name.
+    pub(super) fn into_wire(self, names: &Names, wire: &mut Wire) {
         wire.left_out += self.left_out;
-        for ((kind, own, [from, to, service]), row) in self.rows {
+        for ((kind, own, [from, to]), rows) in self.rows {
             let list = match kind {
                 Kind::Accepted => &mut wire.accepted,
                 Kind::Refused => &mut wire.refused,
                 Kind::Otherwise => &mut wire.otherwise,
             };
-            list.push(WireRow {
-                from,
-                to,
-                service,
-                families: row.families.into_iter().collect(),
-                rule: own.words,
-                place: own.place,
-                instead_of: row.others.into_iter().collect(),
-                packet: row.packet,
-                at: row.at.into_iter().collect(),
-            });
+            for (service, macro_name, row) in named(rows, own.macro_name) {
+                let families = row.families.iter().map(|family| match family {
+                    Some(Family::V4) => "IPv4",
+                    Some(Family::V6) => "IPv6",
+                    None => "frames",
+                });
+                let families: BTreeSet<&'static str> = families.collect();
+                let machines = names.machines_of(&row.at);
+                let end = |text: &String| machines.as_ref().filter(|_| text == ITSELF).unwrap_or(text).clone();
+                list.push(WireRow {
+                    from: end(&from),
+                    to: end(&to),
+                    service,
+                    macro_name,
+                    families: families.into_iter().collect(),
+                    rule: own.words.clone(),
+                    place: own.place.clone(),
+                    instead_of: row.others.into_iter().collect(),
+                    packet: row.packet,
+                    at: row.at.into_iter().collect(),
+                });
+            }
         }
         for list in [&mut wire.accepted, &mut wire.refused, &mut wire.otherwise] {
             // What reaches most machines first.
@@ -99,6 +119,41 @@ impl Rows {
             list.truncate(ROWS);
         }
     }
+}
+
+/// Rows of the same ends with their service in words and as a macro; those that only together are one become one row.
+fn named(mut rows: Services, own: Option<&'static str>) -> Vec<(String, Option<&'static str>, Row)> {
+    let mut found = Vec::new();
+    loop {
+        // Only what is the same at the same machines can be told as one.
+        let ordinary = rows.iter().filter(|((_, remark), _)| remark.is_empty());
+        let ordinary: Vec<(&Asked, BTreeSet<Family>, &BTreeSet<At>)> =
+            ordinary.filter_map(|((asked, _), row)| Some((asked, row.ip()?, &row.at))).collect();
+        let places: BTreeSet<&BTreeSet<At>> = ordinary.iter().map(|(_, _, at)| *at).collect();
+        let together = places.into_iter().find_map(|place| {
+            let here: Vec<(&Asked, &BTreeSet<Family>)> =
+                ordinary.iter().filter(|(_, _, at)| *at == place).map(|(asked, ip, _)| (*asked, ip)).collect();
+            let (chosen, name) = service::macro_together(&here, own)?;
+            let chosen = chosen.iter().filter_map(|at| here.get(*at)).map(|(asked, _)| (*asked).clone());
+            Some((chosen.collect::<Vec<Asked>>(), name))
+        });
+        let Some((chosen, name)) = together else { break };
+        let parts = chosen.iter().filter_map(|asked| rows.remove(&(asked.clone(), String::new())));
+        let whole = parts.reduce(|mut whole, part| {
+            whole.merge(part);
+            whole
+        });
+        found.extend(whole.map(|row| (service::together(&chosen.iter().collect::<Vec<_>>()), Some(name), row)));
+    }
+    for ((asked, remark), row) in rows {
+        if remark.is_empty() {
+            let name = row.ip().and_then(|families| service::macro_of((&asked, &families), own));
+            found.push((asked.to_string(), name, row));
+        } else {
+            found.push((format!("{asked} ({remark})"), None, row));
+        }
+    }
+    found
 }
 
 /// `tcp 203.0.113.77:49152 → 10.0.1.100:443`.

@@ -67,8 +67,8 @@ fn told(edit: &[(&str, &str)]) -> String {
             let at: Vec<String> =
                 row.at.iter().map(|at| format!("{} {}", at.machine, at.hook.clone().unwrap_or_default())).collect();
             let (families, others) = (row.families.join("+"), row.instead_of.join(", "));
-            writeln!(told, "  {sign} {} → {}, {}, {families} @ {}", row.from, row.to, row.service, at.join(", "))
-                .unwrap();
+            let service = row.macro_name.map_or(row.service.clone(), |name| format!("{name} ({})", row.service));
+            writeln!(told, "  {sign} {} → {}, {service}, {families} @ {}", row.from, row.to, at.join(", ")).unwrap();
             let packet = row.packet.clone().unwrap_or_default();
             writeln!(told, "      {} (line {line}), other side {others}; such as {packet}", row.rule).unwrap();
         }
@@ -95,6 +95,12 @@ fn rows_say_what_a_reviewer_wants_to_know() {
         &[("inherits: proxy", "inherits: [proxy, web]")],
         &[("id: http, in: accept, proto: tcp, dport: [80, 443] }", "id: http, in: accept, macro: HTTPS }")],
         &[("web: { kind: guest, rules", "web: { kind: guest, options: { policy_out: accept }, rules")],
+        &[("dport: [80, 443] }", "dport: [80, 443] }\n    - { in: accept, macro: DNS, source: office }")],
+        &[(
+            "dport: [80, 443] }",
+            "dport: [80, 443] }\n    - { in: accept, macro: Ping }\n    - { in: accept, proto: tcp, dport: 37 }\n    - { in: accept, macro: Rdate, source: office }",
+        )],
+        &[("dport: [80, 443] }", "dport: [80, 443, 9100] }\n    - { in: accept, macro: Jetdirect, source: office }")],
     ];
     let all: Vec<String> = edits.iter().map(|edit| told(edit)).collect();
     insta::assert_snapshot!(all.join("\n"));

@@ -87,6 +87,7 @@ fn row() -> impl Strategy<Value = WireRow> {
         from,
         to,
         service,
+        macro_name: None,
         families: vec!["IPv4", "IPv6"],
         rule,
         place,
