@@ -2,6 +2,7 @@
 //!
 //! `tests/diagnostics/FLOOR.CODE/NAME.yaml` (or a folder `NAME/`) provokes at least the code of its folder;
 //! `NAME.stderr` beside it is all that fwc says. A case whose first line is `# fwc build OPTIONS` is run with them.
+//! Lints are cases of `fwc check`; each has one besides that is called `quiet`, which has none of it.
 //! `UPDATE_GOLDEN=1 cargo test --test diagnostics` writes the texts anew.
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
@@ -19,6 +20,9 @@ use fwc::diagnostic::Code;
 /// Codes of checks that a floor repeats although a floor below has refused the same before: a spec or policy that no
 /// text gives would meet them.
 const SECOND_CHECKS: &[&str] = &["iptables::interface-name"];
+
+/// What the codes of lints begin with.
+const LINT: &str = "lint::";
 
 /// The text of the one case whose spec is made by a test: a file of that size does not belong into a repository.
 const LARGE_FILE: &str = "tests/diagnostics/cli.file-too-large/large.stderr";
@@ -67,14 +71,14 @@ fn judge(case: &Case) -> Option<String> {
     let out = tempfile::tempdir().expect("a folder");
     fs::write(out.path().join("before"), "untouched").expect("a file");
     let target = out.path().join("out");
-    let output = fwc()
-        .arg("build")
-        .arg(&case.spec)
-        .args(options(&root().join(&case.spec)))
-        .arg("-o")
-        .arg(&target)
-        .output()
-        .expect("fwc runs");
+    let is_lint = case.code.starts_with(LINT);
+    let is_quiet = is_lint && case.spec.file_stem().is_some_and(|name| name == "quiet");
+    let mut command = fwc();
+    match is_lint {
+        true => command.arg("check").arg(&case.spec),
+        false => command.arg("build").arg(&case.spec).args(options(&root().join(&case.spec))).arg("-o").arg(&target),
+    };
+    let output = command.output().expect("fwc runs");
     let said = String::from_utf8_lossy(&output.stderr).replace(&*target.to_string_lossy(), "out");
     let fails = |what: &str| Some(format!("{}: {what}\n{said}", case.spec.display()));
     if !output.stdout.is_empty() {
@@ -89,7 +93,10 @@ fn judge(case: &Case) -> Option<String> {
         Some(2) => {}
         other => return fails(&format!("exit status {other:?}")),
     }
-    if !said.contains(&case.code) {
+    if is_quiet && said.contains(&case.code) {
+        return fails(&format!("the code `{}` is provoked", case.code));
+    }
+    if !is_quiet && !said.contains(&case.code) {
         return fails(&format!("the code `{}` is not provoked", case.code));
     }
     if updating() {
@@ -129,11 +136,22 @@ fn every_code_is_provoked() {
     for (_, count) in count.iter_mut().filter(|(code, _)| code.starts_with("import::")) {
         *count += 1;
     }
+    // Beside the code, where the budget is smaller.
+    *count.get_mut("lint::over-budget").expect("a code") += 1;
     // `a_large_file_is_refused` makes it.
     *count.get_mut("cli::file-too-large").expect("a code") += 1;
     let missing = count.iter().filter(|(_, count)| **count == 0).map(|(code, _)| format!("{code} has no case"));
     let wrong: Vec<String> = strangers.into_iter().chain(missing).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_lint_has_an_example_that_it_says_nothing_of() {
+    let lints = Code::ALL.iter().filter(|code| code.as_str().starts_with(LINT));
+    for code in lints.filter(|code| **code != Code::OverBudget) {
+        let folder = root().join("tests/diagnostics").join(code.as_str().replace("::", "."));
+        assert!(folder.join("quiet.yaml").is_file(), "{} has no `quiet.yaml`", code.as_str());
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 pub mod claims;
 mod condition;
 mod judge;
+pub mod lint;
 pub mod loaded;
 mod packet;
 mod route;

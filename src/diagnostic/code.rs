@@ -27,6 +27,23 @@ macro_rules! codes {
     };
 }
 
+/// What the codes of lints begin with.
+const LINT: &str = "lint::";
+
+impl Code {
+    /// The name of a lint, as `allow` takes it; none for other codes.
+    #[must_use]
+    pub fn lint_name(self) -> Option<&'static str> {
+        self.as_str().strip_prefix(LINT)
+    }
+
+    /// The lint of a name.
+    #[must_use]
+    pub fn lint(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.lint_name() == Some(name))
+    }
+}
+
 // Grouped by floor, lowest first; alphabetical within a group.
 codes! {
     // spec: reading YAML
@@ -91,8 +108,6 @@ codes! {
     FramesNotJudged => "resolve::frames-not-judged",
     /// An option, or a rule left out, that a guardrail above forbids to touch.
     GuardrailLocked => "resolve::guardrail-locked",
-    /// An alias or ipset that hides another one of the same name further out.
-    HiddenDefinition => "resolve::hidden-definition",
     /// A network written with bits of a host's address in it.
     HostBits => "resolve::host-bits",
     /// A sysctl key that one zone sets twice, in two spellings.
@@ -167,6 +182,33 @@ codes! {
     WrongDirection => "resolve::wrong-direction",
     /// A zone of hosts where one of guests is needed, or the other way round.
     WrongZoneKind => "resolve::wrong-zone-kind",
+    // analysis: lints, see `src/analysis/lint/`
+    /// A rule of which guardrails leave nothing, and decide otherwise.
+    ContradictedByGuardrail => "lint::contradicted-by-guardrail",
+    /// An alias or ipset that hides another one of the same name further out.
+    HiddenDefinition => "lint::hidden-definition",
+    /// A host that does not accept its management from where it is to come.
+    LockOut => "lint::lock-out",
+    /// A rule that no packet can match.
+    NeverMatching => "lint::never-matching",
+    /// A rule that opens an administrative port to everybody.
+    OpenAdministration => "lint::open-administration",
+    /// Rules that were not judged, because the packets are split in too many ways.
+    OverBudget => "lint::over-budget",
+    /// A rule without which every packet fares the same.
+    Redundant => "lint::redundant",
+    /// A rule that no packet gets to.
+    Shadowed => "lint::shadowed",
+    /// An alias that nothing refers to.
+    UnusedAlias => "lint::unused-alias",
+    /// An `allow` for which there is nothing to be told.
+    UnusedAllow => "lint::unused-allow",
+    /// A group that nothing refers to.
+    UnusedGroup => "lint::unused-group",
+    /// An ipset that nothing refers to.
+    UnusedIpset => "lint::unused-ipset",
+    /// A zone that nobody inherits.
+    UnusedZone => "lint::unused-zone",
     // target::iptables
     /// Guests filtered by iptables on a host whose bridges nobody tells to show frames to it.
     IptablesBridgeOff => "iptables::bridge-off",

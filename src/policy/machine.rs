@@ -8,7 +8,7 @@ use crate::net::{AddressSet, InterfaceAddress, Mac};
 
 use super::{
     Claim, DatacenterOptions, Group, GuestOptions, Hook, HostOptions, IptablesOptions, Origin, Reference, RuleList,
-    Setting, VnetOptions, ZoneRef,
+    Setting, VnetOptions, Written, ZoneRef,
 };
 
 /// Everything that a spec enforces. Lists are sorted by name (guests by number).
@@ -28,6 +28,8 @@ pub struct Fleet {
     pub ipsets: BTreeMap<(ZoneRef, String), Ipset>,
     /// What the spec claims of packets, in the order of files and lines.
     pub tests: Vec<Claim>,
+    /// What was written besides.
+    pub written: Written,
 }
 
 /// What holds for all machines.

@@ -18,6 +18,7 @@ mod rule;
 mod stage;
 mod way;
 pub mod words;
+mod written;
 mod zone;
 
 pub use applied::Applied;
@@ -38,6 +39,7 @@ pub use rule::{
 };
 pub use stage::{CorosyncRing, Hook, HookName, Stage};
 pub use way::{Carriage, Crossing, End};
+pub use written::{Allow, AllowPlace, Hidden, NamedZone, Written};
 pub use zone::ZoneRef;
 
 pub(crate) use stage::{NDP_ALL, NDP_NO_ADVERTISEMENT, management_ports};

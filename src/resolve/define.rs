@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::net::{AddressSet, Family, parse_prefix};
-use crate::policy::{Alias, Ipset, IpsetEntry, Reference, ZoneRef};
+use crate::policy::{Alias, Hidden, Ipset, IpsetEntry, Reference, ZoneRef};
 use crate::spec::Spec;
 use crate::spec::model::{self, Body, Text};
 
@@ -24,6 +24,8 @@ pub(super) struct Definitions {
     pub aliases: BTreeMap<(ZoneRef, String), Alias>,
     /// For targets that write definitions.
     pub ipsets: BTreeMap<(ZoneRef, String), Ipset>,
+    /// Definitions that hide others of their name.
+    pub hidden: Vec<Hidden>,
 }
 
 impl Definitions {
@@ -61,7 +63,7 @@ impl Definitions {
             definitions.names_of(&zone).ipsets.insert(name.value.clone(), Definition::broken(name.span));
         }
         for definer in &zones {
-            definitions.warn_of_hiding(graph, definer, out);
+            definitions.find_hidden(graph, definer);
         }
         definitions
     }
@@ -119,8 +121,8 @@ impl Definitions {
         }
     }
 
-    /// A definition that hides another one is rarely meant.
-    fn warn_of_hiding(&self, graph: &ZoneGraph, definer: &Definer<'_>, out: &mut Diagnostics) {
+    /// The definitions of a zone that hide others further out.
+    fn find_hidden(&mut self, graph: &ZoneGraph, definer: &Definer<'_>) {
         let Some(own) = self.names.get(&definer.zone) else { return };
         let beyond: Vec<&Names> = self
             .scope(graph, Some(&definer.zone), &definer.ancestors)
@@ -131,16 +133,19 @@ impl Definitions {
         let scope = Scope::new(beyond, &machines, LocalNetwork::Sample(None));
         let aliases = own.aliases.iter().map(|(name, definition)| (NameKind::Alias, name, definition));
         let ipsets = own.ipsets.iter().map(|(name, definition)| (NameKind::Ipset, name, definition));
-        for (kind, name, definition) in aliases.chain(ipsets) {
-            if let Some((zone, hidden)) = scope.find(kind, ScopePart::Any, name) {
-                let message = format!("{} `{name}` hides the one of `{zone}`", kind.word());
-                out.push(
-                    Diagnostic::warning(Code::HiddenDefinition, definition.span, message)
-                        .label(hidden.span, "hidden for this zone")
-                        .help("give one of them another name, so that a reader need not know which one counts"),
-                );
-            }
-        }
+        let hides = |(kind, name, definition): (NameKind, &String, &Definition)| {
+            let (zone, hidden) = scope.find(kind, ScopePart::Any, name)?;
+            Some(Hidden {
+                kind: kind.word(),
+                name: name.clone(),
+                zone: definer.zone.clone(),
+                span: definition.span,
+                hidden_zone: zone.clone(),
+                hidden_span: hidden.span,
+            })
+        };
+        let found: Vec<Hidden> = aliases.chain(ipsets).filter_map(hides).collect();
+        self.hidden.extend(found);
     }
 }
 

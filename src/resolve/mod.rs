@@ -22,6 +22,7 @@ mod section;
 mod service;
 mod sysctl;
 mod without;
+mod written;
 
 use std::sync::Arc;
 
@@ -72,6 +73,7 @@ fn resolve_with(spec: &Spec, graph: &ZoneGraph, out: &mut Diagnostics) -> Fleet 
     let groups =
         sections.groups().iter().filter_map(|(name, group)| Some((name.clone(), Arc::clone(group.group.as_ref()?))));
     let groups = groups.collect();
+    let written = written::written(&world, &hosts, &guests, sections.all());
     Fleet {
         datacenter,
         hosts: policies,
@@ -80,6 +82,7 @@ fn resolve_with(spec: &Spec, graph: &ZoneGraph, out: &mut Diagnostics) -> Fleet 
         aliases: definitions.aliases.clone(),
         ipsets: definitions.ipsets.clone(),
         tests,
+        written,
     }
 }
 

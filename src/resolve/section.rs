@@ -129,6 +129,12 @@ impl<'a> Sections<'a> {
         &self.shared_groups.groups
     }
 
+    /// The rules of every zone, in the order of the graph.
+    pub(super) fn all(&self) -> Vec<Arc<Section>> {
+        let shared = self.shared.borrow();
+        shared.values().flatten().map(|read| Arc::clone(&read.section)).collect()
+    }
+
     /// A host's view.
     pub(super) fn on_host(&'a self, local: LocalNetwork) -> HostSections<'a> {
         // Errors were found with the sample; what a host finds besides is that something is empty there.

@@ -40,7 +40,7 @@ pub struct Spec {
 pub struct Datacenter {
     /// `name`.
     pub name: Option<Text>,
-    /// `options`, `aliases`, `ipsets`, `guardrails`, `rules`.
+    /// `options`, `aliases`, `ipsets`, `guardrails`, `rules`, `allow`.
     pub body: Body,
     /// `sysctl`, `platform`, `targets`, `iptables`, `guests`.
     pub host: HostPart,
@@ -57,7 +57,7 @@ pub struct Host {
     pub addresses: Vec<Text>,
     /// `corosync`: addresses; one for each ring.
     pub corosync: Vec<Text>,
-    /// `options`, `aliases`, `ipsets`, `guardrails`, `rules`.
+    /// `options`, `aliases`, `ipsets`, `guardrails`, `rules`, `allow`.
     pub body: Body,
     /// `sysctl`, `platform`, `targets`, `iptables`, `guests`.
     pub host: HostPart,
@@ -72,7 +72,7 @@ pub struct Zone {
     pub comment: Option<Text>,
     /// `inherits`.
     pub inherits: Vec<Text>,
-    /// `options`, `aliases`, `ipsets`, `guardrails`, `rules`.
+    /// `options`, `aliases`, `ipsets`, `guardrails`, `rules`, `allow`.
     pub body: Body,
     /// What only a host zone has; empty for a guest zone.
     pub host: HostPart,
@@ -102,6 +102,8 @@ pub struct Body {
     pub guardrail_options: Map<OptionValue>,
     /// `rules`.
     pub rules: Vec<Rule>,
+    /// `allow`: reasons by lints.
+    pub allow: Map<Text>,
 }
 
 /// What hosts, host zones and the datacenter have besides.
@@ -143,7 +145,7 @@ pub struct GuestsBlock {
     pub span: Span,
     /// `inherits`.
     pub inherits: Vec<Text>,
-    /// `options`, `guardrails`, `rules`; no aliases or ipsets of its own.
+    /// `options`, `guardrails`, `rules`, `allow`; no aliases or ipsets of its own.
     pub body: Body,
 }
 
@@ -160,7 +162,7 @@ pub struct Guest {
     pub inherits: Vec<Text>,
     /// `without`: identities.
     pub without: Vec<Text>,
-    /// `options`, `aliases`, `ipsets`, `rules`; guardrails only in zones.
+    /// `options`, `aliases`, `ipsets`, `rules`, `allow`; guardrails only in zones.
     pub body: Body,
     /// `nics`: `netN`.
     pub nics: Map<Nic>,
@@ -190,17 +192,21 @@ pub struct Nic {
 pub struct Vnet {
     /// `comment`.
     pub comment: Option<Text>,
+    /// `allow`: reasons by lints.
+    pub allow: Map<Text>,
     /// `options`.
     pub options: Map<OptionValue>,
     /// `rules`.
     pub rules: Vec<Rule>,
 }
 
-/// `groups.NAME`: a list of rules, or a map with `comment` and `rules`.
+/// `groups.NAME`: a list of rules, or a map with `comment`, `allow` and `rules`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Group {
     /// `comment`.
     pub comment: Option<Text>,
+    /// `allow`: reasons by lints.
+    pub allow: Map<Text>,
     /// The rules.
     pub rules: Vec<Rule>,
 }
@@ -278,6 +284,8 @@ pub struct Rule {
     pub id: Option<Text>,
     /// `comment`.
     pub comment: Option<Text>,
+    /// `allow`: reasons by lints.
+    pub allow: Map<Text>,
 }
 
 /// `in`, `out`, `forward` with a verdict, or `group` with a name.

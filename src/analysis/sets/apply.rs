@@ -3,7 +3,7 @@
 use super::field::Field;
 use super::store::Id;
 use super::table::{Memo, Sets};
-use super::{Diagram, Label, OverBudget, PacketSet};
+use super::{Diagram, Label, OverBudget, PacketSet, second};
 
 /// Operations whose results are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +17,11 @@ pub(super) enum Operation {
     Within,
     /// Where both say another.
     Differs,
+    /// What the left says, with what the right says behind it, see [`second`].
+    Behind,
 }
 
-pub(super) const OPERATIONS: usize = 6;
+pub(super) const OPERATIONS: usize = 7;
 
 const NO: Id = Id::end(Label(0));
 const YES: Id = Id::end(Label(1));
@@ -41,6 +43,13 @@ impl Operation {
             Self::Within if a == YES => Some(b),
             Self::Differs if a == b => Some(NO),
             Self::Differs if a.label().is_some() && b.label().is_some() => Some(YES),
+            Self::Behind if a == NOTHING => Some(b),
+            Self::Behind if a == b || b == NOTHING => Some(a),
+            Self::Behind => match (a.label(), b.label()) {
+                (Some(first), Some(behind)) => Some(Id::end(second::with_behind(first, behind))),
+                (Some(first), None) if second::is_whole(first) => Some(a),
+                (Some(_) | None, _) => None,
+            },
             Self::Over | Self::Union | Self::Intersection | Self::Difference | Self::Within | Self::Differs => None,
         }
     }
@@ -172,7 +181,7 @@ impl Sets {
     }
 
     /// The node that both nodes' values divide, each part made by `part`. One of them is a node.
-    fn merge(
+    pub(super) fn merge(
         &mut self,
         a: Id,
         b: Id,

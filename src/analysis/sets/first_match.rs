@@ -78,6 +78,11 @@ impl FirstMatch {
     /// # Errors
     /// Over budget.
     pub fn diagram(&self, sets: &mut Sets) -> Result<Diagram, OverBudget> {
+        self.folded(sets, Operation::Over)
+    }
+
+    /// The whole by an operation for which brackets say nothing.
+    pub(super) fn folded(&self, sets: &mut Sets, operation: Operation) -> Result<Diagram, OverBudget> {
         sets.open.clear();
         let mut level: Vec<Id> = self.0.iter().map(|diagram| diagram.0).collect();
         while level.len() > 1 {
@@ -85,7 +90,7 @@ impl FirstMatch {
             let mut members = 0;
             for id in level {
                 match groups.last_mut().filter(|_| members > 0) {
-                    Some(group) => *group = sets.apply(Operation::Over, *group, id)?,
+                    Some(group) => *group = sets.apply(operation, *group, id)?,
                     None => groups.push(id),
                 }
                 members += 1;

@@ -32,7 +32,7 @@ vms:
     let expected = [("near", "192.0.2.3"), ("scoped", "192.0.2.1"), ("mid", "192.0.2.2"), ("far", "192.0.2.1")];
     assert_eq!(found, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
     // Hiding is allowed, and said.
-    assert_eq!(findings(yaml).iter().filter(|line| line.starts_with("resolve::hidden-definition")).count(), 2);
+    assert_eq!(fleet.written.hidden.len(), 2);
 }
 
 #[test]

@@ -78,6 +78,11 @@ fn named<'a, T>(node: Node<'a>, read: impl Fn(Node<'a>) -> T) -> Map<T> {
     entries(node).into_iter().map(|(key, value)| (key_text(key), read(value))).collect()
 }
 
+/// Texts by name.
+fn pairs(node: Node<'_>) -> Map<Text> {
+    sorted(named(node, text).into_iter().filter_map(present).collect())
+}
+
 fn text(node: Node<'_>) -> Option<Text> {
     match node.value {
         Value::Scalar { text, .. } => Some(Located::new(text.into_owned(), node.span)),

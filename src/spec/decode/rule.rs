@@ -1,6 +1,6 @@
 //! Rules, groups and tests.
 
-use super::{entries, items, list, text, unread};
+use super::{entries, items, list, pairs, text, unread};
 use crate::diagnostic::Located;
 use crate::spec::model::{Group, Rule, RuleHead, Says, TcpFlags, Test};
 use crate::spec::yaml::{Node, Value};
@@ -16,12 +16,13 @@ pub(super) fn rules(node: Node<'_>) -> Vec<Rule> {
 /// `groups.NAME`: rules, or a map that holds them.
 pub(super) fn group(node: Node<'_>) -> Group {
     if !matches!(node.value, Value::Map(_)) || is_rule(&node) {
-        return Group { comment: None, rules: rules(node) };
+        return Group { rules: rules(node), ..Group::default() };
     }
     let mut group = Group::default();
     for (key, value) in entries(node) {
         match &*key.text {
             "comment" => group.comment = text(value),
+            "allow" => group.allow = pairs(value),
             "rules" => group.rules = rules(value),
             other => unread("a group", other),
         }
@@ -39,7 +40,7 @@ fn rule(node: Node<'_>) -> Option<Rule> {
     let mut head = None;
     let (mut macro_name, mut iface, mut log, mut enable, mut id, mut comment) = (None, None, None, None, None, None);
     let (mut proto, mut source, mut dest, mut sport, mut dport, mut icmp_type) = (None, None, None, None, None, None);
-    let mut flags = None;
+    let (mut flags, mut allow) = (None, Vec::new());
     for (key, value) in entries(node) {
         match &*key.text {
             "in" => head = text(value).map(RuleHead::In),
@@ -59,6 +60,7 @@ fn rule(node: Node<'_>) -> Option<Rule> {
             "enable" => enable = text(value),
             "id" => id = text(value),
             "comment" => comment = text(value),
+            "allow" => allow = pairs(value),
             other => unread("a rule", other),
         }
     }
@@ -78,6 +80,7 @@ fn rule(node: Node<'_>) -> Option<Rule> {
         enable,
         id,
         comment,
+        allow,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Everything that has options or rules: the datacenter, hosts, zones, guests, NICs, vnets.
 
 use super::rule::rules;
-use super::{entries, items, key_text, list, named, sorted, text, texts, unread};
+use super::{entries, items, key_text, list, named, pairs, sorted, text, texts, unread};
 use crate::diagnostic::{Located, Span};
 use crate::spec::model::{
     Alias, Body, Datacenter, Guest, GuestsBlock, Host, HostPart, Ipset, IpsetEntry, Iptables, Map, Nic, OptionValue,
@@ -123,6 +123,7 @@ pub(super) fn vnet(node: Node<'_>) -> Vnet {
     for (key, value) in entries(node) {
         match &*key.text {
             "comment" => vnet.comment = text(value),
+            "allow" => vnet.allow = pairs(value),
             "options" => vnet.options = options(&[OptionZone::Vnet], value),
             "rules" => vnet.rules = rules(value),
             other => unread("a vnet", other),
@@ -138,6 +139,7 @@ fn body<'a>(body: &mut Body, zones: &[OptionZone], key: Key<'a>, value: Node<'a>
         "aliases" => body.aliases = sorted(named(value, alias).into_iter().filter_map(super::present).collect()),
         "ipsets" => body.ipsets = sorted(named(value, ipset)),
         "rules" => body.rules = rules(value),
+        "allow" => body.allow = pairs(value),
         "guardrails" => {
             for (key, value) in entries(value) {
                 match &*key.text {
@@ -163,9 +165,7 @@ fn host_part<'a>(part: &mut HostPart, key: Key<'a>, value: Node<'a>) -> Option<(
             for (key, value) in entries(value) {
                 match &*key.text {
                     "profiles" => part.sysctl_profiles = texts(value),
-                    "set" => {
-                        part.sysctl_set = sorted(named(value, text).into_iter().filter_map(super::present).collect())
-                    }
+                    "set" => part.sysctl_set = pairs(value),
                     "file" => part.sysctl_file = text(value),
                     other => unread("`sysctl`", other),
                 }
@@ -255,10 +255,7 @@ fn options(zones: &[OptionZone], node: Node<'_>) -> Map<OptionValue> {
 pub(in crate::spec) fn option_value(kind: OptionKind, node: Node<'_>) -> Option<OptionValue> {
     let span = node.span;
     match (kind, &node.value) {
-        (_, Value::Map(_)) => {
-            let pairs = named(node, text).into_iter().filter_map(super::present).collect();
-            Some(OptionValue::Map(Located::new(sorted(pairs), span)))
-        }
+        (_, Value::Map(_)) => Some(OptionValue::Map(Located::new(pairs(node), span))),
         (_, Value::Seq(_)) | (OptionKind::Choices(_) | OptionKind::EtherTypes, _) => {
             Some(OptionValue::List(list(node)))
         }

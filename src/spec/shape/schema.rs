@@ -23,6 +23,7 @@ pub fn schema() -> Value {
     let mut definitions = Map::new();
     definitions.insert("line".to_owned(), line());
     definitions.insert("logLevel".to_owned(), json!({ "enum": LOG_LEVELS }));
+    definitions.insert("allow".to_owned(), fields(&table::ALLOW_MAP, true));
     for place in table::RULE_PLACES {
         definitions.insert(place.definition.to_owned(), rule(place));
     }
@@ -121,6 +122,7 @@ fn shape(shape: &Shape) -> Value {
             json!({ "anyOf": forms })
         }
         Shape::Options(zones) => json!({ "$ref": format!("#/$defs/{}", options_name(zones)) }),
+        Shape::Map(of) if of.what == table::ALLOW_MAP.what => json!({ "$ref": "#/$defs/allow" }),
         Shape::Map(of) => fields(of, true),
         Shape::Test => {
             let mut test = fields(&table::A_TEST, false);

@@ -44,6 +44,11 @@ const IPSETS: Field =
     may("ipsets", Named(&LABEL, &IPSET), "Named sets of addresses, seen from here and below; `+name` refers to one.");
 const INHERITS: Field = may("inherits", LINES, "Zones to inherit, the nearest first.");
 const COMMENT: Field = may("comment", LINE, "One line for people.");
+const ALLOW: Field = may(
+    "allow",
+    Map(&ALLOW_MAP),
+    "Lints of `fwc check` that are not told about what is written here, each with the reason why.",
+);
 const SYSCTL_FIELD: Field = may("sysctl", Map(&SYSCTL_MAP), "Kernel parameters of the host.");
 const PLATFORM: Field = may(
     "platform",
@@ -73,6 +78,7 @@ const DATACENTER: Fields = Fields {
     what: "the datacenter",
     fields: &[
         may("name", LINE, "The datacenter's name, for people."),
+        ALLOW,
         may("options", Options(&[OptionZone::Datacenter]), "Options of the datacenter."),
         ALIASES,
         IPSETS,
@@ -94,6 +100,7 @@ const A_HOST: Fields = Fields {
     what: "a host",
     fields: &[
         COMMENT,
+        ALLOW,
         INHERITS,
         may("addresses", LINES, "The host's addresses, each with the prefix length of its network."),
         may("corosync", LINES, "The host's addresses in the cluster's rings, one a ring; by default `addresses`."),
@@ -119,6 +126,7 @@ const HOST_ZONE: Fields = Fields {
     fields: &[
         KIND,
         COMMENT,
+        ALLOW,
         INHERITS,
         HOST_OPTIONS,
         ALIASES,
@@ -135,7 +143,17 @@ const HOST_ZONE: Fields = Fields {
 
 const GUEST_ZONE: Fields = Fields {
     what: "a zone of kind `guest`",
-    fields: &[KIND, COMMENT, INHERITS, GUEST_OPTIONS, ALIASES, IPSETS, GUEST_GUARDRAILS_FIELD, GUEST_RULES_FIELD],
+    fields: &[
+        KIND,
+        COMMENT,
+        ALLOW,
+        INHERITS,
+        GUEST_OPTIONS,
+        ALIASES,
+        IPSETS,
+        GUEST_GUARDRAILS_FIELD,
+        GUEST_RULES_FIELD,
+    ],
 };
 
 const A_GUEST: Fields = Fields {
@@ -143,6 +161,7 @@ const A_GUEST: Fields = Fields {
     fields: &[
         may("name", LINE, "The guest's name, for people."),
         COMMENT,
+        ALLOW,
         may(
             "host",
             List { of: Lexis::Line, empty: Empty::Error },
@@ -183,13 +202,14 @@ const A_VNET: Fields = Fields {
     what: "a vnet",
     fields: &[
         COMMENT,
+        ALLOW,
         may("options", Options(&[OptionZone::Vnet]), "Options of the vnet."),
         may("rules", Rules(&VNET_RULES), "Rules for what passes through the vnet; the first match wins."),
     ],
 };
 
 const GUESTS_MAP: Fields =
-    Fields { what: "`guests`", fields: &[INHERITS, GUEST_OPTIONS, GUEST_GUARDRAILS_FIELD, GUEST_RULES_FIELD] };
+    Fields { what: "`guests`", fields: &[ALLOW, INHERITS, GUEST_OPTIONS, GUEST_GUARDRAILS_FIELD, GUEST_RULES_FIELD] };
 
 const DATACENTER_GUARDRAILS_MAP: Fields = Fields {
     what: "`guardrails`",
@@ -212,6 +232,25 @@ const GUEST_GUARDRAILS: Fields = Fields {
     fields: &[
         may("rules", Rules(&GUEST_RULES), "Rules before the own rules of every guest that inherits this."),
         may("options", Options(&[OptionZone::Guest]), "Options that nobody below may set otherwise."),
+    ],
+};
+
+/// Every lint but the one about `allow` itself, each documented in its file of `analysis/lint/`.
+pub(super) const ALLOW_MAP: Fields = Fields {
+    what: "`allow`",
+    fields: &[
+        may("contradicted-by-guardrail", LINE, "Why a rule stands that guardrails leave nothing of."),
+        may("hidden-definition", LINE, "Why a definition hides another one of its name."),
+        may("lock-out", LINE, "Why a host does not accept its management."),
+        may("never-matching", LINE, "Why a rule stands that no packet can match."),
+        may("open-administration", LINE, "Why an administrative port is open to everybody."),
+        may("over-budget", LINE, "Why rules are so many or so mixed that they cannot be judged."),
+        may("redundant", LINE, "Why a rule stands without which all packets fare the same."),
+        may("shadowed", LINE, "Why a rule stands that no packet gets to."),
+        may("unused-alias", LINE, "Why an alias stands that nothing refers to."),
+        may("unused-group", LINE, "Why a group stands that nothing refers to."),
+        may("unused-ipset", LINE, "Why an ipset stands that nothing refers to."),
+        may("unused-zone", LINE, "Why a zone stands that nobody inherits."),
     ],
 };
 
@@ -263,7 +302,7 @@ const GROUP: Shape = Either { short: &Rules(&GROUP_RULES), keys_of_short: &RULE_
 
 const GROUP_MAP: Fields = Fields {
     what: "a group",
-    fields: &[COMMENT, must("rules", Rules(&GROUP_RULES), "The group's rules; the first match wins.")],
+    fields: &[COMMENT, ALLOW, must("rules", Rules(&GROUP_RULES), "The group's rules; the first match wins.")],
 };
 
 /// Rules of hosts.
@@ -334,6 +373,7 @@ pub(super) const RULE: Fields = Fields {
         may("enable", BOOL, "False: the rule is carried along without effect."),
         may("id", Text(Lexis::Name(&IDENTITY)), "A name that is unique in its zone, for `without` and for diffs."),
         COMMENT,
+        ALLOW,
     ],
 };
 

@@ -129,6 +129,7 @@ fn compile(host: HostPolicy) -> Compiled {
         },
     };
     let fleet = Fleet {
+        written: Default::default(),
         datacenter,
         hosts: vec![host],
         groups: BTreeMap::new(),
