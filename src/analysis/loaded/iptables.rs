@@ -79,8 +79,8 @@ impl<'t> Words<'t> {
             "--match-set src" => self.ipset(test, Field::Source)?,
             "--match-set dst" => self.ipset(test, Field::Dest)?,
             "-p" => self.numbers(test, Field::Protocol, |text| {
-                // iptables takes 0 for any.
-                Protocol::parse(text).ok().filter(|protocol| protocol.0 != 0).map(|Protocol(number)| pair(number))
+                let Protocol(number) = Protocol::parse(text).ok().filter(|protocol| self.sees(*protocol))?;
+                Some((number.into(), number.into()))
             })?,
             "--dport" => self.ports(test, transport?, Field::DestPort)?,
             "--sport" => self.ports(test, transport?, Field::SourcePort)?,
@@ -101,6 +101,14 @@ impl<'t> Words<'t> {
             _ => return None,
         };
         Some(Condition::Packet(vec![fields]))
+    }
+
+    /// Whether `-p` asks for a protocol: 0 stands for any, and ip6tables looks through IPv6's extension headers (RFC 8200).
+    const fn sees(&self, protocol: Protocol) -> bool {
+        match self.family {
+            Family::V4 => protocol.0 != 0,
+            Family::V6 => !matches!(protocol.0, 0 | 43 | 44 | 51 | 59 | 60),
+        }
     }
 
     /// A field whose values are each understood by themselves.
@@ -227,11 +235,6 @@ impl<'t> Words<'t> {
     }
 }
 
-fn pair(number: impl Into<u128>) -> (u128, u128) {
-    let number = number.into();
-    (number, number)
-}
-
 fn is(test: &Test, value: &str) -> bool {
     !test.negated && matches!(&test.value, Value::One(one) if one == value)
 }
@@ -261,7 +264,8 @@ fn ipset(family: Family, set: &Set) -> Option<Ranges<u128>> {
         Some(_) => false,
         None => set.kind == "bitmap:ip" && family == Family::V4,
     };
-    let plain = known && !set.attributes.iter().any(|attribute| attribute.contains("timeout"));
+    // Both are in the elements already.
+    let plain = known && set.attributes.iter().all(|word| word.starts_with("netmask ") || word.starts_with("range "));
     let elements = || union(set.elements.iter().map(String::as_str), |text| values::addresses(family, text));
     plain.then(elements).flatten()
 }

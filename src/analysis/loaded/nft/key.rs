@@ -18,6 +18,8 @@ enum Spelling {
     Mac,
     Family,
     State,
+    /// A protocol; whether IPv6 packets may be asked for it.
+    Protocol(bool),
     /// As nft spells values of this key.
     Number(&'static str),
     /// ICMP's type alone.
@@ -51,6 +53,7 @@ impl Look {
             Spelling::Mac
             | Spelling::Family
             | Spelling::State
+            | Spelling::Protocol(_)
             | Spelling::Number(_)
             | Spelling::Type(_)
             | Spelling::Code(_)
@@ -75,6 +78,7 @@ impl Look {
             | Spelling::Mac
             | Spelling::Family
             | Spelling::State
+            | Spelling::Protocol(_)
             | Spelling::Number(_)
             | Spelling::Type(_) => values::union(texts, |text| self.one(text)),
         }
@@ -94,6 +98,10 @@ impl Look {
                 Some((values::frame(family), values::frame(family)))
             }
             Spelling::State => values::state(text),
+            Spelling::Protocol(v6) => run("meta l4proto", text, 0xff).filter(|(first, last)| {
+                // Of IPv6 packets nft sees what is behind these headers (RFC 8200).
+                !v6 || ![0, 43, 44, 60].iter().any(|header| (first..=last).contains(&header))
+            }),
             Spelling::Number(key) => run(key, text, self.field.greatest(Family::V4)),
             Spelling::Type(key) => run(key, text, 0xff).map(|(first, last)| (first << 8, last << 8 | 0xff)),
             Spelling::Code(key) => run(key, text, 0xff),
@@ -153,7 +161,7 @@ pub(super) fn of_protocol(protocol: Protocol) -> Fields {
 pub(super) struct Context {
     kind: Kind,
     /// The family that the rule names, so that nft asks for none.
-    family: Option<Family>,
+    pub(super) family: Option<Family>,
     /// Whether it asks for ARP, and for frames with any tags.
     arp: bool,
     /// Whether all its protocols have ports.
@@ -178,6 +186,8 @@ impl Context {
                 Some("ipv6" | "ip6") => Some(Family::V6),
                 _ if header("ip") => Some(Family::V4),
                 _ if header("ip6") => Some(Family::V6),
+                _ if kind == Kind::Inet && header("icmp") => Some(Family::V4),
+                _ if kind == Kind::Inet && header("icmpv6") => Some(Family::V6),
                 _ => None,
             }
         };
@@ -202,6 +212,11 @@ impl Context {
             arp: tests().any(|test| only(test, &["meta protocol"]) == Some("arp")),
             ported: tests().any(ported),
         }
+    }
+
+    /// Whether a listing may have lost the family beside this test.
+    pub(super) fn lacks_family(&self, test: &Test) -> bool {
+        self.family.is_none() && matches!(only(test, &["meta l4proto"]), Some("icmp" | "icmpv6"))
     }
 
     /// What a key of one field looks at.
@@ -229,8 +244,8 @@ impl Context {
                 })
             }
             "ether saddr" if self.kind == Kind::Bridge => Some((Field::SourceMac, Fields::default(), Spelling::Mac)),
-            "meta l4proto" => Some((Field::Protocol, ip(), Spelling::Number("meta l4proto"))),
-            "ip protocol" => Some((Field::Protocol, of(Family::V4), Spelling::Number("meta l4proto"))),
+            "meta l4proto" => Some((Field::Protocol, ip(), Spelling::Protocol(self.family != Some(Family::V4)))),
+            "ip protocol" => Some((Field::Protocol, of(Family::V4), Spelling::Protocol(false))),
             "icmp type" | "icmp code" | "icmpv6 type" | "icmpv6 code" => self.icmp(key),
             "ct state" => Some((Field::State, ip(), Spelling::State)),
             _ => self.transport(key),

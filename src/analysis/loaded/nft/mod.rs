@@ -21,7 +21,7 @@ use crate::policy::Synflood;
 use crate::state::ruleset::{Rule, Table, Test, Value, Verdict};
 
 use super::values::{self, Draft, texts};
-use super::{Asked, Condition, Fields};
+use super::{Asked, Condition, Fields, Pattern, Port};
 pub use cases::Cases;
 use key::{Context, Look};
 use set::Sets;
@@ -111,25 +111,39 @@ impl<'t> Words<'t> {
             };
             return Some(Condition::Port { port, names, negated: test.negated });
         }
+        if let ("iif" | "oif", false, Value::One(name)) = (key, test.negated, &test.value) {
+            // Of other interfaces the numbers may have changed since.
+            let port = if key == "iif" { Port::In } else { Port::Out };
+            let names = vec![Pattern::Is(Arc::from(name.as_str()))];
+            return (name == "lo").then_some(Condition::Port { port, names, negated: false });
+        }
         if key == "meta mark" || key.starts_with("meta mark & ") {
             return mark(test);
         }
         if key == "ether type" {
-            return self.outer(test);
+            return self.outer(context, test);
+        }
+        if context.lacks_family(test) {
+            return None;
         }
         if key.contains(" . ") {
             return self.sets.concatenation(context, test);
         }
         let look = context.look(key)?;
-        let values = match &test.value {
-            Value::Set(name) => self.sets.values(name, key, &look)?,
-            value @ (Value::One(_) | Value::Any(_)) => look.values(texts(value)?)?,
-        };
+        let values = self.values(context, test, &look)?;
         Some(condition(self.kind, &look, values, test.negated))
     }
 
-    fn outer(&self, test: &Test) -> Option<Condition> {
-        let values = Look::frames().values(texts(&test.value)?)?;
+    /// The values that a test of one key compares with.
+    fn values(&mut self, context: &Context, test: &Test, look: &Look) -> Option<Ranges<u128>> {
+        match &test.value {
+            Value::Set(name) => self.sets.values(context, name, &test.key, look),
+            value @ (Value::One(_) | Value::Any(_)) => look.values(texts(value)?),
+        }
+    }
+
+    fn outer(&mut self, context: &Context, test: &Test) -> Option<Condition> {
+        let values = self.values(context, test, &Look::frames())?;
         let bridge = self.kind == Kind::Bridge;
         bridge.then(|| Condition::Outer(values::unless(test.negated, Field::Frame, Family::V4, values)))
     }

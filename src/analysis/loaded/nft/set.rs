@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::net::Ranges;
+use crate::net::{Family, Ranges};
 use crate::state::ruleset::{Set, Table, Test, Value};
 
 use super::super::values::texts;
@@ -20,12 +20,15 @@ enum Known {
     Choices(Vec<Fields>),
 }
 
+/// What a set is for each key; none where that is not understood.
+type ByKey = BTreeMap<Box<str>, Option<Known>>;
+
 /// The sets of a table.
 #[derive(Debug)]
 pub(super) struct Sets<'t> {
     table: &'t Table,
-    /// By name and key.
-    known: BTreeMap<Arc<str>, BTreeMap<Box<str>, Option<Known>>>,
+    /// By name, and by the family that a rule names.
+    known: BTreeMap<(Arc<str>, Option<Family>), ByKey>,
 }
 
 /// A set whose elements are all that is in it.
@@ -40,9 +43,15 @@ impl<'t> Sets<'t> {
     }
 
     /// What was found for a set and a key, or is found now.
-    fn get(&mut self, name: &Arc<str>, key: &str, find: impl FnOnce(&Set) -> Option<Known>) -> Option<&Known> {
+    fn get(
+        &mut self,
+        name: &Arc<str>,
+        family: Option<Family>,
+        key: &str,
+        find: impl FnOnce(&Set) -> Option<Known>,
+    ) -> Option<&Known> {
         let table = self.table;
-        let of = self.known.entry(Arc::clone(name)).or_default();
+        let of = self.known.entry((Arc::clone(name), family)).or_default();
         if !of.contains_key(key) {
             let found = whole(table, name).and_then(find);
             of.insert(Box::from(key), found);
@@ -51,8 +60,14 @@ impl<'t> Sets<'t> {
     }
 
     /// The values in a set for a key of one field.
-    pub(super) fn values(&mut self, name: &Arc<str>, key: &str, look: &Look) -> Option<Ranges<u128>> {
-        match self.get(name, key, |set| look.values(elements(set)).map(Known::Values))? {
+    pub(super) fn values(
+        &mut self,
+        context: &Context,
+        name: &Arc<str>,
+        key: &str,
+        look: &Look,
+    ) -> Option<Ranges<u128>> {
+        match self.get(name, context.family, key, |set| look.values(elements(set)).map(Known::Values))? {
             Known::Values(values) => Some(values.clone()),
             Known::Names(_) | Known::Keyed(_) | Known::Choices(_) => None,
         }
@@ -60,7 +75,7 @@ impl<'t> Sets<'t> {
 
     /// The names in a set.
     pub(super) fn names(&mut self, name: &Arc<str>) -> Option<Vec<Pattern>> {
-        match self.get(name, "", |set| key::patterns(elements(set)).map(Known::Names))? {
+        match self.get(name, None, "", |set| key::patterns(elements(set)).map(Known::Names))? {
             Known::Names(names) => Some(names.clone()),
             Known::Values(_) | Known::Keyed(_) | Known::Choices(_) => None,
         }
@@ -70,7 +85,7 @@ impl<'t> Sets<'t> {
     pub(super) fn concatenation(&mut self, context: &Context, test: &Test) -> Option<Condition> {
         let shape = Shape::new(context, &test.key)?;
         let known = match &test.value {
-            Value::Set(name) => self.get(name, &test.key, |set| shape.read(elements(set)))?.clone(),
+            Value::Set(name) => self.get(name, context.family, &test.key, |set| shape.read(elements(set)))?.clone(),
             value @ (Value::One(_) | Value::Any(_)) => shape.read(texts(value)?)?,
         };
         match (known, shape.port) {

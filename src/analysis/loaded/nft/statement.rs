@@ -28,19 +28,21 @@ pub(super) fn read(table: &Table, rule: &Rule, draft: &mut Draft) {
                     draft.fields(&Fields::one(Field::Frame, Ranges::single(values::frame(family))));
                     draft.and(Condition::Above(above));
                 }
-                None => draft.opaque(text),
+                None => unknown(text, draft),
             }
         } else if !text.starts_with("counter name ") {
             match effect(table, text) {
                 Some(effect) => draft.does(effect),
-                // It may ask something, and it may do something.
-                None => {
-                    draft.opaque(text);
-                    draft.does(Effect::Opaque(text.to_owned()));
-                }
+                None => unknown(text, draft),
             }
         }
     }
+}
+
+/// It may ask something, and it may do something.
+fn unknown(text: &str, draft: &mut Draft) {
+    draft.opaque(text);
+    draft.does(Effect::Opaque(text.to_owned()));
 }
 
 /// The one spelling of a limit for each source.

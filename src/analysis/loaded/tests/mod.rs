@@ -1,7 +1,9 @@
 //! Whether loaded rules are understood, and rightly.
 
+mod foreign;
 mod golden;
 pub(crate) mod samples;
+mod spelling;
 
 use crate::net::Family;
 use crate::state::ruleset::{Program, Rule, Ruleset, Table};

@@ -1,0 +1,498 @@
+//! What each kind of rule asks, in short: fields with their values in hexadecimal, the choices between `|`, conditions
+//! between `;`, and behind `>` what the rule does.
+
+use std::fmt::Write;
+
+use crate::analysis::sets::Field;
+use crate::diagnostic::FileId;
+use crate::state::ruleset::Verdict;
+
+use super::super::nft::{Cases, Words};
+use super::super::{Fields, Pattern, Port};
+use super::*;
+
+fn values(ranges: &crate::net::Ranges<u128>) -> String {
+    let one = |(first, last)| if first == last { format!("{first:x}") } else { format!("{first:x}-{last:x}") };
+    ranges.iter().map(one).collect::<Vec<_>>().join(",")
+}
+
+fn fields(all: &Fields) -> String {
+    let name = |field: Field| match field {
+        Field::Frame => "frame",
+        Field::SourceMac => "mac",
+        Field::ArpMac => "arp-mac",
+        Field::State => "state",
+        Field::Protocol => "proto",
+        Field::DestPort => "dport",
+        Field::Icmp => "icmp",
+        Field::Dest => "dst",
+        Field::Source => "src",
+        Field::SourcePort => "sport",
+        Field::Flags => "flags",
+        Field::InInterface | Field::OutInterface => panic!("loaded rules name ports"),
+    };
+    all.0.iter().map(|(field, ranges)| format!("{} {}", name(*field), values(ranges))).collect::<Vec<_>>().join(" ")
+}
+
+fn choices(all: &[Fields]) -> String {
+    if all.is_empty() { "never".into() } else { all.iter().map(fields).collect::<Vec<_>>().join(" | ") }
+}
+
+fn condition(one: &Condition) -> String {
+    let not = |negated: bool| if negated { "not " } else { "" };
+    let port = |port: Port| match port {
+        Port::In => "in",
+        Port::Out => "out",
+        Port::BridgeIn => "bridge-in",
+        Port::BridgeOut => "bridge-out",
+        Port::Bridge => "bridge",
+    };
+    match one {
+        Condition::Packet(all) => choices(all),
+        Condition::Outer(outer) => format!("outer {}", values(outer)),
+        Condition::Port { port: which, names, negated } => {
+            let name = |pattern: &Pattern| match pattern {
+                Pattern::Is(name) => name.to_string(),
+                Pattern::BeginsWith(start) => format!("{start}*"),
+            };
+            let names: Vec<String> = names.iter().map(name).collect();
+            format!("{} {}{}", port(*which), not(*negated), names.join(","))
+        }
+        Condition::Keyed { port: which, entries, domain, negated } => {
+            let entries: Vec<String> = entries.iter().map(|(name, all)| format!("{name}: {}", choices(all))).collect();
+            format!("{} {}[{}] of [{}]", port(*which), not(*negated), entries.join(", "), fields(domain))
+        }
+        Condition::Mark { mask, value, negated } => format!("mark {}{value:x}/{mask:x}", not(*negated)),
+        Condition::FromBridge(yes) => format!("{}from bridge", not(!yes)),
+        Condition::ToBridge(yes) => format!("{}to bridge", not(!yes)),
+        Condition::Bridged(yes) => format!("{}bridged", not(!yes)),
+        Condition::Above(limit) => format!("above {limit}"),
+        Condition::Opaque(words) => format!("? {words}"),
+    }
+}
+
+fn show(asked: &Asked) -> String {
+    let mut text = asked.conditions.iter().map(condition).collect::<Vec<_>>().join("; ");
+    for effect in &asked.effects {
+        let words = match effect {
+            Effect::Log(level) => format!("log {}", level.name()),
+            Effect::Mark { and, xor } => format!("mark & {and:x} ^ {xor:x}"),
+            Effect::Helper(kind) => format!("helper {kind}"),
+            Effect::Opaque(words) => format!("? {words}"),
+        };
+        write!(text, " > {words}").unwrap();
+    }
+    text.trim().to_owned()
+}
+
+/// What the rules of a chain of iptables ask; `ipsets` are its sets.
+fn iptables(program: Program, rule: &str) -> String {
+    let ipsets = "create four hash:net family inet\nadd four 10.0.0.0/24\nadd four 192.0.2.1\n\
+        create ips hash:ip netmask 24\nadd ips 10.1.2.3\n\
+        create soon hash:net timeout 60\nadd soon 10.0.0.1\n\
+        create holes hash:net\nadd holes 10.0.0.0/8\nadd holes 10.1.0.0/16 nomatch\n\
+        create pairs hash:net,port\nadd pairs 10.0.0.0/8,tcp:80\n\
+        create six hash:net family inet6\nadd six 2001:db8::/32\n";
+    let text = format!("*filter\n:c - [0:0]\n-A c {rule}\nCOMMIT\n");
+    let mut ruleset = crate::state::iptables::read(FileId(0), &text, program);
+    assert_eq!(ruleset.unread, [], "{rule}");
+    let table = ruleset.tables.values_mut().next().unwrap();
+    table.sets = crate::state::ipset::read(FileId(0), ipsets).0;
+    table.chains["c"].rules.iter().map(|rule| show(&asked(program, "", table, rule))).collect::<Vec<_>>().join("\n")
+}
+
+fn check(cases: &[(&str, &str)], of: impl Fn(&str) -> String) {
+    let wrong: Vec<String> = cases
+        .iter()
+        .map(|(rule, expected)| (rule, expected, of(rule)))
+        .filter(|(_, expected, found)| *expected != found)
+        .map(|(rule, expected, found)| format!("`{rule}`\n  is      {found}\n  and not {expected}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn iptables_asks() {
+    let cases = [
+        ("-j ACCEPT", ""),
+        ("-s 10.0.0.0/8 -j DROP", "src a000000-affffff"),
+        ("! -d 10.0.0.1 -j DROP", "dst 0-a000000,a000002-ffffffff"),
+        ("-s 10.0.0.0/255.0.255.0 -j DROP", "? -s 10.0.0.0/255.0.255.0"),
+        ("! -s 0.0.0.0/0 -j DROP", "never"),
+        ("-m iprange ! --src-range 0.0.0.5-255.255.255.254", "src 0-4,ffffffff"),
+        ("-m set --match-set four src", "src a000000-a0000ff,c0000201"),
+        ("-m set ! --match-set four dst", "dst 0-9ffffff,a000100-c0000200,c0000202-ffffffff"),
+        ("-m set --match-set ips src", "src a010200-a0102ff"),
+        ("-m set --match-set soon src", "? --match-set src @soon"),
+        ("-m set --match-set holes src", "? --match-set src @holes"),
+        ("-m set --match-set pairs src,dst", "? --match-set src,dst @pairs"),
+        ("-m set --match-set pairs src", "? --match-set src @pairs"),
+        ("-m set --match-set six src", "? --match-set src @six"),
+        ("-m set --match-set none src", "? --match-set src @none"),
+        ("-p tcp", "proto 6"),
+        ("! -p 47", "proto 0-2e,30-ff"),
+        ("-p 0", "? -p 0"),
+        ("-p 51", "proto 33"),
+        ("-p tcp -m tcp --dport 80:81", "proto 6 dport 50-51"),
+        ("-p tcp -m tcp ! --sport 80", "proto 6 sport 0-4f,51-ffff"),
+        ("-p sctp -m sctp --dport 80", "proto 84 dport 50"),
+        ("-p udplite -m multiport --sports 1,3:4", "proto 88 sport 1,3-4"),
+        ("-p dccp -m dccp --sport 7", "proto 21 sport 7"),
+        ("-p tcp -m multiport ! --dports 1,3", "proto 6 dport 0,2,4-ffff"),
+        ("-p tcp -m multiport --ports 1", "proto 6; proto 6 sport 1 | proto 6 dport 1"),
+        ("-p tcp -m multiport ! --ports 1", "proto 6 dport 0,2-ffff sport 0,2-ffff"),
+        ("-p 50 -m multiport --ports 1", "proto 32; ? --ports 1"),
+        ("! -p tcp -m multiport --dports 1", "proto 0-5,7-ff; ? --dport 1"),
+        ("-p tcp -m udp --dport 1", "proto 6 dport 1; ? -m udp"),
+        ("-p icmp -m icmp --icmp-type 8", "proto 1 icmp 800-8ff"),
+        ("-p icmp -m icmp --icmp-type 3/4", "proto 1 icmp 304"),
+        ("-p icmp -m icmp --icmp-type any", "proto 1 icmp 0-ffff"),
+        ("-p icmp -m icmp ! --icmp-type 255", "never"),
+        ("-p icmp -m icmp ! --icmp-type 0", "proto 1 icmp 100-ffff"),
+        ("-p tcp -m tcp --syn", "proto 6 flags 80-8f"),
+        ("-p tcp -m tcp ! --tcp-flags SYN,RST SYN,RST", "proto 6 flags 0-9f,c0-df"),
+        ("-p tcp -m tcp --tcp-flags ALL NONE", "proto 6 flags 0-3"),
+        ("-p tcp -m tcp --tcp-flags SYN SYN,RST", "never"),
+        ("-m conntrack --ctstate NEW,RELATED", "state 0,2"),
+        ("-m state --state INVALID", "state 3"),
+        ("-m conntrack ! --ctstate NEW", "state 1-3"),
+        ("-m conntrack --ctstate NEW,DNAT", "? --ctstate DNAT,NEW"),
+        ("-m conntrack --ctstate UNTRACKED", "? --ctstate UNTRACKED"),
+        ("-m conntrack --ctstate NEW --ctorigdst 10.0.0.1", "state 0; ? --ctorigdst 10.0.0.1"),
+        ("-i eth0 -o tap+", "in eth0; out tap*"),
+        ("! -i lo", "in not lo"),
+        ("! -o +", "never"),
+        ("-m physdev --physdev-in tap1+ --physdev-is-in", "bridge-in tap1*; from bridge"),
+        ("-m physdev ! --physdev-out tap1 --physdev-is-bridged", "bridged; bridge-out not tap1"),
+        ("-m physdev ! --physdev-is-out", "not to bridge"),
+        ("-m mac --mac-source 00:00:00:00:00:00", "mac 1"),
+        ("-m mac ! --mac-source FF:FF:FF:FF:FF:FF", "mac 1-ffffffffffff"),
+        ("-m mark --mark 0x80000000/0x80000000", "mark 80000000/80000000"),
+        ("-m mark ! --mark 5", "mark not 5/ffffffff"),
+        ("-m connmark --mark 5", "? -m connmark --mark 0x5"),
+        ("-m addrtype --dst-type LOCAL", "? --dst-type LOCAL"),
+        ("-m pkttype --pkt-type broadcast", "? --pkt-type broadcast"),
+        ("-m comment --comment what -j ACCEPT", ""),
+        ("-m ah", "? -m ah"),
+        ("-f", "? -f"),
+    ];
+    check(&cases, |rule| iptables(Program::Iptables, rule));
+}
+
+#[test]
+fn ip6tables_asks() {
+    let cases = [
+        ("-s 2001:db8::/32", "src 20010db8000000000000000000000000-20010db8ffffffffffffffffffffffff"),
+        ("! -d ::", "dst 1-ffffffffffffffffffffffffffffffff"),
+        ("-m set --match-set six src", "src 20010db8000000000000000000000000-20010db8ffffffffffffffffffffffff"),
+        ("-m set --match-set four src", "? --match-set src @four"),
+        ("-p ipv6-icmp -m icmp6 --icmpv6-type 135", "proto 3a icmp 8700-87ff"),
+        ("-p ipv6-icmp -m icmp6 --icmpv6-type 255", "proto 3a icmp ff00-ffff"),
+        ("-p ipv6-icmp -m icmp6 ! --icmpv6-type 1/4", "proto 3a icmp 0-103,105-ffff"),
+        ("-m ah", "proto 33"),
+        ("-m ah --ahspi 5", "? -m ah --ahspi 5"),
+        // Never true: ip6tables looks at what is behind these headers.
+        ("-p 51", "? -p ah"),
+        ("! -p 60", "? ! -p 60"),
+        ("-p icmp", "proto 1"),
+    ];
+    check(&cases, |rule| iptables(Program::Ip6tables, rule));
+}
+
+#[test]
+fn iptables_does() {
+    let limit = "-m limit --limit 5/second --limit-burst 10";
+    let above =
+        "-m hashlimit --hashlimit-above 200/second --hashlimit-burst 1000 --hashlimit-mode srcip --hashlimit-name x";
+    let cases = [
+        ("-j NFLOG --nflog-group 0 --nflog-prefix \":100:6:tap100i0-OUT: ACCEPT: \"", "> log info"),
+        ("-j NFLOG --nflog-prefix \"mine \"", "> ? -j NFLOG --nflog-prefix \"mine \""),
+        ("-j LOG", "> log warning"),
+        ("-j LOG --log-level 7 --log-prefix \"a b\"", "> log debug"),
+        ("-j LOG --log-prefix \"x --log-level 3 \"", "> log warning"),
+        (&format!("-p tcp {limit} -j LOG --log-level 6"), "proto 6 > log info"),
+        (&format!("{limit} -j ACCEPT"), &format!("? {limit}")),
+        (&format!("{limit} -j MARK --set-mark 1"), &format!("? {limit} > mark & 0 ^ 1")),
+        ("-j MARK --set-xmark 0x0/0x80000000", "> mark & 7fffffff ^ 0"),
+        ("-j MARK --set-mark 0x3/0x3", "> mark & fffffffc ^ 3"),
+        ("-j MARK --or-mark 0x4", "> mark & fffffffb ^ 4"),
+        ("-j MARK --xor-mark 0x4", "> mark & ffffffff ^ 4"),
+        ("-p tcp -m tcp --dport 21 -j CT --helper ftp", "proto 6 dport 15 > helper ftp"),
+        ("-j CT --helper ftp --zone 3", "> ? -j CT --helper ftp --zone 3"),
+        ("-j CT --notrack", "> ? -j CT --notrack"),
+        ("-j TCPMSS --clamp-mss-to-pmtu", "> ? -j TCPMSS --clamp-mss-to-pmtu"),
+        (&format!("{above} -j DROP"), "above 200/second burst 1000 by ipv4 source /32"),
+        (&format!("{above} --hashlimit-srcmask 24"), "above 200/second burst 1000 by ipv4 source /24"),
+        ("-m statistic --mode random --probability 0.5", "? -m statistic --mode random --probability 0.5"),
+    ];
+    check(&cases, |rule| iptables(Program::Iptables, rule));
+}
+
+/// What a rule of nft asks in a table of a family.
+fn nft(family: &str, rule: &str) -> String {
+    let text = format!(
+        "table {family} t {{\n\
+        set four {{ type ipv4_addr; flags interval; elements = {{ 10.0.0.0/24, 192.0.2.1 }}; }}\n\
+        set none {{ type ipv4_addr; }}\n\
+        set soon {{ type ipv4_addr; timeout 5s; elements = {{ 10.0.0.1 }}; }}\n\
+        set filled {{ type ipv4_addr; flags dynamic; elements = {{ 10.0.0.1 }}; }}\n\
+        set web {{ type inet_service; elements = {{ 80, 443 }}; }}\n\
+        set names {{ type ifname; flags interval; elements = {{ \"eth0\", \"tap1*\" }}; }}\n\
+        set kinds {{ type ether_type; elements = {{ 0x0800, 0x86dd }}; }}\n\
+        set nics {{ type ifname . ipv4_addr; elements = {{ \"tap1\" . 10.0.0.1, \"tap2\" . 10.0.0.2, \"tap1\" . 10.0.0.2 }}; }}\n\
+        set macs {{ type ifname . ether_addr; elements = {{ \"tap1\" . bc:24:11:00:00:64 }}; }}\n\
+        set pairs {{ type ipv4_addr . inet_service; flags interval; elements = {{ 10.0.0.0/8 . 80-81, 10.0.0.1 . 22 }}; }}\n\
+        set skipped {{ type inet_proto; elements = {{ 44 }}; }}\n\
+        ct helper ftp-1 {{ type \"ftp\" protocol tcp; }}\n\
+        chain c {{\n{rule}\n}}\n}}\n"
+    );
+    let ruleset = crate::state::nft::read(FileId(0), &text);
+    assert_eq!(ruleset.unread, [], "{rule}");
+    let (name, table) = ruleset.tables.first_key_value().unwrap();
+    table.chains["c"].rules.iter().map(|rule| show(&asked(Program::Nft, &name.family, table, rule))).collect()
+}
+
+#[test]
+fn nft_asks() {
+    let cases = [
+        ("accept", ""),
+        ("ip saddr 10.0.0.0/8", "frame 800 src a000000-affffff"),
+        ("ip saddr != 10.0.0.1", "frame 800 src 0-a000000,a000002-ffffffff"),
+        (
+            "ip6 daddr 2001:db8::1-2001:db8::3",
+            "frame 86dd dst 20010db8000000000000000000000001-20010db8000000000000000000000003",
+        ),
+        ("ip daddr { 10.0.0.1, 10.0.0.5-10.0.0.6 }", "frame 800 dst a000001,a000005-a000006"),
+        ("ip saddr & 255.0.0.0 == 10.0.0.0", "frame 800 src a000000-affffff"),
+        ("ip saddr & 0.0.0.255 == 0.0.0.1", "? ip saddr & 0.0.0.255 0.0.0.1"),
+        ("ip saddr @four", "frame 800 src a000000-a0000ff,c0000201"),
+        ("ip daddr != @four", "frame 800 dst 0-9ffffff,a000100-c0000200,c0000202-ffffffff"),
+        ("ip saddr @none", "never"),
+        ("ip saddr != @none", "frame 800 src 0-ffffffff"),
+        ("ip saddr @soon", "? ip saddr @soon"),
+        ("ip saddr @filled", "? ip saddr @filled"),
+        ("ip saddr @absent", "? ip saddr @absent"),
+        ("ip saddr 10.0.0.1 ip6 saddr ::1", "never"),
+        ("meta nfproto ipv4", "frame 800"),
+        ("meta nfproto != ipv4", "frame 86dd"),
+        ("meta nfproto ipv6 tcp dport 22", "frame 86dd proto 6 dport 16"),
+        ("tcp dport 22", "frame 800,86dd proto 6 dport 16"),
+        ("tcp dport != 22", "frame 800,86dd proto 6 dport 0-15,17-ffff"),
+        ("udp sport < 1024", "frame 800,86dd proto 11 sport 0-3ff"),
+        ("tcp dport @web", "frame 800,86dd proto 6 dport 50,1bb"),
+        ("sctp dport 1", "frame 800,86dd proto 84 dport 1"),
+        ("dccp sport 1", "frame 800,86dd proto 21 sport 1"),
+        ("udplite dport 1-2", "frame 800,86dd proto 88 dport 1-2"),
+        ("meta l4proto { tcp, udp } th dport 53", "frame 800,86dd proto 6,11 dport 35"),
+        ("th dport 53", "? th dport 53"),
+        ("meta l4proto 47 th dport 53", "frame 800,86dd proto 2f; ? th dport 53"),
+        ("meta l4proto 89", "frame 800,86dd proto 59"),
+        ("meta l4proto != tcp", "frame 800,86dd proto 0-5,7-ff"),
+        // A listing would not say whether the family is asked for.
+        ("meta l4proto icmp", "? meta l4proto icmp"),
+        ("meta nfproto ipv4 meta l4proto icmp", "frame 800 proto 1"),
+        ("ip saddr 10.0.0.1 meta l4proto icmp", "frame 800 proto 1 src a000001"),
+        // Of IPv6 packets it sees what is behind this header.
+        ("meta l4proto 44", "? meta l4proto 44"),
+        ("meta nfproto ipv4 meta l4proto 44", "frame 800 proto 2c"),
+        ("ip protocol 44", "frame 800 proto 2c"),
+        ("ip6 nexthdr tcp", "? ip6 nexthdr tcp"),
+        ("icmp type echo-request", "frame 800 proto 1 icmp 800-8ff"),
+        ("icmp type != echo-request", "frame 800 proto 1 icmp 0-7ff,900-ffff"),
+        ("icmp type 3 icmp code 4", "frame 800 proto 1 icmp 304"),
+        ("icmpv6 type { 135, 136 }", "frame 86dd proto 3a icmp 8700-88ff"),
+        ("tcp flags & (fin|syn|rst|ack) == syn", "frame 800,86dd proto 6 flags 80-8f"),
+        ("tcp flags & (fin|syn|rst|ack) != syn", "frame 800,86dd proto 6 flags 0-7f,90-ff"),
+        ("tcp flags == syn", "frame 800,86dd proto 6 flags 80"),
+        ("tcp flags syn / fin,syn", "frame 800,86dd proto 6 flags 80-bf"),
+        ("ct state established,related", "frame 800,86dd state 1-2"),
+        ("ct state { new, invalid }", "frame 800,86dd state 0,3"),
+        ("ct state invalid", "frame 800,86dd state 3"),
+        ("ct state != new", "frame 800,86dd state 1-3"),
+        ("ct state new,untracked", "? ct state new,untracked"),
+        ("meta mark 5", "mark 5/ffffffff"),
+        ("meta mark & 0x60000000 == 0", "mark 0/60000000"),
+        ("meta mark & 0x40000000 == 0x40000000", "mark 40000000/40000000"),
+        ("meta mark & 0x40000000 == 0", "mark not 40000000/40000000"),
+        ("meta mark { 1, 2 }", "? meta mark 0x1-0x2"),
+        ("iifname \"eth0\"", "in eth0"),
+        ("oifname != { \"eth0\", \"tap1*\" }", "out not eth0,tap1*"),
+        ("iifname @names", "in eth0,tap1*"),
+        ("iifname \"tap\\*\"", "? iifname tap\\*"),
+        ("iif lo", "in lo"),
+        ("iif != lo", "? iif != lo"),
+        ("iif eth0", "? iif eth0"),
+        (
+            "iifname . ip saddr @nics",
+            "in [tap1: frame 800 src a000001-a000002, tap2: frame 800 src a000002] of [frame 800]",
+        ),
+        ("iifname . ip saddr != { \"a\" . 10.0.0.1 }", "in not [a: frame 800 src a000001] of [frame 800]"),
+        ("iifname . oifname { \"a\" . \"b\" }", "? iifname . oifname a . b"),
+        (
+            "ip saddr . tcp dport @pairs",
+            "frame 800 proto 6 src a000000-affffff dport 50-51 | frame 800 proto 6 src a000001 dport 16",
+        ),
+        ("ip saddr . tcp dport != @pairs", "? ip saddr . tcp dport != @pairs"),
+        ("ether saddr 00:00:00:00:00:01", "? ether saddr 00:00:00:00:00:01"),
+        ("fib daddr type local", "? fib daddr type local"),
+        ("reject with tcp reset", "frame 800,86dd proto 6"),
+        ("meta nfproto ipv4 reject with tcp reset", "frame 800 proto 6"),
+        ("reject", ""),
+        ("reject with icmp type host-prohibited", "frame 800"),
+        ("reject with icmpv6 type admin-prohibited", "frame 86dd"),
+    ];
+    check(&cases, |rule| nft("inet", rule));
+    let own = [
+        ("meta l4proto icmp", "frame 800,86dd proto 1"),
+        ("icmp type 8", "frame 800 proto 1 icmp 800-8ff"),
+        ("icmpv6 type 8", "frame 800 proto 3a icmp 800-8ff"),
+        ("meta protocol ip", "frame 800"),
+    ];
+    check(&own, |rule| nft("ip", rule));
+}
+
+/// What a set means may depend on the rule.
+#[test]
+fn a_set_is_read_for_each_family() {
+    let both = "meta nfproto ipv4 meta l4proto @skipped accept\nmeta l4proto @skipped accept";
+    assert_eq!(nft("inet", both), "frame 800 proto 2c? meta l4proto @skipped");
+}
+
+#[test]
+fn nft_asks_in_bridges() {
+    let cases = [
+        ("meta protocol arp", "frame 806"),
+        ("meta protocol != @kinds", "frame 0-7ff,801-86dc,86de-ffff"),
+        ("ether type 0x88a8", "outer 88a8"),
+        ("ether type != { ip, arp }", "outer 0-7ff,801-805,807-ffff"),
+        ("ether type @kinds", "outer 800,86dd"),
+        ("ether saddr != 00:00:00:00:00:01", "mac 1,3-1000000000000"),
+        ("iifname . ether saddr != @macs", "in not [tap1: mac bc2411000065] of []"),
+        (
+            "meta protocol arp iifname . arp saddr ether != @macs",
+            "frame 806; in not [tap1: frame 806 arp-mac bc2411000065] of [frame 806]",
+        ),
+        ("meta protocol arp arp saddr ip 10.0.0.1", "frame 806 src a000001"),
+        ("meta protocol arp arp saddr ether != 00:00:00:00:00:01", "frame 806 arp-mac 1,3-1000000000000"),
+        // Without the protocol it would be asked for the frame's outer one; a listing would not say which.
+        ("arp saddr ip 10.0.0.1", "? arp saddr ip 10.0.0.1"),
+        ("icmp type 8", "? icmp type echo-request"),
+        ("meta protocol ip icmp type 8", "frame 800 proto 1 icmp 800-8ff"),
+        ("ip saddr 10.0.0.1 icmp type 8", "frame 800 proto 1 icmp 800-8ff src a000001"),
+        ("ether type ip ip saddr 10.0.0.1", "frame 800 src a000001; outer 800"),
+        ("meta l4proto icmp", "? meta l4proto icmp"),
+        ("tcp dport 22", "frame 800,86dd proto 6 dport 16"),
+        // Connections of other frames are not tracked: these are invalid.
+        ("ct state invalid", "frame 800,86dd state 3 | frame 0-7ff,801-86dc,86de-ffff"),
+        ("ct state new", "frame 800,86dd state 0"),
+        ("meta ibrname \"vmbr0\"", "bridge vmbr0"),
+        ("meta obrname != \"vmbr0\"", "bridge not vmbr0"),
+        ("ether daddr 00:00:00:00:00:01", "? ether daddr 00:00:00:00:00:01"),
+        ("meta nfproto ipv4", "? meta nfproto ipv4"),
+        ("reject with icmpx port-unreachable", ""),
+    ];
+    check(&cases, |rule| nft("bridge", rule));
+}
+
+#[test]
+fn nft_does() {
+    let cases = [
+        ("limit rate 5/second burst 10 packets log prefix \":100:6:x: \" group 0", "> log info"),
+        ("log prefix \"mine\" group 0", "? log prefix \"mine\" group 0 > ? log prefix \"mine\" group 0"),
+        ("log prefix \"x level debug\"", "> log warning"),
+        ("log prefix \"x\" level debug accept", "> log debug"),
+        ("log level audit", "? log level audit > ? log level audit"),
+        ("limit rate 5/second log prefix \"x\" accept", "? limit rate 5/second burst 5 packets > log warning"),
+        ("limit rate 5/second accept", "? limit rate 5/second burst 5 packets"),
+        ("meta mark set 5", "> mark & 0 ^ 5"),
+        ("meta mark set meta mark | 0x10", "> mark & ffffffef ^ 10"),
+        ("meta mark set meta mark & 0xefffffff | 0x20000000", "> mark & cfffffff ^ 20000000"),
+        ("meta mark set meta mark ^ 0x10", "> mark & ffffffff ^ 10"),
+        (
+            "meta mark set meta mark | 0x1 & 0x2",
+            "? meta mark set meta mark | 0x1 & 0x2 > ? meta mark set meta mark | 0x1 & 0x2",
+        ),
+        ("meta mark set ct mark", "? meta mark set ct mark > ? meta mark set ct mark"),
+        ("ct helper set \"ftp-1\"", "> helper ftp"),
+        ("ct helper set \"no\"", "? ct helper set no > ? ct helper set no"),
+        (
+            "update @filled { ip saddr limit rate over 200/second burst 1000 packets } drop",
+            "frame 800; above 200/second burst 1000 by ipv4 source /32",
+        ),
+        (
+            "update @filled { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over 2/minute burst 3 packets } drop",
+            "frame 86dd; above 2/minute burst 3 by ipv6 source /64",
+        ),
+        (
+            "update @filled { ip saddr limit rate 2/second burst 3 packets } drop",
+            "? update @filled { ip saddr limit rate 2/second burst 3 packets } \
+             > ? update @filled { ip saddr limit rate 2/second burst 3 packets }",
+        ),
+        ("counter name hits accept", ""),
+        ("counter packets 1 bytes 2 accept", ""),
+        ("notrack", "? notrack > ? notrack"),
+    ];
+    check(&cases, |rule| nft("inet", rule));
+}
+
+/// The rates of both programs are spelled as those of the policy.
+#[test]
+fn limits_are_those_of_the_policy() {
+    use crate::analysis::loaded::{iptables as packets, nft as both};
+    for (rate, counted) in [(1, 1), (200, 200), (3000, 3003), (30_000, 30_303), (700_000, 1_000_000)] {
+        let limit = crate::policy::Synflood { rate, burst: 7 };
+        let written = format!(
+            "-m hashlimit --hashlimit-above {rate}/second --hashlimit-burst 7 --hashlimit-mode srcip \
+             --hashlimit-srcmask 64 --hashlimit-name x"
+        );
+        let above = |text: String| format!("above {text}");
+        assert_eq!(iptables(Program::Ip6tables, &written), above(packets::above(Family::V6, limit)));
+        assert!(
+            iptables::above(Family::V4, limit).starts_with(&format!("{counted}/second burst 7 by ipv4 source /32"))
+        );
+        let written = format!("update @s {{ ip saddr limit rate over {rate}/second burst 7 packets }}");
+        assert_eq!(nft("ip", &written), format!("frame 800; {}", above(both::above(Family::V4, limit))));
+    }
+}
+
+/// Verdicts that are looked up, each in one line.
+fn cases(family: &str, rule: &str) -> Vec<String> {
+    let text = format!(
+        "table {family} t {{\n\
+        map to {{ type ifname : verdict; elements = {{ \"tap1\" : goto a, \"tap2\" : jump b }}; }}\n\
+        map wild {{ type ifname : verdict; elements = {{ \"tap1*\" : goto a }}; }}\n\
+        chain c {{\n{rule}\n}}\n}}\n"
+    );
+    let ruleset = crate::state::nft::read(FileId(0), &text);
+    let (name, table) = ruleset.tables.first_key_value().unwrap();
+    match Words::new(&name.family, table).cases(&table.chains["c"].rules[0]) {
+        None => vec![],
+        Some(Cases::Opaque) => vec!["?".into()],
+        Some(Cases::Port { port, entries }) => {
+            entries.iter().map(|(name, verdict)| format!("{port:?} {name}: {verdict}")).collect()
+        }
+        Some(Cases::Packet(all)) => {
+            let one = |(conditions, verdict): &(Vec<Condition>, Verdict)| {
+                format!("{}: {verdict}", conditions.iter().map(condition).collect::<Vec<_>>().join("; "))
+            };
+            all.iter().map(one).collect()
+        }
+    }
+}
+
+#[test]
+fn verdicts_are_looked_up() {
+    assert_eq!(cases("inet", "iifname vmap @to"), ["In tap1: goto a", "In tap2: jump b"]);
+    assert_eq!(cases("bridge", "meta obrname vmap { \"br\" : drop }"), ["Bridge br: drop"]);
+    assert_eq!(cases("inet", "iifname vmap @wild"), ["?"]);
+    assert_eq!(cases("inet", "iifname vmap @absent"), ["?"]);
+    let ports = ["frame 800,86dd proto 6 dport 16: accept", "frame 800,86dd proto 6 dport 50-51: drop"];
+    assert_eq!(cases("inet", "tcp dport vmap { 22 : accept, 80-81 : drop }"), ports);
+    assert_eq!(cases("inet", "ip protocol vmap { tcp : jump a }"), ["frame 800 proto 6: jump a"]);
+    let states = ["frame 800,86dd state 1: accept", "frame 800,86dd state 3 | frame 0-7ff,801-86dc,86de-ffff: drop"];
+    assert_eq!(cases("bridge", "ct state vmap { established : accept, invalid : drop }"), states);
+    assert_eq!(cases("inet", "ip saddr . tcp dport vmap { 10.0.0.1 . 22 : accept }"), ["?"]);
+    assert_eq!(cases("inet", "meta mark vmap { 1 : accept }"), ["?"]);
+    assert_eq!(cases("inet", "meta l4proto vmap { icmp : accept }"), ["frame 800,86dd proto 1: accept"]);
+    assert_eq!(cases("inet", "accept"), [""; 0]);
+}
