@@ -305,7 +305,7 @@ fn mark(test: &Test) -> Option<Condition> {
         Some((value, mask)) => (number(value)?, number(mask)?),
         None => (number(text)?, u32::MAX),
     };
-    Some(Condition::Mark { mask, value, negated: test.negated })
+    Some(values::mark(mask, value, test.negated))
 }
 
 /// What a target does after which the packet goes on.

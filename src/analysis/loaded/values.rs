@@ -159,6 +159,15 @@ pub(super) fn protocol(protocol: Protocol) -> Ranges<u128> {
     Ranges::single(protocol.0.into())
 }
 
+/// The bits of a mask of the packet's mark are a value, or not. A value with other bits is none that they can be.
+pub(super) fn mark(mask: u32, value: u32, negated: bool) -> Condition {
+    match (value & !mask == 0, negated) {
+        (true, _) => Condition::Mark { mask, value, negated },
+        (false, true) => Condition::Packet(vec![Fields::default()]),
+        (false, false) => Condition::Packet(Vec::new()),
+    }
+}
+
 /// A rule in the making.
 #[derive(Debug, Default)]
 pub(super) struct Draft {

@@ -28,8 +28,9 @@ pub enum Cases<'t> {
 pub(super) fn read<'r>(kind: Kind, table: &'r Table, rule: &'r Rule) -> Option<Cases<'r>> {
     let (key, entries) = match &rule.verdict {
         Verdict::Map { key, map } => match table.maps.get(map) {
-            Some(map) => (key, &map.elements),
-            None => return Some(Cases::Opaque),
+            // What is said of a map besides may be that packets fill it.
+            Some(known) if !table.others.contains_key(&format!("map {map}")) => (key, &known.elements),
+            Some(_) | None => return Some(Cases::Opaque),
         },
         Verdict::Inline { key, elements } => (key, elements),
         Verdict::Continue

@@ -221,7 +221,7 @@ impl Context {
 
     /// What a key of one field looks at.
     pub(super) fn look(&self, key: &str) -> Option<Look> {
-        let (field, domain, spelling) = self.find(key)?;
+        let (field, domain, spelling) = self.find(key).filter(|_| self.kind != Kind::Other)?;
         Some(Look { field, domain, spelling })
     }
 
@@ -261,8 +261,7 @@ impl Context {
         let family = match self.kind {
             Kind::Inet => own,
             Kind::Ip(family) => family,
-            Kind::Bridge => self.family?,
-            Kind::Other => return None,
+            Kind::Bridge | Kind::Other => self.family?,
         };
         let spelling = match key {
             "icmp type" => Spelling::Type("icmp type"),

@@ -186,7 +186,7 @@ fn mark(test: &Test) -> Option<Condition> {
         Some(mask) => number(mask)?,
         None => u32::MAX,
     };
-    Some(Condition::Mark { mask, value: number(text)?, negated: test.negated })
+    Some(values::mark(mask, number(text)?, test.negated))
 }
 
 /// Names and what belongs to each, which rules share.

@@ -169,6 +169,8 @@ fn iptables_asks() {
         ("-m mac ! --mac-source FF:FF:FF:FF:FF:FF", "mac 1-ffffffffffff"),
         ("-m mark --mark 0x80000000/0x80000000", "mark 80000000/80000000"),
         ("-m mark ! --mark 5", "mark not 5/ffffffff"),
+        ("-m mark --mark 0xf/0xf0", "never"),
+        ("-m mark ! --mark 0xf/0xf0", ""),
         ("-m connmark --mark 5", "? -m connmark --mark 0x5"),
         ("-m addrtype --dst-type LOCAL", "? --dst-type LOCAL"),
         ("-m pkttype --pkt-type broadcast", "? --pkt-type broadcast"),
@@ -314,6 +316,7 @@ fn nft_asks() {
         ("meta mark & 0x60000000 == 0", "mark 0/60000000"),
         ("meta mark & 0x40000000 == 0x40000000", "mark 40000000/40000000"),
         ("meta mark & 0x40000000 == 0", "mark not 40000000/40000000"),
+        ("meta mark & 0x40000000 == 1", "never"),
         ("meta mark { 1, 2 }", "? meta mark 0x1-0x2"),
         ("iifname \"eth0\"", "in eth0"),
         ("oifname != { \"eth0\", \"tap1*\" }", "out not eth0,tap1*"),
@@ -349,6 +352,7 @@ fn nft_asks() {
         ("meta protocol ip", "frame 800"),
     ];
     check(&own, |rule| nft("ip", rule));
+    check(&[("ip saddr 10.0.0.1", "? ip saddr 10.0.0.1")], |rule| nft("netdev", rule));
 }
 
 /// What a set means may depend on the rule.
@@ -461,6 +465,7 @@ fn cases(family: &str, rule: &str) -> Vec<String> {
         "table {family} t {{\n\
         map to {{ type ifname : verdict; elements = {{ \"tap1\" : goto a, \"tap2\" : jump b }}; }}\n\
         map wild {{ type ifname : verdict; elements = {{ \"tap1*\" : goto a }}; }}\n\
+        map soon {{ type ifname : verdict; timeout 5s; elements = {{ \"tap1\" : goto a }}; }}\n\
         chain c {{\n{rule}\n}}\n}}\n"
     );
     let ruleset = crate::state::nft::read(FileId(0), &text);
@@ -486,6 +491,8 @@ fn verdicts_are_looked_up() {
     assert_eq!(cases("bridge", "meta obrname vmap { \"br\" : drop }"), ["Bridge br: drop"]);
     assert_eq!(cases("inet", "iifname vmap @wild"), ["?"]);
     assert_eq!(cases("inet", "iifname vmap @absent"), ["?"]);
+    assert_eq!(cases("inet", "iifname vmap @soon"), ["?"]);
+    assert_eq!(cases("inet", "iifname vmap { \"a\" : drop, * : accept }"), ["?"]);
     let ports = ["frame 800,86dd proto 6 dport 16: accept", "frame 800,86dd proto 6 dport 50-51: drop"];
     assert_eq!(cases("inet", "tcp dport vmap { 22 : accept, 80-81 : drop }"), ports);
     assert_eq!(cases("inet", "ip protocol vmap { tcp : jump a }"), ["frame 800 proto 6: jump a"]);
