@@ -107,9 +107,9 @@ pub struct Rule {
     pub span: Span,
 }
 
-/// Tests that `nft` (1.0.6) leaves out of its listings: those that another one implies, and the family beside `meta l4proto
-/// icmp` and `reject with tcp reset`. They are no part of what is compared, so that a script equals its listing; whoever asks
-/// what a script means asks them too.
+/// Tests that `nft` (1.0.6) leaves out of its listings: those that another one implies, the family beside `meta l4proto icmp` and
+/// `reject with tcp reset`, and the outer ethertype that it asks for by itself in a bridge, before `icmp type`. They are no part
+/// of what is compared, so that a script equals its listing; whoever asks what a script means asks them too.
 #[derive(Debug, Clone, Default)]
 pub struct Unlisted(pub Vec<Test>);
 

@@ -160,8 +160,12 @@ pub(super) fn of_protocol(protocol: Protocol) -> Fields {
 #[derive(Debug)]
 pub(super) struct Context {
     kind: Kind,
-    /// The family that the rule names, so that nft asks for none.
+    /// The only family whose packets the rule can hold for, if it is known.
     pub(super) family: Option<Family>,
+    /// The family that a test names, so that nft asks for none.
+    named: Option<Family>,
+    /// Whether it asks for the protocol of ICMP by its number.
+    messages: bool,
     /// Whether it asks for ARP, and for frames with any tags.
     arp: bool,
     /// Whether all its protocols have ports.
@@ -186,10 +190,14 @@ impl Context {
                 Some("ipv6" | "ip6") => Some(Family::V6),
                 _ if header("ip") => Some(Family::V4),
                 _ if header("ip6") => Some(Family::V6),
-                _ if kind == Kind::Inet && header("icmp") => Some(Family::V4),
-                _ if kind == Kind::Inet && header("icmpv6") => Some(Family::V6),
                 _ => None,
             }
+        };
+        let messages = |test: &Test| matches!(only(test, &["meta l4proto"]), Some("icmp" | "icmpv6"));
+        let header = |test: &Test| match (kind, test.key.split(' ').next()) {
+            (Kind::Inet, Some("icmp")) => Some(Family::V4),
+            (Kind::Inet, Some("icmpv6")) => Some(Family::V6),
+            _ => None,
         };
         let answer = || {
             let Verdict::Reject(answer) = &rule.verdict else { return None };
@@ -206,9 +214,14 @@ impl Context {
                     .is_some_and(|mut all| all.all(|text| Protocol::parse(text).is_ok_and(Protocol::has_ports)))
         };
         let family = if let Kind::Ip(family) = kind { Some(family) } else { None };
+        let named = tests().find_map(named);
+        let messages = tests().any(messages);
+        let header = || tests().find_map(header).filter(|_| !messages);
         Self {
             kind,
-            family: family.or_else(|| tests().find_map(named)).or_else(answer),
+            family: family.or(named).or_else(answer).or_else(header),
+            named,
+            messages,
             arp: tests().any(|test| only(test, &["meta protocol"]) == Some("arp")),
             ported: tests().any(ported),
         }
@@ -257,11 +270,13 @@ impl Context {
             true => (Family::V6, Protocol::ICMPV6),
             false => (Family::V4, Protocol::ICMP),
         };
-        // Where no family is named, nft asks for an ethertype: in a bridge for the outer one.
+        // Where no family is named, nft asks for one, unless the protocol was asked for before: in a bridge by the outer
+        // ethertype.
         let family = match self.kind {
-            Kind::Inet => own,
+            Kind::Inet if self.named.is_none() && !self.messages => own,
+            Kind::Inet | Kind::Bridge => self.named.filter(|named| *named == own)?,
             Kind::Ip(family) => family,
-            Kind::Bridge | Kind::Other => self.family?,
+            Kind::Other => return None,
         };
         let spelling = match key {
             "icmp type" => Spelling::Type("icmp type"),

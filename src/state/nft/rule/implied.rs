@@ -63,6 +63,30 @@ impl Network {
     }
 }
 
+/// Headers that nft cannot read in a bridge before it knows the ethertype, and what it asks for then.
+const BEHIND_ETHERTYPE: &[(&str, &str)] = &[("icmp", "ip"), ("igmp", "ip"), ("icmpv6", "ip6"), ("arp", "arp")];
+
+/// What nft asks of a frame of a bridge before it reads a header, when no test before has named what the frame carries: the
+/// outer ethertype, where a test by name sees through a tag.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    known: bool,
+}
+
+impl Carried {
+    /// What is asked before a part of the rule that reads these headers.
+    pub(super) fn before(&mut self, test: Option<&Test>, uses: Uses) -> Option<Test> {
+        let asked = test.is_some_and(|test| {
+            ["ip", "ip6", "arp"].iter().any(|value| is(test, &["meta protocol", "ether type"], value))
+        });
+        let behind = BEHIND_ETHERTYPE.iter().find(|(header, _)| uses.has(header) && !self.known);
+        self.known |= asked || behind.is_some() || uses.has("ip") || uses.has("ip6");
+        let (_, ethertype) = behind?;
+        let value = Value::One((*ethertype).to_owned());
+        Some(Test { key: "ether type".into(), negated: false, value })
+    }
+}
+
 /// Moves to `left` what is not to be kept.
 fn retain(tests: &mut Vec<Asked>, left: &mut Vec<Test>, keep: impl Fn(&Test) -> bool) {
     left.extend(tests.extract_if(.., |(test, _)| !keep(test)).map(|(test, _)| test));

@@ -18,7 +18,7 @@ use super::element;
 use super::token::{Cursor, Mark, Token, join};
 use crate::diagnostic::Span;
 use crate::state::ruleset::{Rule, Test, Unlisted, Verdict};
-use implied::{Asked, Network};
+use implied::{Asked, Carried, Network};
 use key::Uses;
 
 /// Words that begin a part of a rule and stand in no key or value.
@@ -114,7 +114,13 @@ impl Draft {
         let mut verdict = verdict.unwrap_or(Verdict::Continue);
         let mut left = Vec::new();
         let (mut groups, mut statements) = (vec![Vec::<Asked>::new()], Vec::new());
+        let mut carried = Carried::default();
         for part in parts {
+            let (test, uses) = match &part {
+                Part::Test(test, uses) => (Some(test), *uses),
+                Part::Statement(_, uses) => (None, *uses),
+            };
+            left.extend(carried.before(test, uses).filter(|_| family == "bridge"));
             match part {
                 Part::Test(test, uses) => {
                     if let Some(group) = groups.last_mut() {

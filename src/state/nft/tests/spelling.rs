@@ -283,4 +283,8 @@ fn what_a_listing_leaves_out_is_kept_apart() {
     assert_eq!(left("meta protocol ip meta l4proto 1 drop"), ["meta protocol ip"]);
     assert_eq!(left("meta protocol ip meta l4proto 6 reject with tcp reset"), ["meta l4proto tcp", "meta protocol ip"]);
     assert_eq!(left("ip saddr 10.0.0.1 tcp dport 22 accept"), [""; 0]);
+    // Before nft knows the protocol, it asks for the outer ethertype.
+    assert_eq!(left("icmpv6 type 135 ip6 saddr :: accept"), ["ether type ip6"]);
+    assert_eq!(left("ip6 saddr :: icmpv6 type 135 accept"), [""; 0]);
+    assert_eq!(left("arp saddr ip 10.0.0.1 accept"), ["ether type arp"]);
 }
