@@ -21,7 +21,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("analysis", &["state", "policy", "net", "diagnostic"]),
     ("state", &["net", "diagnostic"]),
     ("diff", &["target", "analysis", "state", "spec", "policy", "net", "diagnostic"]),
-    ("import", &["state", "target", "resolve", "spec", "policy", "net", "diagnostic"]),
+    ("import", &["analysis", "state", "target", "resolve", "spec", "policy", "net", "diagnostic"]),
     ("cli", &["import", "diff", "analysis", "target", "state", "resolve", "spec", "policy", "net", "diagnostic"]),
 ];
 

@@ -30,6 +30,8 @@ pub(super) struct Nodes<'t> {
     nameless: Vec<Span>,
     /// The nodes of `corosync.conf`.
     pub(super) corosync: Vec<Node<'t>>,
+    /// Whether what is said once for all nodes is read as the implementation for nftables does, whatever they run.
+    pub(super) as_nftables: bool,
 }
 
 impl<'t> Nodes<'t> {
@@ -64,7 +66,7 @@ impl<'t> Nodes<'t> {
         let on = |(text, _): &(FwText<'t>, Span)| {
             text.options.iter().rfind(|line| line.name == "nftables").is_some_and(|line| line.value.value == "1")
         };
-        !self.names.is_empty() && self.names.iter().all(|name| self.files.get(name).is_some_and(on))
+        self.as_nftables || !self.names.is_empty() && self.names.iter().all(|name| self.files.get(name).is_some_and(on))
     }
 
     /// Whether any does.

@@ -19,6 +19,7 @@
 //! | what guests share, said once | `factor` |
 //! | the draft as YAML | `write` |
 //! | the proof that nothing differs | `verify` |
+//! | the proof that files mean what a spec means | `proof` |
 
 mod compiled;
 mod define;
@@ -28,6 +29,7 @@ mod guest;
 mod host;
 mod names;
 mod option;
+pub mod proof;
 mod review;
 mod rule;
 mod rules;
@@ -89,6 +91,12 @@ struct Copy<'t> {
 pub fn import(sources: &SourceMap, inputs: &[Input]) -> Imported {
     let mut review = Review::default();
     let copy = read(sources, inputs, &mut review);
+    drafted(&copy, inputs, review)
+}
+
+/// The draft of what was read.
+fn drafted(copy: &Copy<'_>, inputs: &[Input], mut review: Review) -> Imported {
+    let traced = review.traced;
     let nftables = copy.nodes.all_run_nftables();
     let mut draft = Draft::default();
     let names = copy.cluster.as_ref().map(|(text, _)| datacenter(text, nftables, &mut draft, &mut review));
@@ -103,7 +111,7 @@ pub fn import(sources: &SourceMap, inputs: &[Input]) -> Imported {
         .guests
         .par_iter()
         .map(|(id, found)| {
-            let mut review = Review::default();
+            let mut review = Review { traced, ..Review::default() };
             (*id, guest::guest(*id, found, names, nftables, &mut review), review)
         })
         .collect();
@@ -114,7 +122,7 @@ pub fn import(sources: &SourceMap, inputs: &[Input]) -> Imported {
     for (name, text) in &copy.vnets {
         vnet(name, text, names, nftables, &mut draft, &mut review);
     }
-    if let Some(place) = beyond_nft(&copy) {
+    if let Some(place) = beyond_nft(copy) {
         draft.targets = ["pve", "iptables", "sysctl"].map(str::to_owned).to_vec();
         let message = "nftables knows no such option, so the spec leaves `nft` out of the `targets`";
         review.unknown(place, message, "to have that output too, take the option away");

@@ -9,6 +9,20 @@ use super::option::Options;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Review {
     pub(super) found: Diagnostics,
+    /// Whether each rule's `id` is to be the place of its line, see [`line_id`].
+    pub(super) traced: bool,
+}
+
+/// An `id` that is the place of a line; `count` tells several rules of one line apart.
+pub(super) fn line_id(line: Span, count: usize) -> String {
+    format!("line-{}-{}-{count}", line.file.0, line.start)
+}
+
+/// The place of the line that an `id` is of; of no length.
+pub(super) fn line_of(id: &str) -> Option<Span> {
+    let mut parts = id.strip_prefix("line-")?.split('-');
+    let (file, start) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some(Span { file: crate::diagnostic::FileId(file), start, len: 0 })
 }
 
 impl Review {

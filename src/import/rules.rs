@@ -6,7 +6,7 @@ use crate::state::fw::{Action, RuleLine, Verdict};
 
 use super::draft::Rule;
 use super::names::Problem;
-use super::review::Review;
+use super::review::{Review, line_id};
 use super::rule::Context;
 
 /// The rules of a list. What cannot be said and stops packets today stays as it is written, so that the spec is an error
@@ -15,6 +15,7 @@ pub(super) fn carry(context: &Context<'_>, lines: &[RuleLine<'_>], review: &mut 
     let mut rules = Vec::with_capacity(lines.len());
     let mut ids: BTreeSet<String> = BTreeSet::new();
     for line in lines {
+        let before = rules.len();
         match context.carry(line) {
             Ok(carried) => {
                 if let Some(reason) = carried.changed {
@@ -28,6 +29,10 @@ pub(super) fn carry(context: &Context<'_>, lines: &[RuleLine<'_>], review: &mut 
                 rules.push(as_written(line));
             }
             Err(Problem::NoWord(reason)) => review.not_carried(line.span, reason),
+        }
+        if review.traced {
+            let made = rules.iter_mut().skip(before).enumerate();
+            made.for_each(|(count, rule)| rule.id = Some(line_id(line.span, count)));
         }
     }
     for rule in &mut rules {
