@@ -29,8 +29,8 @@ pub use machine::{
     TargetName, VnetPolicy,
 };
 pub use option::{
-    ConntrackHelper, DatacenterOptions, EtherType, GuestOptions, HostOptions, IptablesMode, IptablesOptions,
-    LogRateLimit, Setting, Synflood, VnetOptions,
+    ConntrackHelper, DatacenterOptions, EtherType, GuestOptions, HelperService, HostOptions, IptablesMode,
+    IptablesOptions, LogRateLimit, Setting, Synflood, VnetOptions,
 };
 pub use profile::{ProfileKey, profile, profile_names};
 pub use rule::{

@@ -1,5 +1,7 @@
 //! Options of every kind of machine, typed, each with the place that set it.
 
+use crate::net::Protocol;
+
 use super::{Log, Origin, Verdict};
 
 /// A value and where it was set; no origin for a default.
@@ -71,6 +73,17 @@ pub enum ConntrackHelper {
     Tftp,
 }
 
+/// What a helper follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HelperService {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The destination port.
+    pub port: u16,
+    /// Whether the kernel's helper knows IPv4 alone.
+    pub only_v4: bool,
+}
+
 impl ConntrackHelper {
     /// Every helper.
     pub const ALL: [Self; 9] = [
@@ -84,6 +97,23 @@ impl ConntrackHelper {
         Self::Snmp,
         Self::Tftp,
     ];
+
+    /// The service it follows.
+    #[must_use]
+    pub const fn service(self) -> HelperService {
+        let (protocol, port, only_v4) = match self {
+            Self::Amanda => (Protocol::UDP, 10080, false),
+            Self::Ftp => (Protocol::TCP, 21, false),
+            Self::Irc => (Protocol::TCP, 6667, true),
+            Self::NetbiosNs => (Protocol::UDP, 137, true),
+            Self::Pptp => (Protocol::TCP, 1723, true),
+            Self::Sane => (Protocol::TCP, 6566, false),
+            Self::Sip => (Protocol::UDP, 5060, false),
+            Self::Snmp => (Protocol::UDP, 161, true),
+            Self::Tftp => (Protocol::UDP, 69, false),
+        };
+        HelperService { protocol, port, only_v4 }
+    }
 
     /// As the kernel and the spec name it.
     #[must_use]

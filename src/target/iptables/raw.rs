@@ -4,7 +4,7 @@
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::net::{Family, Protocol, TcpFlags};
-use crate::policy::{ConntrackHelper, HostPolicy, LogRateLimit, Setting};
+use crate::policy::{ConntrackHelper, HelperService, HostPolicy, LogRateLimit, Setting};
 
 use super::host::{exclusive, prefix};
 use super::ruleset::{Chain, Chains, Jump, Rule, Side, Test};
@@ -63,27 +63,12 @@ pub(super) fn log_limit_error(host: &HostPolicy, log: &Setting<LogRateLimit>) ->
     (enable && !fits).then(|| Diagnostic::error(Code::IptablesRate, span, message).help(help))
 }
 
-/// A helper's name, protocol, port, and whether it knows IPv4 alone.
-const fn facts(helper: ConntrackHelper) -> (&'static str, Protocol, u16, bool) {
-    match helper {
-        ConntrackHelper::Amanda => ("amanda", Protocol::UDP, 10080, false),
-        ConntrackHelper::Ftp => ("ftp", Protocol::TCP, 21, false),
-        ConntrackHelper::Irc => ("irc", Protocol::TCP, 6667, true),
-        ConntrackHelper::NetbiosNs => ("netbios-ns", Protocol::UDP, 137, true),
-        ConntrackHelper::Pptp => ("pptp", Protocol::TCP, 1723, true),
-        ConntrackHelper::Sane => ("sane", Protocol::TCP, 6566, false),
-        ConntrackHelper::Sip => ("sip", Protocol::UDP, 5060, false),
-        ConntrackHelper::Snmp => ("snmp", Protocol::UDP, 161, true),
-        ConntrackHelper::Tftp => ("tftp", Protocol::UDP, 69, false),
-    }
-}
-
 fn helper(helper: ConntrackHelper, family: Family) -> Option<Rule> {
-    let (name, protocol, port, only_v4) = facts(helper);
+    let HelperService { protocol, port, only_v4 } = helper.service();
     if only_v4 && family == Family::V6 {
         return None;
     }
     let native = Some(if protocol == Protocol::TCP { "tcp" } else { "udp" });
     let ports = Test::Ports { side: Side::Dest, ports: vec![(port, port)], native };
-    Some(Rule::new(vec![Test::Protocol(protocol.0), ports], Jump::Helper(name)))
+    Some(Rule::new(vec![Test::Protocol(protocol.0), ports], Jump::Helper(helper.name())))
 }

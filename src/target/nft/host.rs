@@ -3,8 +3,8 @@
 //! In: a host's hooks. Out: base chains `input`, `output` and `forward` with the stages in their order,
 //! and before them, where the options ask for it, the limit on bare SYNs and conntrack's helpers.
 
-use crate::net::{Family, Protocol, TcpFlags};
-use crate::policy::{ConntrackHelper, Hook, HostPolicy, Stage, Synflood};
+use crate::net::{Family, TcpFlags};
+use crate::policy::{ConntrackHelper, HelperService, Hook, HostPolicy, Stage, Synflood};
 
 use super::bridge::rules_of;
 use super::builder::{Body, Builder, Scope, meter};
@@ -90,21 +90,6 @@ pub(super) fn synflood(builder: &mut Builder<'_>, limit: Synflood, before: &[Con
     }
 }
 
-/// The kernel's name, protocol, port, and whether it is for IPv4 alone.
-const fn helper(helper: ConntrackHelper) -> (&'static str, Protocol, u16, bool) {
-    match helper {
-        ConntrackHelper::Amanda => ("amanda", Protocol::UDP, 10080, false),
-        ConntrackHelper::Ftp => ("ftp", Protocol::TCP, 21, false),
-        ConntrackHelper::Irc => ("irc", Protocol::TCP, 6667, true),
-        ConntrackHelper::NetbiosNs => ("netbios-ns", Protocol::UDP, 137, true),
-        ConntrackHelper::Pptp => ("pptp", Protocol::TCP, 1723, true),
-        ConntrackHelper::Sane => ("sane", Protocol::TCP, 6566, false),
-        ConntrackHelper::Sip => ("sip", Protocol::UDP, 5060, false),
-        ConntrackHelper::Snmp => ("snmp", Protocol::UDP, 161, true),
-        ConntrackHelper::Tftp => ("tftp", Protocol::UDP, 69, false),
-    }
-}
-
 /// Conntrack's helpers, for connections that come by the table's prerouting hook.
 pub(super) fn helpers(builder: &mut Builder<'_>, wanted: &[ConntrackHelper]) {
     if wanted.is_empty() {
@@ -112,7 +97,7 @@ pub(super) fn helpers(builder: &mut Builder<'_>, wanted: &[ConntrackHelper]) {
     }
     let mut body = Body::default();
     for one in wanted {
-        let (kind, protocol, port, only_v4) = helper(*one);
+        let (kind, HelperService { protocol, port, only_v4 }) = (one.name(), one.service());
         let name = format!("helper-{kind}");
         let mut conditions: Vec<Condition> = Vec::new();
         if only_v4 {
