@@ -159,8 +159,9 @@ fn chain<'a>(builder: &mut Builder<'a>, vnet: &'a VnetPolicy) -> Arc<str> {
     let scope =
         Scope { hook: HookName::VnetForward, subject: Subject::Vnet(vnet.name.clone()), nic: None, sources: None };
     let mut body = Body::default();
-    // Behind a service tag nft would see IP; to the rules it is no IP.
-    if builder.family() == TableFamily::Bridge && !vnet.hook.stages.contains(&Stage::StackedVlan) {
+    // Behind a service tag nft would see IP; to the rules it is no IP. Where a stage says what becomes of it, that holds.
+    let said = vnet.hook.stages.iter().any(|stage| matches!(stage, Stage::StackedVlan | Stage::OtherFrames));
+    if builder.family() == TableFamily::Bridge && !said {
         for clause in vnet.hook.stages.last().map(|stage| stage.clauses(scope.hook, None)).unwrap_or_default() {
             builder.shortcut(&scope, &Clause { matches: Vec::new(), ..clause }, vec![Condition::ServiceTag], &mut body);
         }
