@@ -17,7 +17,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("policy", &["net", "diagnostic"]),
     ("spec", &["net", "diagnostic"]),
     ("resolve", &["spec", "policy", "net", "diagnostic"]),
-    ("target", &["policy", "net", "diagnostic"]),
+    ("target", &["analysis", "state", "policy", "net", "diagnostic"]),
     ("analysis", &["state", "policy", "net", "diagnostic"]),
     ("state", &["net", "diagnostic"]),
     ("diff", &["target", "analysis", "state", "spec", "policy", "net", "diagnostic"]),

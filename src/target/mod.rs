@@ -6,6 +6,7 @@
 
 mod iptables;
 mod nft;
+mod proof;
 mod pve;
 mod sysctl;
 mod template;
@@ -17,6 +18,7 @@ use crate::policy::{Fleet, HostPolicy, TargetName};
 
 pub use iptables::Iptables;
 pub use nft::Nft;
+pub use proof::{Doubt, Rules, Way, Why, prove};
 pub use pve::Pve;
 pub use sysctl::Sysctl;
 pub use template::{TemplateError, Templates};

@@ -1,14 +1,34 @@
 //! Loaded rules as sets of packets.
 //!
-//! In: a [`Ruleset`](crate::state::ruleset::Ruleset), as the readers of `state/` give it, and which ports a packet comes by. Out:
-//! what becomes of every packet, as a diagram. Promise: what is not known is told, never guessed.
+//! In: a [`Ruleset`](crate::state::ruleset::Ruleset)'s tables, as the readers of `state/` give them, and a [`Context`]: by which
+//! ports packets come and go. Out: what becomes of every packet, as diagrams, and whether that is what the hooks of a policy say. Promise:
+//! what is not understood is told, never guessed.
+//!
+//! Ports are known before rules are looked at, and all else is symbolic: a host with a thousand guests is asked once for each
+//! of their ports, and rules that do not ask for ports are looked at once.
 
+mod back;
 mod condition;
+mod context;
+mod equal;
+mod fit;
 pub mod iptables;
 pub mod nft;
+mod outcome;
+mod ready;
+mod reject;
+mod run;
 mod values;
+mod walk;
+mod words;
 
 pub use condition::{Asked, Condition, Effect, Fields, Pattern, Port};
+pub use context::{Context, PortValue, Tagging, Towards};
+pub use equal::{Difference, Sides, difference, for_good, passes_established};
+pub use outcome::{Exit, Outcome, Outcomes, State};
+pub use ready::Unknown;
+pub use run::{Ground, Loaded};
+pub use walk::{Base, Passage, bases, pass};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -221,6 +221,42 @@ impl Sets {
         self.select(Diagram(id), |label| label == Label(1))
     }
 
+    /// A label for the packets whose fields have these values, nothing for all others. A field that is named twice must
+    /// have both; addresses are those of a family.
+    ///
+    /// # Errors
+    /// Over budget.
+    pub fn fields(
+        &mut self,
+        family: Family,
+        values: &[(Field, Ranges<u128>)],
+        label: Label,
+    ) -> Result<Diagram, OverBudget> {
+        self.open.clear();
+        let mut conjunction = Conjunction(Vec::with_capacity(values.len()));
+        for (field, ranges) in values {
+            conjunction.require(*field, ranges.clone());
+        }
+        conjunction.0.sort_unstable_by_key(|(field, _)| std::cmp::Reverse(*field));
+        let mut id = Id::end(label);
+        for (field, values) in &conjunction.0 {
+            if values.is_empty() {
+                return Ok(Diagram(NOTHING));
+            }
+            // Beyond the greatest value it is as at that value, whatever is said of what is beyond.
+            let greatest = field.greatest(family);
+            let open = |(first, last)| ((first, if last >= greatest { u128::MAX } else { last }), id);
+            id = self.split(*field, values.iter().filter(|(first, _)| *first <= greatest).map(open))?;
+        }
+        Ok(Diagram(id))
+    }
+
+    /// What a diagram says of frames of one ethertype alone, which is then not looked at any more.
+    #[must_use]
+    pub fn of_frame(&self, diagram: Diagram, ethertype: u16) -> Diagram {
+        Diagram(self.store.step(diagram.0, Field::Frame, ethertype.into()).1)
+    }
+
     /// The way to `end` for packets that a conjunction holds for, from its second field on: the first is the ethertype.
     fn conjunction(&mut self, conjunction: &Conjunction, kind: Kind, end: Id) -> Result<Id, OverBudget> {
         let family = if let Kind::Ip(family) = kind { family } else { Family::V4 };

@@ -61,6 +61,12 @@ impl Field {
         Self::Flags,
     ];
 
+    /// The value of [`Field::State`].
+    #[must_use]
+    pub const fn of_state(value: State) -> u128 {
+        state(value)
+    }
+
     /// The interval of one value; the greatest stands for all beyond it too.
     pub(super) const fn single(self, value: u128) -> (u128, u128) {
         (value, if value >= self.greatest(Family::V6) { u128::MAX } else { value })
@@ -185,7 +191,8 @@ pub(super) fn to_flags(number: u128) -> u8 {
 
 /// The flags that a condition asks for: the bits that it leaves open below its lowest are one interval, and so is each
 /// choice of those above.
-pub(in crate::analysis) fn flag_values(wanted: TcpFlags) -> Ranges<u128> {
+#[must_use]
+pub fn flag_values(wanted: TcpFlags) -> Ranges<u128> {
     if wanted.set & !wanted.mask != 0 {
         return Ranges::empty();
     }

@@ -36,10 +36,11 @@ mod witness;
 
 use std::fmt;
 
+pub use field::flag_values;
 #[cfg(test)]
 pub(in crate::analysis) use field::flags;
+pub(in crate::analysis) use field::protocols;
 pub use field::{Field, Interfaces};
-pub(in crate::analysis) use field::{flag_values, protocols};
 pub use first_match::FirstMatch;
 pub(in crate::analysis) use hook::Frozen;
 pub use hook::{decision, label_of};
@@ -85,6 +86,17 @@ impl Diagram {
     #[must_use]
     pub const fn all(label: Label) -> Self {
         Self(Id::end(label))
+    }
+
+    /// The label, where it is the same for every packet.
+    #[must_use]
+    pub const fn label(self) -> Option<Label> {
+        self.0.label()
+    }
+
+    /// A number that no other diagram of the same [`Sets`] has.
+    pub(in crate::analysis) const fn number(self) -> u32 {
+        self.0.raw()
     }
 }
 

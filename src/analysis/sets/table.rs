@@ -92,6 +92,11 @@ impl Sets {
         &self.interfaces
     }
 
+    /// The value of [`Field::InInterface`] and [`Field::OutInterface`] for a name, which is put behind the others if it is new.
+    pub fn interface(&mut self, name: &str) -> u128 {
+        self.interfaces.add(name)
+    }
+
     /// How many nodes there are.
     #[must_use]
     pub fn nodes(&self) -> usize {

@@ -12,6 +12,7 @@ mod host;
 mod ipset;
 mod list;
 mod lower;
+pub(super) mod proof;
 mod raw;
 mod render;
 mod ruleset;

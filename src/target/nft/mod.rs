@@ -11,6 +11,7 @@ mod digest;
 mod host;
 mod log;
 mod name;
+pub(super) mod proof;
 mod refuse;
 mod set;
 mod table;

@@ -1,0 +1,102 @@
+//! What is known of a packet before its fields are looked at.
+
+use std::sync::Arc;
+
+use crate::net::{Mac, Ranges};
+
+use super::{Pattern, Port};
+
+/// What a rule sees where it asks for a port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum PortValue {
+    /// There is none here.
+    #[default]
+    None,
+    /// This one.
+    Is(Arc<str>),
+    /// One that no rule names, with a name that begins so (empty: as no rule has it).
+    Other(Arc<str>),
+    /// Any: which one is a field of the packet.
+    Any,
+}
+
+/// How a frame is tagged, as far as rules see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Tagging {
+    /// With one tag of 802.1Q at most, which is looked through.
+    #[default]
+    Plain,
+    /// With a service tag (802.1ad): `ether type` sees it, all else what is behind it.
+    Service,
+    /// With a second tag, which is all that rules see.
+    Double,
+}
+
+/// Where packets go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Towards {
+    /// Their destinations.
+    pub dest: Ranges<u128>,
+    /// The interface they leave by.
+    pub out_interface: PortValue,
+}
+
+/// The way on which a packet meets the rules, as far as they ask.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Context {
+    /// The interface it comes in by.
+    pub in_interface: PortValue,
+    /// The interface it leaves by.
+    pub out_interface: PortValue,
+    /// The bridge's port it comes in by.
+    pub bridge_in: PortValue,
+    /// The bridge's port it leaves by.
+    pub bridge_out: PortValue,
+    /// The bridge.
+    pub bridge: PortValue,
+    /// Whether it goes from port to port of a bridge.
+    pub bridged: bool,
+    /// The hardware address of the NIC that it comes from.
+    pub own_mac: Option<Mac>,
+    /// Where it goes to, for rules that lead elsewhere by that: these are followed for such packets alone, while all
+    /// other rules are told for every packet.
+    pub towards: Option<Towards>,
+    /// How it is tagged.
+    pub tagging: Tagging,
+}
+
+impl Context {
+    /// What a rule sees of a port.
+    #[must_use]
+    pub const fn port(&self, port: Port) -> &PortValue {
+        match port {
+            Port::In => &self.in_interface,
+            Port::Out => &self.out_interface,
+            Port::BridgeIn => &self.bridge_in,
+            Port::BridgeOut => &self.bridge_out,
+            Port::Bridge => &self.bridge,
+        }
+    }
+}
+
+impl PortValue {
+    /// Whether a pattern fits; nothing where that depends on the packet.
+    #[must_use]
+    pub fn fits(&self, pattern: &Pattern) -> Option<bool> {
+        match (self, pattern) {
+            (Self::Any, _) => None,
+            (Self::None, _) | (Self::Other(_), Pattern::Is(_)) => Some(false),
+            (Self::Is(name), Pattern::Is(wanted)) => Some(name == wanted),
+            (Self::Is(name) | Self::Other(name), Pattern::BeginsWith(start)) => Some(name.starts_with(&**start)),
+        }
+    }
+
+    /// The name, where there is one that rules know.
+    #[must_use]
+    pub const fn name(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Is(name) => Some(name),
+            Self::None | Self::Other(_) | Self::Any => None,
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Which packets a rule is for, once the context is known.
+
+use std::borrow::Cow;
+
+use crate::analysis::sets::{Diagram, Field, Label, OverBudget, PacketSet};
+use crate::net::{Family, Ranges};
+use crate::state::ruleset::Verdict;
+
+use super::outcome::State;
+use super::ready::Ready;
+use super::run::{Ground, Loaded};
+use super::{Condition, Context, Fields, Pattern, Port, PortValue, Tagging};
+
+/// Which packets a rule is for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Fit<'r> {
+    /// Those in any of these; none: all.
+    boxes: Option<Cow<'r, [Fields]>>,
+    /// And these alone.
+    among: Option<PacketSet>,
+}
+
+/// Whether a rule is for any packets.
+pub(super) enum Fitting<'r> {
+    /// The context says that it is for none.
+    Never,
+    /// For these.
+    Packets(Fit<'r>),
+    /// It asks for what is not known here.
+    Unknown,
+}
+
+/// Whether a condition holds.
+enum Holds {
+    Always,
+    Never,
+    In(PacketSet),
+    Unknown,
+}
+
+const YES: Label = Label::new(1);
+/// The ethertype of a service tag (IEEE 802.1ad).
+const SERVICE: u128 = 0x88a8;
+/// The ethertype of another tag (IEEE 802.1Q).
+const TAG: u128 = 0x8100;
+
+impl Fit<'_> {
+    /// Whether it is for all packets.
+    pub(super) const fn is_all(&self) -> bool {
+        self.boxes.is_none() && self.among.is_none()
+    }
+}
+
+impl<'t> Loaded<'t> {
+    /// Which packets a rule is for; nothing where the context says that it is for none.
+    pub(super) fn fit<'r>(
+        &mut self,
+        ground: &mut Ground,
+        rule: &'r Ready<'t>,
+        state: &State,
+        context: &Context,
+    ) -> Result<Fitting<'r>, OverBudget> {
+        let leads = matches!(rule.verdict, Verdict::Jump(_) | Verdict::Goto(_));
+        let led = context.towards.as_ref().filter(|_| leads);
+        let mut boxes = rule.boxes.as_deref().map(Cow::Borrowed);
+        if let Some(some) = &mut boxes {
+            own(some, context);
+            if let Some(to) = led {
+                towards(some, &to.dest);
+            }
+            if some.iter().any(|one| one.0.is_empty()) {
+                boxes = None;
+            } else if some.is_empty() {
+                return Ok(Fitting::Never);
+            }
+        }
+        let mut fit = Fit { boxes, among: None };
+        for condition in &rule.others {
+            let holds = match (condition, led) {
+                (Condition::Port { port: Port::Out, names, negated }, Some(to))
+                    if to.out_interface != PortValue::Any =>
+                {
+                    when(names.iter().any(|name| to.out_interface.fits(name) == Some(true)) != *negated)
+                }
+                (_, _) => self.condition(ground, condition, state, context)?,
+            };
+            match holds {
+                Holds::Always => {}
+                Holds::Never => return Ok(Fitting::Never),
+                Holds::Unknown => return Ok(Fitting::Unknown),
+                Holds::In(set) => {
+                    fit.among = Some(match fit.among {
+                        Some(known) => ground.sets.intersection(known, set)?,
+                        None => set,
+                    });
+                }
+            }
+        }
+        Ok(Fitting::Packets(fit))
+    }
+
+    fn condition(
+        &mut self,
+        ground: &mut Ground,
+        condition: &Condition,
+        state: &State,
+        context: &Context,
+    ) -> Result<Holds, OverBudget> {
+        match condition {
+            Condition::Packet(boxes) => {
+                self.boxes(ground, boxes, YES).and_then(|one| members(ground, one)).map(Holds::In)
+            }
+            Condition::Outer(values) => match context.tagging {
+                Tagging::Plain => plain(ground, values, self.chains.family),
+                Tagging::Service => Ok(when(values.contains(SERVICE))),
+                Tagging::Double => Ok(when(values.contains(TAG))),
+            },
+            Condition::Port { port, names, negated } => {
+                let value = context.port(*port);
+                if *value == PortValue::Any {
+                    return any_port(ground, *port, names, *negated);
+                }
+                let fits = names.iter().any(|name| value.fits(name) == Some(true));
+                Ok(when(fits != *negated))
+            }
+            Condition::Keyed { port, entries, domain, negated } => {
+                let fields =
+                    context.port(*port).name().and_then(|name| entries.get(name)).map_or(&[][..], Vec::as_slice);
+                let mut fields = Cow::Borrowed(fields);
+                own(&mut fields, context);
+                let inside = self.boxes(ground, &fields, YES)?;
+                let inside = members(ground, inside)?;
+                let mut domain = Cow::Borrowed(std::slice::from_ref(domain));
+                own(&mut domain, context);
+                let domain = self.boxes(ground, &domain, YES)?;
+                let domain = members(ground, domain)?;
+                let set = if *negated {
+                    ground.sets.difference(domain, inside)?
+                } else {
+                    ground.sets.intersection(domain, inside)?
+                };
+                Ok(Holds::In(set))
+            }
+            Condition::Mark { mask, value, negated } => Ok(when((state.mark & mask == *value) != *negated)),
+            Condition::FromBridge(wanted) => Ok(when((context.bridge_in != PortValue::None) == *wanted)),
+            Condition::ToBridge(wanted) => Ok(when((context.bridge_out != PortValue::None) == *wanted)),
+            Condition::Bridged(wanted) => Ok(when(context.bridged == *wanted)),
+            // What exceeds a limit is no packet's own; see `after`.
+            Condition::Above(_) | Condition::Opaque(_) => Ok(Holds::Always),
+        }
+    }
+
+    fn boxes(&self, ground: &mut Ground, boxes: &[Fields], label: Label) -> Result<Diagram, OverBudget> {
+        let mut whole = Diagram::all(Label::NONE);
+        for one in boxes {
+            let made = ground.sets.fields(family(one, self.chains.family), &one.0, label)?;
+            whole = ground.sets.over(whole, made)?;
+        }
+        Ok(whole)
+    }
+
+    /// Whether a rule is for all packets.
+    pub(super) fn is_for_all(
+        &mut self,
+        ground: &mut Ground,
+        rule: &Ready<'t>,
+        state: &State,
+        context: &Context,
+    ) -> Result<bool, OverBudget> {
+        Ok(matches!(self.fit(ground, rule, state, context)?, Fitting::Packets(fit) if fit.is_all()))
+    }
+
+    /// The label, for packets that fit.
+    pub(super) fn labelled(&self, ground: &mut Ground, fit: &Fit<'_>, label: Label) -> Result<Diagram, OverBudget> {
+        let made = match &fit.boxes {
+            Some(boxes) => self.boxes(ground, boxes, label)?,
+            None => Diagram::all(label),
+        };
+        match fit.among {
+            Some(among) => ground.sets.within(among, made),
+            None => Ok(made),
+        }
+    }
+
+    pub(super) fn set(&self, ground: &mut Ground, fit: &Fit<'_>) -> Result<PacketSet, OverBudget> {
+        let made = self.labelled(ground, fit, YES)?;
+        members(ground, made)
+    }
+
+    /// A diagram, for packets that fit.
+    pub(super) fn among(&self, ground: &mut Ground, fit: &Fit<'_>, diagram: Diagram) -> Result<Diagram, OverBudget> {
+        if let Some(label) = diagram.label() {
+            return if label == Label::NONE { Ok(diagram) } else { self.labelled(ground, fit, label) };
+        }
+        if fit.is_all() {
+            return Ok(diagram);
+        }
+        let set = self.set(ground, fit)?;
+        ground.sets.within(set, diagram)
+    }
+}
+
+const fn when(holds: bool) -> Holds {
+    if holds { Holds::Always } else { Holds::Never }
+}
+
+/// The packets of a diagram that says yes.
+fn members(ground: &mut Ground, diagram: Diagram) -> Result<PacketSet, OverBudget> {
+    ground.sets.select(diagram, |label| label == YES)
+}
+
+/// The family of the addresses in fields.
+fn family(fields: &Fields, otherwise: Family) -> Family {
+    let frames = fields.0.iter().find(|(field, _)| *field == Field::Frame);
+    frames.map_or(otherwise, |(_, frames)| if frames.contains(0x0800) { Family::V4 } else { Family::V6 })
+}
+
+/// A NIC's own hardware address is a value of its own, which stands for what the context knows it to be.
+fn own(boxes: &mut Cow<'_, [Fields]>, context: &Context) {
+    let Some(own) = context.own_mac else { return };
+    let own = own.0.iter().fold(0, |number, octet| number << 8 | u128::from(*octet)) + 1;
+    let is_mac = |field: Field| matches!(field, Field::SourceMac | Field::ArpMac);
+    if !boxes.iter().any(|one| one.0.iter().any(|(field, _)| is_mac(*field))) {
+        return;
+    }
+    for (_, values) in boxes.to_mut().iter_mut().flat_map(|one| &mut one.0).filter(|(field, _)| is_mac(*field)) {
+        let zero = Ranges::single(0);
+        *values = if values.contains(own) { values.union(&zero) } else { values.difference(&zero) };
+    }
+}
+
+/// Of destinations, what is known needs no test.
+fn towards(boxes: &mut Cow<'_, [Fields]>, dest: &Ranges<u128>) {
+    let known = |(field, values): &(Field, Ranges<u128>)| *field == Field::Dest && dest.is_subset(values);
+    let never = |(field, values): &(Field, Ranges<u128>)| *field == Field::Dest && values.intersection(dest).is_empty();
+    if !boxes.iter().any(|one| one.0.iter().any(|field| known(field) || never(field))) {
+        return;
+    }
+    let boxes = boxes.to_mut();
+    let kept = boxes.iter().filter(|one| !one.0.iter().any(never));
+    let kept = kept.map(|one| Fields(one.0.iter().filter(|field| !known(field)).cloned().collect()));
+    *boxes = kept.collect();
+}
+
+/// What `ether type` asks of frames without a second tag, which may have one of 802.1Q that hides their type.
+fn plain(ground: &mut Ground, values: &Ranges<u128>, family: Family) -> Result<Holds, OverBudget> {
+    let service = Ranges::single(SERVICE);
+    let inside = values.is_subset(&service);
+    if !inside && !values.complement().is_subset(&service) {
+        return Ok(Holds::Unknown);
+    }
+    let made = ground.sets.fields(family, &[(Field::Frame, values.clone())], YES)?;
+    members(ground, made).map(Holds::In)
+}
+
+/// A port that is a field of the packet.
+fn any_port(ground: &mut Ground, port: Port, names: &[Pattern], negated: bool) -> Result<Holds, OverBudget> {
+    let field = match port {
+        Port::In => Field::InInterface,
+        Port::Out => Field::OutInterface,
+        Port::BridgeIn | Port::BridgeOut | Port::Bridge => return Ok(Holds::Unknown),
+    };
+    let mut numbers = Vec::new();
+    for name in names {
+        match name {
+            Pattern::Is(name) => numbers.push(ground.sets.interface(name)),
+            Pattern::BeginsWith(_) => return Ok(Holds::Unknown),
+        }
+    }
+    let wanted = Ranges::from_ranges(numbers.into_iter().map(|number| (number, number)));
+    let wanted = if negated { wanted.complement() } else { wanted };
+    let made = ground.sets.fields(Family::V4, &[(field, wanted)], YES)?;
+    members(ground, made).map(Holds::In)
+}

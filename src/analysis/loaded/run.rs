@@ -1,0 +1,389 @@
+//! What a chain does with every packet.
+//!
+//! A chain's diagram says how packets leave it: by the label of an [`Outcome`], or [`Label::NONE`] where they come back as
+//! they went in. It is made once for each state in which packets come, and for each answer that the context gives to what
+//! the chain asks of it.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::analysis::sets::{Diagram, FirstMatch, Label, OverBudget, PacketSet, Sets};
+use crate::net::Family;
+use crate::state::ruleset::{Program, Table, TableName, Verdict};
+
+use super::back::{back, left};
+use super::fit::{Fit, Fitting};
+use super::nft::Cases;
+use super::outcome::{Exit, Outcome, Outcomes, State};
+use super::ready::{Chains, Ready, Unknown, is_queue};
+use super::reject::answer;
+use super::{Condition, Context, Effect, Fields, PortValue};
+
+/// Chains within each other; more cannot be loaded anywhere.
+const DEPTH: usize = 64;
+/// Packets that leave a chain as they came, before its end.
+pub(super) const BACK: Label = Label::new(Label::NONE.number() - 1);
+
+/// What all tables of a machine and its policy are written in.
+#[derive(Debug)]
+pub struct Ground {
+    /// The sets.
+    pub sets: Sets,
+    /// What the labels of rules mean.
+    pub outcomes: Outcomes,
+}
+
+/// A table that packets can be sent through.
+#[derive(Debug)]
+pub struct Loaded<'t> {
+    pub(super) chains: Chains<'t>,
+    pub(super) table: &'t Table,
+    /// How the whole of a rejection looks in a state, so that it is one label.
+    pub(super) rejection: HashMap<State, Diagram>,
+    /// What is silently dropped by a rejection, for each family.
+    pub(super) silent: Vec<(Family, Fields)>,
+    known: HashMap<(usize, State, Vec<u32>), Diagram>,
+    /// The diagrams of chains from which packets come back in another state.
+    pub(super) changing: HashSet<u32>,
+    /// Parts of base chains.
+    pub(super) closed: super::walk::Known,
+    depth: usize,
+    /// Whether rules gave packets another state since this was last reset.
+    pub(super) split: bool,
+}
+
+/// What a rule does with packets that come to it.
+#[derive(Debug, Clone)]
+pub(super) enum Part {
+    /// Nothing.
+    Nothing,
+    /// It decides these; the others go on.
+    Says(Diagram),
+    /// The same, but some come back in another state.
+    Comes(Diagram),
+    /// It decides all; those that come back from where it leads leave the list.
+    Ends(Diagram),
+    /// These (none: all) go on, but in another state.
+    Becomes(Option<PacketSet>, State),
+}
+
+impl<'t> Loaded<'t> {
+    /// A table; `silent`: what rejections drop without an answer, besides what is no IP.
+    #[must_use]
+    pub fn new(program: Program, name: &'t TableName, table: &'t Table, silent: Vec<(Family, Fields)>) -> Self {
+        Self {
+            chains: Chains::new(program, name, table),
+            table,
+            rejection: HashMap::new(),
+            silent,
+            known: HashMap::new(),
+            changing: HashSet::new(),
+            closed: HashMap::new(),
+            depth: 0,
+            split: false,
+        }
+    }
+
+    /// A rule that was not understood.
+    #[must_use]
+    pub fn unknown(&self, number: u32) -> Option<&Unknown> {
+        self.chains.unknown.get(usize::try_from(number).ok()?)
+    }
+
+    /// A rule of a chain that looks at both ends of a packet's way: by which port it comes and by which it leaves.
+    pub fn of_both_ends(&mut self, chain: &str) -> Option<String> {
+        self.chains.of_both_ends(chain)
+    }
+
+    /// Whether a chain looks at the port that packets come by, and whether at the one that they leave by.
+    pub fn ends(&mut self, chain: &str) -> (bool, bool) {
+        let program = self.chains.program;
+        let reads = self.chains.number(chain).map(|number| self.chains.reads(number)).unwrap_or_default();
+        (reads.has_source(program), reads.has_dest(program))
+    }
+
+    /// The names of ports that rules tell packets apart by, and the beginnings of names.
+    pub fn bridge_ports(&mut self) -> (BTreeSet<Arc<str>>, BTreeSet<Arc<str>>) {
+        self.chains.bridge_ports()
+    }
+
+    /// How packets that come in a state leave a chain.
+    pub(super) fn chain(
+        &mut self,
+        ground: &mut Ground,
+        chain: usize,
+        state: &State,
+        context: &Context,
+    ) -> Result<Diagram, OverBudget> {
+        if self.depth > DEPTH {
+            let exit = Exit::Unknown(self.chains.lost(chain, "a chain that leads to itself".to_owned()));
+            return Ok(Diagram::all(ground.outcomes.label(Outcome { exit, state: state.clone() })));
+        }
+        self.depth += 1;
+        let result = self.entered(ground, chain, state, context);
+        self.depth -= 1;
+        result
+    }
+
+    fn entered(
+        &mut self,
+        ground: &mut Ground,
+        chain: usize,
+        state: &State,
+        context: &Context,
+    ) -> Result<Diagram, OverBudget> {
+        let rules = self.chains.rules(chain);
+        let depends = self.chains.reads(chain).is_decided_by(context);
+        let answers = if depends { self.answers(ground, &rules, state, context)? } else { Vec::new() };
+        let key = (chain, state.clone(), answers);
+        if let Some(known) = self.known.get(&key) {
+            return Ok(*known);
+        }
+        let outer = std::mem::take(&mut self.split);
+        let whole = self.list(ground, &rules, state, context)?;
+        let whole = self.came_back(ground, whole, &rules)?;
+        let whole = self.rejected(ground, whole, state)?;
+        let split = std::mem::replace(&mut self.split, outer);
+        // After a split the context was asked in other states too.
+        if !(split && depends) {
+            self.known.insert(key, whole);
+        }
+        Ok(whole)
+    }
+
+    /// What the context says to each rule that asks it: with the same answers, a chain does the same.
+    fn answers(
+        &mut self,
+        ground: &mut Ground,
+        rules: &[Ready<'t>],
+        state: &State,
+        context: &Context,
+    ) -> Result<Vec<u32>, OverBudget> {
+        let mut answers = Vec::new();
+        for rule in rules {
+            if self.chains.rule_reads(rule).is_decided_by(context) {
+                answers.push(match self.part(ground, rule, state, context)? {
+                    Part::Nothing => 0,
+                    Part::Says(diagram) | Part::Comes(diagram) | Part::Ends(diagram) => diagram.number(),
+                    // The state is another; that is never kept.
+                    Part::Becomes(set, _) => set.map_or(1, |set| set.diagram().number()),
+                });
+            }
+        }
+        Ok(answers)
+    }
+
+    /// How packets leave a list of rules.
+    pub(super) fn list(
+        &mut self,
+        ground: &mut Ground,
+        rules: &[Ready<'t>],
+        state: &State,
+        context: &Context,
+    ) -> Result<Diagram, OverBudget> {
+        self.some(ground, rules, state, context, PacketSet::ALL)
+    }
+
+    /// The same for some packets; what is said of others means nothing. A rule that logs stands before one that decides
+    /// the same packets: those behind are not asked about them.
+    fn some(
+        &mut self,
+        ground: &mut Ground,
+        rules: &[Ready<'t>],
+        state: &State,
+        context: &Context,
+        mut among: PacketSet,
+    ) -> Result<Diagram, OverBudget> {
+        let counts = among != PacketSet::ALL;
+        let mut list = FirstMatch::default();
+        for (at, rule) in rules.iter().enumerate() {
+            let rest = rules.get(at + 1..).unwrap_or_default();
+            match self.part(ground, rule, state, context)? {
+                Part::Nothing => {}
+                Part::Comes(diagram) => {
+                    let parts = self.changed(ground, diagram, (state, context), rest, among)?;
+                    parts.into_iter().for_each(|part| list.push(part));
+                    break;
+                }
+                Part::Says(diagram) => {
+                    list.push(diagram);
+                    if diagram.label().is_some_and(|label| label != Label::NONE) {
+                        break;
+                    }
+                    if counts {
+                        let decided = ground.sets.select(diagram, |label| label != Label::NONE)?;
+                        among = ground.sets.difference(among, decided)?;
+                    }
+                }
+                Part::Ends(diagram) => {
+                    list.push(diagram);
+                    break;
+                }
+                Part::Becomes(set, next) => {
+                    self.split = true;
+                    let these = match set {
+                        Some(set) => ground.sets.intersection(among, set)?,
+                        None => among,
+                    };
+                    let then = self.some(ground, rest, &next, context, these)?;
+                    let then = left(ground, then, &next, state)?;
+                    let Some(set) = set else {
+                        list.push(then);
+                        break;
+                    };
+                    list.push(ground.sets.within(set, then)?);
+                    among = ground.sets.difference(among, set)?;
+                }
+            }
+            if among.is_empty() {
+                break;
+            }
+        }
+        list.diagram(&mut ground.sets)
+    }
+
+    /// For a rule from which packets come back in other states: what it says, and what becomes of those, by the rules behind
+    /// it.
+    fn changed(
+        &mut self,
+        ground: &mut Ground,
+        diagram: Diagram,
+        (state, context): (&State, &Context),
+        rest: &[Ready<'t>],
+        among: PacketSet,
+    ) -> Result<Vec<Diagram>, OverBudget> {
+        let mut states = Vec::new();
+        for label in ground.sets.labels(diagram) {
+            let outcome = ground.outcomes.outcome(label);
+            if let Some(Outcome { exit: Exit::Return, state }) = outcome {
+                states.push((label, state));
+            }
+        }
+        self.split = true;
+        let is_return = |wanted: Label| states.iter().any(|(label, _)| *label == wanted);
+        let mut parts = vec![ground.sets.relabel(diagram, |label| if is_return(label) { Label::NONE } else { label })?];
+        for (label, next) in &states {
+            let set = ground.sets.select(diagram, |other| other == *label)?;
+            let these = ground.sets.intersection(among, set)?;
+            let then = self.some(ground, rest, next, context, these)?;
+            let then = left(ground, then, next, state)?;
+            parts.push(ground.sets.within(set, then)?);
+        }
+        let undecided = ground.sets.select(diagram, |label| label == Label::NONE)?;
+        let these = ground.sets.intersection(among, undecided)?;
+        parts.push(self.some(ground, rest, state, context, these)?);
+        Ok(parts)
+    }
+
+    /// What one rule does.
+    pub(super) fn part(
+        &mut self,
+        ground: &mut Ground,
+        rule: &Ready<'t>,
+        state: &State,
+        context: &Context,
+    ) -> Result<Part, OverBudget> {
+        let fit = match self.fit(ground, rule, state, context)? {
+            Fitting::Never => return Ok(Part::Nothing),
+            Fitting::Unknown => return self.lost(ground, &Fit::default(), state),
+            Fitting::Packets(fit) => fit,
+        };
+        if let Some(number) = rule.unknown {
+            let outcome = Outcome { exit: Exit::Unknown(number), state: state.clone() };
+            return self.says(ground, &fit, outcome);
+        }
+        let next = after(state, rule);
+        if rule.others.iter().any(|one| matches!(one, Condition::Above(_))) {
+            return self.verdict(ground, &fit, &Verdict::Continue, state, &next, context);
+        }
+        match &rule.cases {
+            None => self.verdict(ground, &fit, rule.verdict, state, &next, context),
+            Some(Cases::Port { port, entries }) => {
+                let found = match context.port(*port) {
+                    PortValue::Is(name) => entries.get(&**name),
+                    PortValue::None | PortValue::Other(_) => None,
+                    PortValue::Any => return self.lost(ground, &fit, state),
+                };
+                match found {
+                    Some(verdict) => self.verdict(ground, &fit, verdict, state, &next, context),
+                    None => self.verdict(ground, &fit, &Verdict::Continue, state, &next, context),
+                }
+            }
+            Some(Cases::Packet(_) | Cases::Opaque) => self.lost(ground, &fit, state),
+        }
+    }
+
+    /// A rule whose answer cannot be told here.
+    fn lost(&mut self, ground: &mut Ground, fit: &Fit<'_>, state: &State) -> Result<Part, OverBudget> {
+        let number = self.chains.lost(0, "a map that is looked up by what is not known".to_owned());
+        self.says(ground, fit, Outcome { exit: Exit::Unknown(number), state: state.clone() })
+    }
+
+    fn says(&mut self, ground: &mut Ground, fit: &Fit<'_>, outcome: Outcome) -> Result<Part, OverBudget> {
+        let label = ground.outcomes.label(outcome);
+        self.labelled(ground, fit, label).map(Part::Says)
+    }
+
+    fn verdict(
+        &mut self,
+        ground: &mut Ground,
+        fit: &Fit<'_>,
+        verdict: &Verdict,
+        state: &State,
+        next: &State,
+        context: &Context,
+    ) -> Result<Part, OverBudget> {
+        let outcome = |exit| Outcome { exit, state: next.clone() };
+        match verdict {
+            Verdict::Continue if state == next => Ok(Part::Nothing),
+            Verdict::Continue => {
+                let set = if fit.is_all() { None } else { Some(self.set(ground, fit)?) };
+                Ok(Part::Becomes(set, next.clone()))
+            }
+            Verdict::Accept => self.says(ground, fit, outcome(Exit::Accept)),
+            Verdict::Drop => self.says(ground, fit, outcome(Exit::Drop)),
+            Verdict::Reject(words) => self.says(ground, fit, outcome(Exit::Answer(answer(words)))),
+            Verdict::Return if state == next => self.labelled(ground, fit, BACK).map(Part::Says),
+            Verdict::Return => self.says(ground, fit, outcome(Exit::Leave)),
+            Verdict::Other(words) if is_queue(words) => {
+                self.says(ground, fit, outcome(Exit::Queue(words.as_str().into())))
+            }
+            Verdict::Jump(name) => {
+                let Some(number) = self.chains.number(name) else { return self.lost(ground, fit, state) };
+                let called = self.chain(ground, number, next, context)?;
+                let changes = next != state || self.changing.contains(&called.number());
+                let called = back(ground, called, next, state)?;
+                self.among(ground, fit, called).map(if changes { Part::Comes } else { Part::Says })
+            }
+            Verdict::Goto(name) => {
+                let Some(number) = self.chains.number(name) else { return self.lost(ground, fit, state) };
+                let called = self.chain(ground, number, next, context)?;
+                if fit.is_all() {
+                    return back(ground, called, next, state).map(Part::Ends);
+                }
+                let called = left(ground, called, next, state)?;
+                self.among(ground, fit, called).map(Part::Says)
+            }
+            Verdict::Map { .. } | Verdict::Inline { .. } | Verdict::Other(_) => self.lost(ground, fit, state),
+        }
+    }
+}
+
+/// What a rule leaves on packets.
+fn after(state: &State, rule: &Ready<'_>) -> State {
+    let mut next = state.clone();
+    for condition in &rule.others {
+        if let Condition::Above(words) = condition {
+            next.events.push(format!("{words}: {}", rule.verdict).into());
+        }
+    }
+    for effect in &rule.effects {
+        match effect {
+            Effect::Log(level) => next.logs.push(*level),
+            Effect::Mark { and, xor } => next.mark = next.mark & and ^ xor,
+            Effect::Helper(name) => next.events.push(format!("helper {name}").into()),
+            Effect::Opaque(_) => {}
+        }
+    }
+    next
+}

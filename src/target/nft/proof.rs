@@ -1,0 +1,427 @@
+//! The proof that nft's rules mean what a host's policy says.
+//!
+//! In: a host, and nft's rules. Out: what is not proved. A packet comes through chains of the tables `bridge fwc` and `inet fwc` in
+//! the order of the kernel's hooks; each base chain judges for one hook of the policy at most, and what it accepts comes to
+//! the next, with the mark that it has then. That no chain looks at the port a packet comes by where the one it leaves by is
+//! judged, and the other way round, is what makes every pair of ports of the proof of each port.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::analysis::loaded::nft::above;
+use crate::analysis::loaded::{Base, Context, Loaded, PortValue, Tagging, bases};
+use crate::analysis::sets::{Diagram, Field, OverBudget, PacketSet};
+use crate::net::{Family, Ranges};
+use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, Nic, State};
+use crate::state::ruleset::{Program, Ruleset, Table, TableName};
+
+use super::super::proof::{Of, Prover, Way, Why, crossed, without_rejection};
+use super::bridge;
+
+const PROGRAM: &str = "nft";
+
+/// What is not proved.
+pub(in crate::target) fn prove(prover: &mut Prover<'_>, rules: &Ruleset) {
+    let wanted =
+        |family: &str| rules.tables.iter().find(|(table, _)| &*table.family == family && &*table.name == "fwc");
+    let whole = || Way::of("anywhere", "anywhere");
+    let (inet, frames) = (wanted("inet"), wanted("bridge"));
+    let needed = [("inet", inet.is_none()), ("bridge", frames.is_none() && bridge::is_wanted(prover.host))];
+    if let Some((family, _)) = needed.into_iter().find(|(_, missing)| *missing) {
+        if prover.host.enabled {
+            prover.doubt(PROGRAM, whole(), Why::Missing(format!("table `{family} fwc`")));
+        }
+        return;
+    }
+    let Some(inet) = inet else { return };
+    let done = Proof::new(prover, inet, frames).and_then(|mut proof| proof.all());
+    if done.is_err() {
+        prover.doubt(PROGRAM, whole(), Why::OverBudget);
+    }
+}
+
+/// A hook of the kernel: of a bridge, or of what the host itself receives, sends and routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hook {
+    Bridge(&'static str),
+    Inet(&'static str),
+}
+
+use Hook::{Bridge, Inet};
+
+const BRIDGED: &[Hook] = &[Bridge("prerouting"), Bridge("forward"), Bridge("postrouting")];
+const TO_HOST: &[Hook] = &[Bridge("prerouting"), Bridge("input"), Inet("prerouting"), Inet("input")];
+const FROM_HOST: &[Hook] = &[Inet("output"), Inet("postrouting"), Bridge("output"), Bridge("postrouting")];
+const ROUTED_FROM: &[Hook] =
+    &[Bridge("prerouting"), Bridge("input"), Inet("prerouting"), Inet("forward"), Inet("postrouting")];
+const ROUTED_TO: &[Hook] =
+    &[Inet("prerouting"), Inet("forward"), Inet("postrouting"), Bridge("output"), Bridge("postrouting")];
+const DIRECT: [&[Hook]; 3] = [
+    &[Inet("prerouting"), Inet("input")],
+    &[Inet("output"), Inet("postrouting")],
+    &[Inet("prerouting"), Inet("forward"), Inet("postrouting")],
+];
+
+/// The packets that a way is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Among {
+    /// Frames with one tag at most.
+    Plain,
+    /// Those of IP.
+    Ip,
+    /// Those of all else.
+    Other,
+    /// IP that conntrack understands.
+    Valid,
+    /// Frames whose first tag is a service tag.
+    Service,
+    /// Frames with a second tag.
+    Double,
+}
+
+/// Where a packet comes from and goes to in the bridge.
+#[derive(Debug, Clone, Default)]
+struct Ports {
+    from: PortValue,
+    own_mac: Option<crate::net::Mac>,
+    bridge: PortValue,
+    to: PortValue,
+}
+
+struct Proof<'p, 'a, 't> {
+    prover: &'p mut Prover<'a>,
+    inet: (Loaded<'t>, &'t Table),
+    frames: Option<(Loaded<'t>, &'t Table)>,
+    nics: Vec<(&'a GuestPolicy, &'a Nic)>,
+    sets: Vec<(Among, PacketSet)>,
+    /// Hooks in which a rejection is a drop.
+    silent: HashMap<Diagram, Diagram>,
+}
+
+type Named<'t> = (&'t TableName, &'t Table);
+
+impl<'p, 'a, 't> Proof<'p, 'a, 't> {
+    fn new(prover: &'p mut Prover<'a>, inet: Named<'t>, frames: Option<Named<'t>>) -> Result<Self, OverBudget> {
+        let silent = prover.silent();
+        let load = |(name, table): Named<'t>| (Loaded::new(Program::Nft, name, table, silent.clone()), table);
+        let host = prover.host;
+        let nics = host.guests.iter().flat_map(|guest| guest.nics.iter().map(move |nic| (guest, nic))).collect();
+        let (inet, frames) = (load(inet), frames.map(load));
+        let mut proof = Self { prover, inet, frames, nics, sets: Vec::new(), silent: HashMap::new() };
+        let ip = Ranges::from_ranges([(0x0800, 0x0800), (0x86dd, 0x86dd)]);
+        let tags = Ranges::from_ranges([(0x8100, 0x8100), (0x88a8, 0x88a8)]);
+        let invalid = Ranges::single(Field::of_state(State::Invalid));
+        let frame = |values| vec![(Field::Frame, values)];
+        for (among, fields) in [
+            (Among::Plain, frame(tags.complement())),
+            (Among::Service, frame(tags.complement())),
+            (Among::Ip, frame(ip.clone())),
+            (Among::Other, frame(ip.union(&tags).complement())),
+            (Among::Double, frame(Ranges::single(0x8100))),
+            (Among::Valid, vec![(Field::Frame, ip), (Field::State, invalid.complement())]),
+        ] {
+            let set = proof.prover.packets(Family::V4, &fields)?;
+            proof.sets.push((among, set));
+        }
+        Ok(proof)
+    }
+
+    fn set(&self, among: Among) -> PacketSet {
+        self.sets.iter().find(|(known, _)| *known == among).map_or(PacketSet::ALL, |(_, set)| *set)
+    }
+
+    fn all(&mut self) -> Result<(), OverBudget> {
+        self.besides()?;
+        self.pairs();
+        for (hooks, (from, to), carriage) in [
+            (DIRECT[0], (End::Unknown(None), End::Host), Carriage::Bridged),
+            (DIRECT[1], (End::Host, End::Unknown(None)), Carriage::Bridged),
+            (DIRECT[2], (End::Unknown(None), End::Unknown(None)), Carriage::Routed),
+        ] {
+            let words = |end: End<'_>| if matches!(end, End::Host) { "the host" } else { "another interface" };
+            let way = Way { routed: carriage == Carriage::Routed, ..Way::of(words(from), words(to)) };
+            let crossings = self.prover.host.way(from, to, carriage);
+            self.way(hooks, &Ports::default(), &crossings, (way, Among::Ip))?;
+        }
+        if self.frames.is_none() {
+            return Ok(());
+        }
+        for (guest, nic) in self.nics.clone() {
+            self.nic(guest, nic)?;
+        }
+        self.others()
+    }
+
+    /// What chains do besides judging: limits and helpers.
+    fn besides(&mut self) -> Result<(), OverBudget> {
+        let ends = |hook| Way::of("anywhere", hook);
+        let host = self.prover.host;
+        let judges = host.enabled && host.judges_bridged();
+        let mut meant = self.prover.flood(Of::Frames, true, above)?;
+        meant.extend(self.prover.helpers(Of::Frames)?);
+        self.side(Inet("prerouting"), &meant, ends("the connection table"))?;
+        if self.frames.is_some() {
+            let flood = if judges { self.prover.flood(Of::Frames, false, above)? } else { Vec::new() };
+            let helpers = if judges { self.prover.helpers(Of::Frames)? } else { Vec::new() };
+            self.side(Bridge("prerouting"), &helpers, ends("the connection table of a bridge"))?;
+            self.side(Bridge("forward"), &flood, ends("another port of a bridge"))?;
+        }
+        Ok(())
+    }
+
+    /// Holds what the chains of a hook do besides judging against what they should.
+    fn side(&mut self, hook: Hook, meant: &[(Diagram, String)], way: Way) -> Result<(), OverBudget> {
+        let ports = Ports::default();
+        let mut found = Vec::new();
+        for chain in self.chains(hook) {
+            let passage = self.base(hook, &chain, 0, &ports, Among::Plain)?;
+            for part in passage.0 {
+                if self.is_side(part) {
+                    found.push(part);
+                }
+            }
+        }
+        let among = self.set(Among::Plain);
+        let loaded = self.loaded(hook);
+        let Some(loaded) = loaded else { return Ok(()) };
+        let (prover, loaded) = loaded;
+        prover.compare((PROGRAM, loaded), &found, meant, (way, among, None))
+    }
+
+    fn loaded(&mut self, hook: Hook) -> Option<(&mut Prover<'a>, &mut Loaded<'t>)> {
+        let loaded = match hook {
+            Bridge(_) => &mut self.frames.as_mut()?.0,
+            Inet(_) => &mut self.inet.0,
+        };
+        Some((self.prover, loaded))
+    }
+
+    /// Whether a part decides nothing, and leaves something on packets.
+    fn is_side(&self, part: Diagram) -> bool {
+        let ground = &self.prover.ground;
+        let labels = ground.sets.labels(part);
+        let outcome = |label| ground.outcomes.outcome(label);
+        let passes = labels
+            .iter()
+            .all(|label| outcome(*label).is_some_and(|one| one.exit == crate::analysis::loaded::Exit::Accept));
+        passes && labels.iter().any(|label| outcome(*label).is_some_and(|one| !one.state.events.is_empty()))
+    }
+
+    /// The chains of a hook, in order.
+    fn chains(&self, hook: Hook) -> Vec<String> {
+        let (table, name) = match hook {
+            Bridge(name) => (self.frames.as_ref().map(|(_, table)| *table), name),
+            Inet(name) => (Some(self.inet.1), name),
+        };
+        table.map(|table| bases(table, name).into_iter().map(|name| name.to_string()).collect()).unwrap_or_default()
+    }
+
+    /// What one base chain does.
+    fn base(
+        &mut self,
+        hook: Hook,
+        chain: &str,
+        mark: u32,
+        ports: &Ports,
+        among: Among,
+    ) -> Result<(Vec<Diagram>, Option<u32>), OverBudget> {
+        let ip = self.set(Among::Ip);
+        let counts = if among == Among::Other { self.set(Among::Other) } else { ip };
+        let tagging = match among {
+            Among::Plain | Among::Ip | Among::Other | Among::Valid => Tagging::Plain,
+            Among::Service => Tagging::Service,
+            Among::Double => Tagging::Double,
+        };
+        let context = match hook {
+            Inet(_) => Context { in_interface: PortValue::Any, out_interface: PortValue::Any, ..Context::default() },
+            Bridge("prerouting" | "input") => {
+                Context { in_interface: ports.from.clone(), own_mac: ports.own_mac, tagging, ..Context::default() }
+            }
+            Bridge("forward") => Context { bridge: ports.bridge.clone(), tagging, ..Context::default() },
+            Bridge(_) => Context { out_interface: ports.to.clone(), tagging, ..Context::default() },
+        };
+        let sees = if matches!(hook, Inet(_)) { ip } else { PacketSet::ALL };
+        let counts = if tagging == Tagging::Plain { counts } else { PacketSet::ALL };
+        let base = Base { chain, splits: false, sees, counts };
+        let Some((prover, loaded)) = self.loaded(hook) else { return Ok((Vec::new(), Some(mark))) };
+        let passage = loaded.base(&mut prover.ground, base, mark, &context)?;
+        Ok((passage.parts, passage.mark))
+    }
+
+    /// Holds a way through hooks against the policy's.
+    fn way(
+        &mut self,
+        hooks: &[Hook],
+        ports: &Ports,
+        crossings: &[Crossing<'a>],
+        (way, among): (Way, Among),
+    ) -> Result<(), OverBudget> {
+        let mut found = Vec::new();
+        let mut mark = 0;
+        for hook in hooks {
+            if among == Among::Other && matches!(hook, Inet(_)) {
+                continue;
+            }
+            for chain in self.chains(*hook) {
+                let (parts, after) = self.base(*hook, &chain, mark, ports, among)?;
+                for part in parts {
+                    if !self.is_side(part) {
+                        found.push(part);
+                    }
+                }
+                match after {
+                    Some(after) => mark = after,
+                    None => {
+                        self.prover.doubt(PROGRAM, way, Why::Marks);
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        let tagged = matches!(among, Among::Service | Among::Double);
+        let mut meant = Vec::with_capacity(crossings.len());
+        for crossing in crossings {
+            let is_host = match crossing.hook.name {
+                HookName::HostIn | HookName::HostOut | HookName::HostForward => true,
+                HookName::GuestIn | HookName::GuestOut | HookName::VnetForward => false,
+            };
+            // A host's hooks are about what it receives, sends and routes: IP.
+            if is_host && among == Among::Other {
+                continue;
+            }
+            let mut hook = self.hook(crossing)?;
+            if tagged {
+                hook = self.prover.ground.sets.of_frame(hook, 0x88a8);
+            }
+            meant.push((hook, crossed(crossing)));
+        }
+        let among = self.set(among);
+        let way = Way { tagged, ..way };
+        let Some((prover, loaded)) = self.loaded(hooks.last().copied().unwrap_or(Inet("input"))) else { return Ok(()) };
+        prover.compare((PROGRAM, loaded), &found, &meant, (way, among, None))
+    }
+
+    /// What a hook says, as far as nft can: towards a guest there is no rejection.
+    fn hook(&mut self, crossing: &Crossing<'a>) -> Result<Diagram, OverBudget> {
+        let whole = self.prover.hook(crossing)?;
+        match crossing.hook.name {
+            HookName::GuestIn | HookName::VnetForward => {}
+            HookName::GuestOut | HookName::HostIn | HookName::HostOut | HookName::HostForward => return Ok(whole),
+        }
+        if let Some(known) = self.silent.get(&whole) {
+            return Ok(*known);
+        }
+        let made = without_rejection(&mut self.prover.ground, whole)?;
+        self.silent.insert(whole, made);
+        Ok(made)
+    }
+
+    /// Every way from and to a NIC, with a port that nothing names at the other end.
+    fn nic(&mut self, guest: &'a GuestPolicy, nic: &'a Nic) -> Result<(), OverBudget> {
+        let host = self.prover.host;
+        let end = End::Guest(guest, nic);
+        let name = format!("{}:net{}", guest.zone(), nic.index);
+        let own = PortValue::Is(nic.device.as_str().into());
+        let other = || PortValue::Other("".into());
+        let from = Ports { from: own.clone(), own_mac: nic.mac, bridge: other(), to: other() };
+        let to = Ports { from: other(), own_mac: None, bridge: other(), to: own };
+        let unknown = End::Unknown(nic.bridge.as_deref());
+        if let Some(bridge) = nic.bridge.as_deref() {
+            let elsewhere = format!("another port of {bridge}");
+            let (out, back) = (Way::of(&name, &elsewhere), Way::of(&elsewhere, &name));
+            for interface in host.bridges(bridge) {
+                let bridge = PortValue::Is(interface.into());
+                for among in [Among::Plain, Among::Service, Among::Double] {
+                    let ports = Ports { bridge: bridge.clone(), ..from.clone() };
+                    let crossings = host.way(end, unknown, Carriage::Bridged);
+                    self.way(BRIDGED, &ports, &crossings, (out.clone(), among))?;
+                    let ports = Ports { bridge: bridge.clone(), ..to.clone() };
+                    let crossings = host.way(unknown, end, Carriage::Bridged);
+                    self.way(BRIDGED, &ports, &crossings, (back.clone(), among))?;
+                }
+            }
+        }
+        let to_host = host.way(end, End::Host, Carriage::Bridged);
+        let from_host = host.way(End::Host, end, Carriage::Bridged);
+        for among in [Among::Ip, Among::Other] {
+            self.way(TO_HOST, &from, &to_host, (Way::of(&name, "the host"), among))?;
+        }
+        // What conntrack does not understand never leaves the host, which its own hook is asked for.
+        for among in [Among::Valid, Among::Other] {
+            self.way(FROM_HOST, &to, &from_host, (Way::of("the host", &name), among))?;
+        }
+        let routed = |from: &str, to: &str| Way { routed: true, ..Way::of(from, to) };
+        let crossings = host.way(end, End::Unknown(None), Carriage::Routed);
+        self.way(ROUTED_FROM, &from, &crossings, (routed(&name, "another interface"), Among::Ip))?;
+        let crossings = host.way(End::Unknown(None), end, Carriage::Routed);
+        self.way(ROUTED_TO, &to, &crossings, (routed("another interface", &name), Among::Ip))
+    }
+
+    /// The ways between ports that are no NIC's.
+    fn others(&mut self) -> Result<(), OverBudget> {
+        let host = self.prover.host;
+        let known: BTreeSet<&str> = self.nics.iter().map(|(_, nic)| nic.device.as_str()).collect();
+        let (names, starts) = match &mut self.frames {
+            Some((loaded, _)) => loaded.bridge_ports(),
+            None => return Ok(()),
+        };
+        let names = names.into_iter().filter(|name| !known.contains(&**name)).map(PortValue::Is);
+        let others: Vec<PortValue> = std::iter::once(PortValue::Other("".into()))
+            .chain(names)
+            .chain(starts.into_iter().map(PortValue::Other))
+            .collect();
+        let mut bridges: BTreeSet<&str> = host.vnets.iter().map(|vnet| vnet.name.as_str()).collect();
+        bridges.extend(self.nics.iter().filter_map(|(_, nic)| nic.bridge.as_deref()));
+        for port in &others {
+            let ports =
+                Ports { from: port.clone(), to: port.clone(), bridge: PortValue::Other("".into()), own_mac: None };
+            for bridge in bridges.iter().copied().map(Some).chain([None]) {
+                let words = bridge.map_or_else(
+                    || "another port of another bridge".to_owned(),
+                    |name| format!("another port of {name}"),
+                );
+                let end = End::Unknown(bridge);
+                let names = bridge.map_or_else(Vec::new, |bridge| host.bridges(bridge));
+                let names = if names.is_empty() {
+                    vec![PortValue::Other("".into())]
+                } else {
+                    names.into_iter().map(|name| PortValue::Is(name.into())).collect()
+                };
+                for name in names {
+                    let ports = Ports { bridge: name, ..ports.clone() };
+                    let crossings = host.way(end, end, Carriage::Bridged);
+                    for among in [Among::Plain, Among::Service, Among::Double] {
+                        self.way(BRIDGED, &ports, &crossings, (Way::of(&words, &words), among))?;
+                    }
+                }
+            }
+            let words = "another port of a bridge";
+            for (hooks, (from, to), way) in [
+                (TO_HOST, (End::Unknown(None), End::Host), Way::of(words, "the host")),
+                (FROM_HOST, (End::Host, End::Unknown(None)), Way::of("the host", words)),
+            ] {
+                let crossings = host.way(from, to, Carriage::Bridged);
+                self.way(hooks, &ports, &crossings, (way, Among::Ip))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// That chains look at one end of a way alone.
+    fn pairs(&mut self) {
+        let Some((loaded, table)) = &mut self.frames else { return };
+        for hook in ["prerouting", "input", "forward", "output", "postrouting"] {
+            for chain in bases(table, hook) {
+                let (source, dest) = loaded.ends(chain);
+                let wrong = match hook {
+                    "prerouting" | "input" => dest,
+                    "forward" => source || dest,
+                    _ => source,
+                };
+                if wrong {
+                    let why = Why::Pairs(format!("chain `{chain}`"));
+                    self.prover.doubt(PROGRAM, Way::of("a guest", "another one"), why);
+                }
+            }
+        }
+    }
+}

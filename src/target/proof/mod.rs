@@ -1,0 +1,319 @@
+//! The proof that rules mean what a spec says, for every packet.
+//!
+//! In: a host's policy, and the rules of a program as `state/` read them: those that fwc just wrote, those of a folder, those
+//! that a machine has loaded. Out: every [`Doubt`]: a way of packets on which the rules decide otherwise than the policy,
+//! with a packet that shows it; rules that are not understood, with the ways on which packets come to them; ways that are
+//! over budget. Promise: without a doubt, what becomes of every packet on every way that [`HostPolicy::way`] knows, and
+//! whether it leaves a line in the log, is what the policy says.
+//!
+//! Which chains of a program judge for which hooks is a fact of that program, and stands in its folder. What is common stands
+//! here. Two things are excepted. How many packets a limit lets through, and how many lines a log takes, is no packet's
+//! property: that the limit is there, with its rate, is compared. And packets are as the kernel makes them: without a mark
+//! that other software set.
+
+mod side;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+use std::sync::Arc;
+
+use crate::analysis::loaded::{self, Exit, Fields, Ground, Loaded, Outcome, Outcomes, Unknown};
+use crate::analysis::sets::{Budget, Diagram, Field, Interfaces, Label, OverBudget, PacketSet, Sets, Wish};
+use crate::analysis::{Judge, Packet};
+use crate::diagnostic::FileId;
+use crate::net::{Family, Ranges};
+use crate::policy::{Crossing, HostPolicy, LogLevel, ZoneRef};
+use crate::state::ruleset::{Program, Ruleset};
+use crate::state::{ipset, iptables, nft};
+
+pub(super) use side::Of;
+
+/// What is not proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// On which host.
+    pub host: String,
+    /// Which rules: `iptables`, `ip6tables`, `nft`.
+    pub program: &'static str,
+    /// On which way.
+    pub way: Way,
+    /// Why.
+    pub why: Why,
+}
+
+/// A way of packets, in the words of a spec.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Way {
+    /// Where they come from: `vm/100:net0`, `host/pm1`, `another port of vmbr0`, `another interface`.
+    pub from: String,
+    /// Where they go to.
+    pub to: String,
+    /// Whether the host routes them.
+    pub routed: bool,
+    /// Frames with a second tag, which nothing looks into.
+    pub tagged: bool,
+}
+
+impl Way {
+    /// One of whole packets, not routed.
+    pub(super) fn of(from: &str, to: &str) -> Self {
+        Self { from: from.to_owned(), to: to.to_owned(), routed: false, tagged: false }
+    }
+}
+
+/// Why something is not proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// The rules do something else.
+    Differs {
+        /// With this packet, among others.
+        packet: Box<Packet>,
+        /// What the policy says.
+        meant: String,
+        /// What the rules do.
+        found: String,
+        /// The hook that decides it in the policy, where one does: `guest-in of vm/100`.
+        hook: Option<String>,
+    },
+    /// Packets come to a rule that is not understood.
+    Unknown(Unknown),
+    /// The packets are split in too many ways.
+    OverBudget,
+    /// A chain that is needed is not there.
+    Missing(String),
+    /// Rules look at where packets come from and at where they go to at once; every pair of ports would have to be tried.
+    Pairs(String),
+    /// What the rules leave on packets differs, and later rules might ask for it.
+    Marks,
+}
+
+/// The rules of a host, as its programs or its files have them.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// By program: [`Program::Iptables`], [`Program::Ip6tables`] or [`Program::Nft`], with the ipsets that they name.
+    pub of: BTreeMap<Program, Ruleset>,
+}
+
+impl Rules {
+    /// Reads what fwc writes for a host: the files below `hosts/NAME`, by their names.
+    #[must_use]
+    pub fn read<'f>(files: impl IntoIterator<Item = (&'f str, &'f str)> + Clone) -> Self {
+        let text = |wanted: &str| files.clone().into_iter().find(|(name, _)| *name == wanted).map(|(_, text)| text);
+        let sets = text("ipset.rules").map(|text| ipset::read(FileId(0), text).0).unwrap_or_default();
+        let mut of = BTreeMap::new();
+        for (program, name) in [(Program::Iptables, "iptables.rules"), (Program::Ip6tables, "ip6tables.rules")] {
+            if let Some(text) = text(name) {
+                let mut rules = iptables::read(FileId(0), text, program);
+                for table in rules.tables.values_mut() {
+                    table.sets.extend(sets.iter().map(|(name, set)| (Arc::clone(name), set.clone())));
+                }
+                of.insert(program, rules);
+            }
+        }
+        if let Some(text) = text("fwc.nft") {
+            of.insert(Program::Nft, nft::read(FileId(0), text));
+        }
+        Self { of }
+    }
+}
+
+/// What is not proved of a host's rules.
+#[must_use]
+pub fn prove(host: &HostPolicy, rules: &Rules) -> Vec<Doubt> {
+    let mut prover = Prover::new(host);
+    for (program, rules) in &rules.of {
+        match program {
+            Program::Iptables => super::iptables::proof::prove(&mut prover, Family::V4, rules),
+            Program::Ip6tables => super::iptables::proof::prove(&mut prover, Family::V6, rules),
+            Program::Nft => super::nft::proof::prove(&mut prover, rules),
+            Program::Ebtables => {}
+        }
+    }
+    prover.doubts
+}
+
+/// What hooks mean, and all sets that it takes.
+#[derive(Debug)]
+pub(super) struct Prover<'a> {
+    pub(super) host: &'a HostPolicy,
+    pub(super) ground: Ground,
+    hooks: HashMap<(usize, usize), Diagram>,
+    pub(super) doubts: Vec<Doubt>,
+}
+
+/// The edges that the proof of one host may take: ten times what a thousand guests do.
+const BUDGET: Budget = Budget(200_000_000);
+/// Doubts of one host and program that are told; a single wrong rule can stand on many ways.
+const MOST: usize = 20;
+
+impl<'a> Prover<'a> {
+    pub(super) fn new(host: &'a HostPolicy) -> Self {
+        let sets = Sets::new(Interfaces::default(), BUDGET);
+        let ground = Ground { sets, outcomes: Outcomes::default() };
+        Self { host, ground, hooks: HashMap::new(), doubts: Vec::new() }
+    }
+
+    /// What a hook says of every packet.
+    pub(super) fn hook(&mut self, crossing: &Crossing<'a>) -> Result<Diagram, OverBudget> {
+        let address = |one: *const ()| one as usize;
+        let key = (
+            address(std::ptr::from_ref(crossing.hook).cast()),
+            crossing.nic.map_or(0, |nic| address(std::ptr::from_ref(nic).cast())),
+        );
+        if let Some(known) = self.hooks.get(&key) {
+            return Ok(*known);
+        }
+        let made = self.ground.sets.hook(&Judge::new(crossing.hook, crossing.nic))?;
+        self.hooks.insert(key, made);
+        Ok(made)
+    }
+
+    /// What rejections drop in silence.
+    pub(super) fn silent(&self) -> Vec<(Family, Fields)> {
+        silent(self.host)
+    }
+
+    /// The packets with these values.
+    pub(super) fn packets(
+        &mut self,
+        family: Family,
+        fields: &[(Field, Ranges<u128>)],
+    ) -> Result<PacketSet, OverBudget> {
+        let one = self.ground.sets.fields(family, fields, Label::new(1))?;
+        self.ground.sets.select(one, |label| label == Label::new(1))
+    }
+
+    /// Holds what the rules do on a way against what its hooks say.
+    ///
+    /// `among` are the packets that matter; `family`: the one that rules of a program without frames are about.
+    pub(super) fn compare(
+        &mut self,
+        (program, loaded): (&'static str, &Loaded<'_>),
+        found: &[Diagram],
+        meant: &[(Diagram, String)],
+        (way, among, family): (Way, PacketSet, Option<Family>),
+    ) -> Result<(), OverBudget> {
+        let hooks: Vec<Diagram> = meant.iter().map(|(hook, _)| *hook).collect();
+        let sides = loaded::Sides { found, meant: &hooks, among };
+        let Some(difference) = loaded::difference(&mut self.ground, loaded, sides)? else { return Ok(()) };
+        for label in self.ground.sets.labels(difference.found) {
+            let Some(Outcome { exit: Exit::Unknown(number), .. }) = self.ground.outcomes.outcome(label) else {
+                continue;
+            };
+            let here = self.ground.sets.select(difference.found, |other| other == label)?;
+            let here = self.ground.sets.intersection(here, among)?;
+            if let Some(unknown) = loaded.unknown(number).filter(|_| !here.is_empty()) {
+                self.doubt(program, way.clone(), Why::Unknown(unknown.clone()));
+            }
+        }
+        let Some(packet) = self.witness(difference.packets, family)? else { return Ok(()) };
+        let says = |ground: &Ground, diagram| {
+            let outcome = ground.outcomes.outcome(ground.sets.label(diagram, &packet));
+            outcome.map_or_else(|| "accept".to_owned(), |outcome| words(&outcome))
+        };
+        let (meant_words, found) = (says(&self.ground, difference.meant), says(&self.ground, difference.found));
+        let stops = meant.iter().find(|(hook, _)| {
+            let outcome = self.ground.outcomes.outcome(self.ground.sets.label(*hook, &packet));
+            outcome.is_some_and(|outcome| outcome.exit != Exit::Accept)
+        });
+        let hook = stops.or(meant.last()).map(|(_, words)| words.clone());
+        self.doubt(program, way, Why::Differs { packet: Box::new(packet), meant: meant_words, found, hook });
+        Ok(())
+    }
+
+    /// One packet of a set.
+    fn witness(&mut self, set: PacketSet, family: Option<Family>) -> Result<Option<Packet>, OverBudget> {
+        let Some(family) = family else { return Ok(self.ground.sets.witness(set, &Wish::default())) };
+        let frame = match family {
+            Family::V4 => 0x0800,
+            Family::V6 => 0x86dd,
+        };
+        let frames = self.packets(family, &[(Field::Frame, Ranges::single(frame))])?;
+        let set = self.ground.sets.intersection(frames, set)?;
+        Ok(self.ground.sets.witness(set, &Wish::default()))
+    }
+
+    /// Tells of something that is not proved; the same rule once, and not everything.
+    pub(super) fn doubt(&mut self, program: &'static str, way: Way, why: Why) {
+        let same = |known: &&Doubt| known.program == program;
+        let told = matches!(why, Why::Unknown(_)) && self.doubts.iter().filter(same).any(|known| known.why == why);
+        if !told && self.doubts.iter().filter(same).count() < MOST {
+            self.doubts.push(Doubt { host: self.host.name.clone(), program, way, why });
+        }
+    }
+}
+
+fn silent(host: &HostPolicy) -> Vec<(Family, Fields)> {
+    let mut found = Vec::new();
+    for (family, frame, icmp) in [(Family::V4, 0x0800, 1), (Family::V6, 0x86dd, 58)] {
+        let (dest, multicast) = match family {
+            Family::V4 => {
+                let dest = host.broadcast.v4().iter().map(|(first, last)| (first.into(), last.into()));
+                (Ranges::from_ranges(dest), (0xe000_0000, 0xefff_ffff))
+            }
+            Family::V6 => (host.broadcast.v6().clone(), (0xff00 << 112, u128::MAX)),
+        };
+        let multicast = Ranges::from_ranges([multicast]);
+        for one in [(Field::Dest, dest), (Field::Source, multicast), (Field::Protocol, Ranges::single(icmp))] {
+            found.push((family, Fields(vec![(Field::Frame, Ranges::single(frame)), one])));
+        }
+    }
+    found
+}
+
+/// A hook that a way crosses, in words.
+pub(super) fn crossed(crossing: &Crossing<'_>) -> String {
+    let machine = match (&crossing.machine, crossing.nic) {
+        (ZoneRef::Host(_), _) | (_, None) => crossing.machine.to_string(),
+        (machine, Some(nic)) => format!("{machine}:net{}", nic.index),
+    };
+    format!("{} of {machine}", crossing.hook.name.name())
+}
+
+/// What becomes of a packet, in words.
+fn words(outcome: &Outcome) -> String {
+    let mut text = match &outcome.exit {
+        Exit::Accept | Exit::Final | Exit::Return | Exit::Leave => "accept".to_owned(),
+        Exit::Drop => "drop".to_owned(),
+        Exit::Reject => "reject".to_owned(),
+        Exit::Answer(answer) => format!("reject with {answer}"),
+        Exit::Queue(queue) => format!("give to a program ({queue})"),
+        Exit::Unknown(_) => "unknown".to_owned(),
+    };
+    let levels: Vec<&str> = outcome.state.logs.iter().map(|level: &LogLevel| level.name()).collect();
+    if !levels.is_empty() {
+        let _ = write!(text, ", logged at {}", levels.join(" and "));
+    }
+    for event in &outcome.state.events {
+        let _ = write!(text, "; {event}");
+    }
+    text
+}
+
+/// What hooks say, where a rejection is a drop.
+pub(super) fn without_rejection(ground: &mut Ground, hook: Diagram) -> Result<Diagram, OverBudget> {
+    let Ground { sets, outcomes } = ground;
+    let mut becomes = Vec::new();
+    for label in sets.labels(hook) {
+        if let Some(Outcome { exit: Exit::Reject, state }) = outcomes.outcome(label) {
+            becomes.push((label, outcomes.label(Outcome { exit: Exit::Drop, state })));
+        }
+    }
+    if becomes.is_empty() {
+        return Ok(hook);
+    }
+    sets.relabel(hook, |label| becomes.iter().find(|(old, _)| *old == label).map_or(label, |(_, new)| *new))
+}
+
+/// What hooks say, where a program judges what they accept.
+pub(super) fn queued(ground: &mut Ground, hook: Diagram, words: &str) -> Result<Diagram, OverBudget> {
+    let Ground { sets, outcomes } = ground;
+    let mut becomes = Vec::new();
+    let words: Arc<str> = words.into();
+    for label in sets.labels(hook) {
+        if let Some(Outcome { exit: Exit::Accept, state }) = outcomes.outcome(label) {
+            becomes.push((label, outcomes.label(Outcome { exit: Exit::Queue(Arc::clone(&words)), state })));
+        }
+    }
+    sets.relabel(hook, |label| becomes.iter().find(|(old, _)| *old == label).map_or(label, |(_, new)| *new))
+}

@@ -1,0 +1,93 @@
+//! What rules do besides deciding: limits that floods run into, and helpers of connections.
+
+use crate::analysis::loaded::{Exit, Outcome, State};
+use crate::analysis::sets::{Diagram, Field, FirstMatch, Label, OverBudget, flag_values};
+use crate::net::{Family, Protocol, Ranges, TcpFlags};
+use crate::policy::{Log, Synflood, Verdict};
+
+use super::Prover;
+
+/// Which packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::target) enum Of {
+    /// Of a program's one family.
+    Family(Family),
+    /// Frames of both.
+    Frames,
+}
+
+impl Of {
+    fn families(self) -> &'static [Family] {
+        match self {
+            Self::Family(Family::V4) => &[Family::V4],
+            Self::Family(Family::V6) => &[Family::V6],
+            Self::Frames => &Family::BOTH,
+        }
+    }
+
+    fn frame(self, family: Family) -> Option<(Field, Ranges<u128>)> {
+        let number = match family {
+            Family::V4 => 0x0800,
+            Family::V6 => 0x86dd,
+        };
+        (self == Self::Frames).then(|| (Field::Frame, Ranges::single(number)))
+    }
+}
+
+impl Prover<'_> {
+    /// What the flood protection of the host does; `above`: how the program's limit is spelled.
+    pub(in crate::target) fn flood(
+        &mut self,
+        of: Of,
+        spares_loopback: bool,
+        above: impl Fn(Family, Synflood) -> String,
+    ) -> Result<Vec<(Diagram, String)>, OverBudget> {
+        let Some(limit) = self.host.options.synflood().filter(|_| self.host.enabled) else { return Ok(Vec::new()) };
+        let bare = TcpFlags { mask: TcpFlags::FIN | TcpFlags::SYN | TcpFlags::RST | TcpFlags::ACK, set: TcpFlags::SYN };
+        let mut list = FirstMatch::default();
+        for family in of.families() {
+            let mut fields: Vec<_> = of.frame(*family).into_iter().collect();
+            fields.push((Field::Protocol, Ranges::single(Protocol::TCP.0.into())));
+            fields.push((Field::Flags, flag_values(bare)));
+            if spares_loopback {
+                let loopback = self.ground.sets.interface("lo");
+                fields.push((Field::InInterface, Ranges::single(loopback).complement()));
+            }
+            let label = self.event(&format!("{}: drop", above(*family, limit)));
+            list.push(self.ground.sets.fields(*family, &fields, label)?);
+        }
+        self.side(list, "protection_synflood")
+    }
+
+    /// What the helpers of the host follow.
+    pub(in crate::target) fn helpers(&mut self, of: Of) -> Result<Vec<(Diagram, String)>, OverBudget> {
+        let wanted = if self.host.enabled { self.host.options.nf_conntrack_helpers.value.clone() } else { Vec::new() };
+        let mut found = Vec::new();
+        for helper in wanted {
+            let service = helper.service();
+            let label = self.event(&format!("helper {}", helper.name()));
+            let mut list = FirstMatch::default();
+            for family in of.families().iter().filter(|family| !service.only_v4 || **family == Family::V4) {
+                let mut fields: Vec<_> = of.frame(*family).into_iter().collect();
+                fields.push((Field::Protocol, Ranges::single(service.protocol.0.into())));
+                fields.push((Field::DestPort, Ranges::single(service.port.into())));
+                list.push(self.ground.sets.fields(*family, &fields, label)?);
+            }
+            found.extend(self.side(list, "nf_conntrack_helpers")?);
+        }
+        Ok(found)
+    }
+
+    fn event(&mut self, words: &str) -> Label {
+        let state = State { events: vec![words.into()], ..State::default() };
+        self.ground.outcomes.label(Outcome { exit: Exit::Accept, state })
+    }
+
+    fn side(&mut self, mut list: FirstMatch, words: &str) -> Result<Vec<(Diagram, String)>, OverBudget> {
+        if list.is_empty() {
+            return Ok(Vec::new());
+        }
+        list.push(Diagram::all(crate::analysis::sets::label_of(Verdict::Accept, Log::None)));
+        Ok(vec![(list.diagram(&mut self.ground.sets)?, format!("`{words}`"))])
+    }
+}
