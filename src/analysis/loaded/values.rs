@@ -174,6 +174,7 @@ pub(super) struct Draft {
     fields: Fields,
     others: Vec<Condition>,
     effects: Vec<Effect>,
+    never: bool,
 }
 
 impl Draft {
@@ -187,9 +188,15 @@ impl Draft {
     /// One more condition. What is of the fields alone becomes one with the others of its kind.
     pub(super) fn and(&mut self, condition: Condition) {
         match condition {
-            Condition::Packet(choices) if choices.len() == 1 => choices.iter().for_each(|one| self.fields(one)),
-            other @ (Condition::Packet(_)
-            | Condition::Outer(_)
+            Condition::Packet(mut choices) => {
+                choices.retain(|one| !one.is_never());
+                match choices.as_slice() {
+                    [] => self.never = true,
+                    [only] => self.fields(only),
+                    [_, _, ..] => self.others.push(Condition::Packet(choices)),
+                }
+            }
+            other @ (Condition::Outer(_)
             | Condition::Port { .. }
             | Condition::Keyed { .. }
             | Condition::Mark { .. }
@@ -211,14 +218,15 @@ impl Draft {
         self.effects.push(effect);
     }
 
-    /// The rule.
+    /// The rule. Of one that no packet fits nothing else matters.
     pub(super) fn finish(self) -> Asked {
-        let Self { mut fields, others, effects } = self;
+        let Self { mut fields, others, effects, never } = self;
+        if never || fields.is_never() {
+            return Asked { conditions: vec![Condition::Packet(Vec::new())], effects };
+        }
         fields.0.sort_by_key(|(field, _)| *field);
         let mut conditions = Vec::with_capacity(others.len() + 1);
-        if fields.is_never() {
-            conditions.push(Condition::Packet(Vec::new()));
-        } else if !fields.0.is_empty() {
+        if !fields.0.is_empty() {
             conditions.push(Condition::Packet(vec![fields]));
         }
         conditions.extend(others);
