@@ -39,6 +39,7 @@ impl<'a> Comparison<'a> {
             hook: None,
             message,
             place: None,
+            span: None,
             witness: None,
         }
     }
@@ -73,9 +74,9 @@ impl<'a> Comparison<'a> {
                     }
                     Kind::Differs | Kind::NotCompared => "a packet gets another verdict than the spec says",
                 };
-                let place = witness.found.place.clone();
+                let (place, span) = (witness.found.place.clone(), witness.meant.span);
                 let witness = Some(Box::new(witness));
-                Finding { place, witness, ..self.finding(kind, machine, message.to_owned()) }
+                Finding { place, span, witness, ..self.finding(kind, machine, message.to_owned()) }
             }
             Err(OverBudget) => {
                 self.sets = empty();

@@ -16,11 +16,12 @@
 //! | options that no hook shows | by their values |
 //! | a host's own policy, written as final rules | by what the hooks decide |
 //! | forward rules and vnets without `nftables: true` | an exception, where they would do something |
-//! | `nftables: true` | read as pve-firewall does; an exception for each such host |
+//! | what Proxmox VE is known to do otherwise, with either implementation | exceptions: `known` |
 //! | lines that Proxmox VE passes over | an exception for each |
 //! | lines that it enforces and a spec cannot say | not compared |
 
 mod hooks;
+mod known;
 mod reread;
 
 use std::collections::BTreeMap;
@@ -52,6 +53,8 @@ pub struct Finding {
     pub message: String,
     /// The line of the files that it is about, where that is one; paths are as they were given.
     pub place: Option<Place>,
+    /// The place of the spec that it is about, where that is one.
+    pub span: Option<Span>,
     /// A packet that shows it.
     pub witness: Option<Box<Witness>>,
 }
@@ -137,6 +140,7 @@ pub fn pve(fleet: &Fleet, files: &BTreeMap<String, String>) -> Vec<Finding> {
             hook: None,
             message: format!("its firewall is off, for there is no `{CLUSTER}`, and the spec has it on"),
             place: None,
+            span: None,
             witness: None,
         };
         return nodes.into_iter().filter(|host| host.enabled).map(off).collect();
@@ -149,6 +153,7 @@ pub fn pve(fleet: &Fleet, files: &BTreeMap<String, String>) -> Vec<Finding> {
     let about_all = datacenter(fleet, &found);
     let of_hosts: Vec<Vec<Finding>> =
         nodes.par_iter().map(|host| of_host(host, &found, forwarding.as_ref().unwrap_or(&found))).collect();
+    findings.extend(known::differences(fleet, &nodes));
     findings.extend(about_all);
     findings.extend(of_hosts.into_iter().flatten());
     findings
@@ -168,6 +173,7 @@ fn datacenter(fleet: &Fleet, found: &Reread) -> Vec<Finding> {
         hook: None,
         message: format!("the cluster: {message}"),
         place: None,
+        span: None,
         witness: None,
     })
 }
@@ -205,6 +211,7 @@ fn of_host(host: &HostPolicy, found: &Reread, forwarding: &Reread) -> Vec<Findin
         hook: None,
         message,
         place: None,
+        span: None,
         witness: None,
     };
     let Some(other) = found.host(&host.name) else {
@@ -221,19 +228,14 @@ fn of_host(host: &HostPolicy, found: &Reread, forwarding: &Reread) -> Vec<Findin
     let mut findings = options(words::host_options(&host.options), words::host_options(&other.options), |message| {
         about(Kind::Differs, message)
     });
-    let nftables = other.options.nftables.value;
-    if nftables {
-        let message = "its files were read as pve-firewall does; where proxmox-firewall, which `nftables: true` chooses, \
-                       judges otherwise, `fwc check` warns";
-        findings.push(about(Kind::Exception, message.to_owned()));
-    }
     let mut comparison = Comparison::new(host, found);
     comparison.hook(&machine, Side(&host.hook_in, None), Side(&other.hook_in, None), Kind::Differs);
     comparison.hook(&machine, Side(&host.hook_out, None), Side(&other.hook_out, None), Kind::Differs);
     of_guests(&mut comparison, host, other);
     findings.append(&mut comparison.findings);
     // The implementation for iptables passes over what is forwarded.
-    let (kind, forwarding) = if nftables { (Kind::Differs, forwarding) } else { (Kind::Exception, found) };
+    let (kind, forwarding) =
+        if other.options.nftables.value { (Kind::Differs, forwarding) } else { (Kind::Exception, found) };
     if let Some(other) = forwarding.host(&host.name) {
         let mut comparison = Comparison::new(host, forwarding);
         comparison.hook(&machine, Side(&host.hook_forward, None), Side(&other.hook_forward, None), kind);

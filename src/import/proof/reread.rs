@@ -169,5 +169,5 @@ fn without_words(found: &Diagnostics, made: &SourceMap, sources: &SourceMap, fin
 }
 
 const fn finding(kind: Kind, message: String, place: Option<Place>) -> Finding {
-    Finding { kind, host: None, machine: None, hook: None, message, place, witness: None }
+    Finding { kind, host: None, machine: None, hook: None, message, place, span: None, witness: None }
 }
