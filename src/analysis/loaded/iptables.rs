@@ -191,7 +191,7 @@ impl<'t> Words<'t> {
                     Some(above) => draft.and(Condition::Above(above)),
                     None => draft.opaque(text),
                 }
-            } else if text.starts_with("-m limit ") {
+            } else if is_limit(text) {
                 // What is limited is a line in a log, and nothing else.
                 let behind = effect(statements.clone().next().unwrap_or_default());
                 let alone = rule.verdict == Verdict::Continue && statements.clone().nth(1).is_none();
@@ -274,6 +274,11 @@ fn ports(text: &str) -> Option<(u128, u128)> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
     (first <= last).then_some((first.into(), last.into()))
+}
+
+/// Whether it is a limit of which all is known.
+fn is_limit(text: &str) -> bool {
+    matches!(text.split(' ').collect::<Vec<_>>()[..], ["-m", "limit", "--limit", _, "--limit-burst", _])
 }
 
 fn flag_bits(text: &str) -> Option<u8> {

@@ -19,7 +19,7 @@ pub(super) fn read(table: &Table, rule: &Rule, draft: &mut Draft) {
             // What is limited is a line in a log, and nothing else.
             let log = statements.clone().next().and_then(level);
             let alone = rule.verdict == Verdict::Continue && statements.clone().nth(1).is_none();
-            if !alone || log.is_none() {
+            if !alone || log.is_none() || text.starts_with("limit rate over ") {
                 draft.opaque(text);
             }
         } else if text.starts_with("update @") {
