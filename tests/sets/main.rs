@@ -12,6 +12,7 @@ mod blowup;
 #[path = "../specs/edits.rs"]
 mod edits;
 mod laws;
+mod lint;
 mod packets;
 #[path = "../judge/random.rs"]
 #[expect(dead_code, reason = "the judge takes the rest")]

@@ -95,23 +95,25 @@ pub(super) fn judge<'a>(sites: &[Site<'a>]) -> Fates<'a> {
 }
 
 /// Calls back for each site with a table; none where it is over budget.
-fn each<'a, T: Send>(
-    sites: &[Site<'a>],
-    look: impl Fn(&mut Table, &Site<'a>) -> Result<T, OverBudget> + Sync,
+fn each<S: Sync, T: Send>(
+    sites: &[S],
+    look: impl Fn(&mut Table, &S) -> Result<T, OverBudget> + Sync,
 ) -> Vec<Option<T>> {
-    let of_some = |sites: &[Site<'a>]| -> Vec<Option<T>> {
+    let of_some = |sites: &[S]| -> Vec<Option<T>> {
         let mut table = Table::new();
-        let one = |site: &Site<'a>| match look(&mut table, site) {
-            Ok(found) => Some(found),
-            // Alone it may fit: what is found must not hang on its neighbours.
-            Err(OverBudget) => {
-                table.renew();
-                let found = look(&mut table, site).ok();
-                if found.is_none() {
-                    table.renew();
-                }
-                found
+        let one = |site: &S| {
+            let was_used = table.is_used();
+            let found = look(&mut table, site).ok();
+            if found.is_some() {
+                return found;
             }
+            table.renew();
+            // Alone it may fit: what is found must not hang on its neighbours.
+            let alone = if was_used { look(&mut table, site).ok() } else { None };
+            if alone.is_none() {
+                table.renew();
+            }
+            alone
         };
         sites.iter().map(one).collect()
     };
@@ -196,7 +198,7 @@ impl<'a> Fates<'a> {
     /// that decide, or the last of them at each hook; says whether there were any.
     fn withdraw(&mut self, sites: &[Site<'a>], only_last: bool) -> bool {
         let is_spare = |applied: Applied<'_>| self.fate(Who::Rule(applied.rule.origin.span)) == Some(Fate::Spare);
-        let concerned: Vec<Site<'a>> = sites.iter().filter(|site| site.applied().any(is_spare)).cloned().collect();
+        let concerned: Vec<&Site<'a>> = sites.iter().filter(|site| site.applied().any(is_spare)).collect();
         let found = each(&concerned, |table, site| {
             let list = table.list(site)?;
             let missed = self.missed(table, &list)?;
@@ -237,25 +239,28 @@ impl<'a> Fates<'a> {
 
     /// Who decides in the stead of spare rules.
     fn explain(&mut self, sites: &[Site<'a>]) {
-        let spare = self.rules.iter().filter(|(_, rule)| rule.fate == Fate::Spare);
-        let wanted: Vec<(Span, &Site<'a>)> =
-            spare.filter_map(|(span, rule)| Some((*span, sites.get(rule.site?)?))).collect();
-        let explained: Vec<(Span, Deciders)> = wanted
-            .into_par_iter()
-            .map(|(span, site)| (span, self.instead(&mut Table::new(), site, span).unwrap_or_default()))
-            .collect();
-        for (span, by) in explained {
+        let mut spare: BTreeMap<usize, Vec<Span>> = BTreeMap::new();
+        for (span, rule) in self.rules.iter().filter(|(_, rule)| rule.fate == Fate::Spare) {
+            spare.entry(rule.site.unwrap_or(usize::MAX)).or_default().push(*span);
+        }
+        let wanted: Vec<(&Site<'a>, Vec<Span>)> =
+            spare.into_iter().filter_map(|(number, spans)| Some((sites.get(number)?, spans))).collect();
+        let explained = each(&wanted, |table, (site, spans)| self.instead(table, site, spans));
+        for (span, by) in explained.into_iter().flatten().flatten() {
             if let Some(rule) = self.rules.get_mut(&span) {
                 rule.by = by.into_iter().collect();
             }
         }
     }
 
-    fn instead(&self, table: &mut Table, site: &Site<'_>, span: Span) -> Result<Deciders, OverBudget> {
+    fn instead(&self, table: &mut Table, site: &Site<'_>, spans: &[Span]) -> Result<Vec<(Span, Deciders)>, OverBudget> {
         let list = table.list(site)?;
         let whole = table.whole(&list, |_| true)?;
-        let decided = table.decided(whole, |who| who == Who::Rule(span))?;
         let left = table.whole(&list, |who| self.stays(who))?;
-        table.deciders(decided, left)
+        let explain = |span: &Span| {
+            let decided = table.decided(whole, |who| who == Who::Rule(*span))?;
+            Ok((*span, table.deciders(decided, left)?))
+        };
+        spans.iter().map(explain).collect()
     }
 }

@@ -60,12 +60,15 @@ impl Table {
         Self { sets: empty(), who: Vec::new(), numbers: BTreeMap::new(), made: BTreeMap::new() }
     }
 
-    /// Begins anew where the budget is used up; whether that may help.
-    pub(super) fn renew(&mut self) -> bool {
-        let was_used = self.sets.nodes() > 0;
+    /// Whether a part of the budget is gone.
+    pub(super) fn is_used(&self) -> bool {
+        self.sets.nodes() > 0
+    }
+
+    /// Begins anew where the budget is used up.
+    pub(super) fn renew(&mut self) {
         self.sets = empty();
         self.made.clear();
-        was_used
     }
 
     fn number(&mut self, who: Who) -> u32 {

@@ -62,9 +62,13 @@ struct Wanted {
 pub(super) fn check(ground: &Ground<'_>, out: &mut Vec<Finding>) {
     for host in ground.fleet.hosts.iter().filter(|host| host.enabled) {
         let session = ground.session.filter(|session| session.host == host.name);
+        let is_host_in = |site: &Site<'_>| std::ptr::eq(site.hook, &host.hook_in);
+        let is_unjudged = |number: &usize| ground.sites.get(*number).is_some_and(is_host_in);
+        let is_unjudged = ground.fates.unjudged.iter().any(is_unjudged);
         let wanted = [management(ground, host), session.and_then(of_session)];
         for wanted in wanted.into_iter().flatten() {
-            match stopped(host, &wanted) {
+            let found = if is_unjudged { Err(OverBudget) } else { stopped(host, &wanted) };
+            match found {
                 Ok(Some(packet)) => out.push(tell(host, &wanted, &packet)),
                 Ok(None) => {}
                 Err(OverBudget) => {
