@@ -232,7 +232,9 @@ fn between<'a>(
     tally: &mut Tally,
 ) -> Option<Failure<'a>> {
     let mut ways = world.ways(claim, from, to);
-    ways.retain(|way| !tally.keeps(&World::keys(way)));
+    if !tally.kept.is_empty() {
+        ways.retain(|way| !tally.keeps(&World::keys(way)));
+    }
     let services: Vec<Option<&Service>> = match claim.services.as_slice() {
         [] => vec![None],
         services => services.iter().map(Some).collect(),

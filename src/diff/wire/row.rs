@@ -7,7 +7,7 @@ use crate::diff::report::{At, Wire, WireRow};
 use crate::net::Family;
 
 use super::name::{Described, ITSELF, Names};
-use super::service::{self, Asked};
+use super::service::{self, Asked, Macros};
 use super::{Decider, Group, Kind, Pair};
 
 /// Rows that are told of each kind before the rest is counted.
@@ -83,13 +83,14 @@ impl Rows {
     /// The rows in their order. An end that is the machine itself is named where its machines have a name.
     pub(super) fn into_wire(self, names: &Names, wire: &mut Wire) {
         wire.left_out += self.left_out;
+        let macros = Macros::new();
         for ((kind, own, [from, to]), rows) in self.rows {
             let list = match kind {
                 Kind::Accepted => &mut wire.accepted,
                 Kind::Refused => &mut wire.refused,
                 Kind::Otherwise => &mut wire.otherwise,
             };
-            for (service, macro_name, row) in named(rows, own.macro_name) {
+            for (service, macro_name, row) in named(rows, &macros, own.macro_name) {
                 let families = row.families.iter().map(|family| match family {
                     Some(Family::V4) => "IPv4",
                     Some(Family::V6) => "IPv6",
@@ -122,7 +123,7 @@ impl Rows {
 }
 
 /// Rows of the same ends with their service in words and as a macro; those that only together are one become one row.
-fn named(mut rows: Services, own: Option<&'static str>) -> Vec<(String, Option<&'static str>, Row)> {
+fn named(mut rows: Services, macros: &Macros, own: Option<&'static str>) -> Vec<(String, Option<&'static str>, Row)> {
     let mut found = Vec::new();
     loop {
         // Only what is the same at the same machines can be told as one.
@@ -133,7 +134,7 @@ fn named(mut rows: Services, own: Option<&'static str>) -> Vec<(String, Option<&
         let together = places.into_iter().find_map(|place| {
             let here: Vec<(&Asked, &BTreeSet<Family>)> =
                 ordinary.iter().filter(|(_, _, at)| *at == place).map(|(asked, ip, _)| (*asked, ip)).collect();
-            let (chosen, name) = service::macro_together(&here, own)?;
+            let (chosen, name) = macros.of_several(&here, own)?;
             let chosen = chosen.iter().filter_map(|at| here.get(*at)).map(|(asked, _)| (*asked).clone());
             Some((chosen.collect::<Vec<Asked>>(), name))
         });
@@ -147,7 +148,7 @@ fn named(mut rows: Services, own: Option<&'static str>) -> Vec<(String, Option<&
     }
     for ((asked, remark), row) in rows {
         if remark.is_empty() {
-            let name = row.ip().and_then(|families| service::macro_of((&asked, &families), own));
+            let name = row.ip().and_then(|families| macros.of_one((&asked, &families), own));
             found.push((asked.to_string(), name, row));
         } else {
             found.push((format!("{asked} ({remark})"), None, row));

@@ -114,45 +114,82 @@ fn is_part(part: &Contents, whole: &Contents) -> bool {
 /// What the packets of one row ask for, and the families that they are of.
 pub(super) type Part<'r> = (&'r Asked, &'r BTreeSet<Family>);
 
-/// The macro that stands for exactly one row's packets; `own` is the one that the rule uses, if it does.
-pub(super) fn macro_of((asked, families): Part<'_>, own: Option<&'static str>) -> Option<&'static str> {
-    let asked = asked.contents()?;
-    let is = |known: &&Macro| of_macro(known, families).as_ref() == Some(&asked);
-    candidates(own).into_iter().find(is).map(|known| known.name)
-}
+/// What every macro asks for, in every set of families: rows are many.
+#[derive(Debug)]
+pub(super) struct Macros(Vec<(BTreeSet<Family>, Vec<Known>)>);
 
-/// Rows that only together are what a macro stands for: which, and its name.
-pub(super) fn macro_together(rows: &[Part<'_>], own: Option<&'static str>) -> Option<(Vec<usize>, &'static str)> {
-    let contents: Vec<Option<Contents>> = rows.iter().map(|(asked, _)| asked.contents()).collect();
-    candidates(own).into_iter().find_map(|known| {
-        let anywhere = of_macro(known, &BTreeSet::from(Family::BOTH))?;
-        let fits = |at: &usize| contents.get(*at).and_then(Option::as_ref).is_some_and(|own| is_part(own, &anywhere));
-        let parts: Vec<usize> = (0..rows.len()).filter(fits).collect();
-        let chosen = || parts.iter().filter_map(|at| rows.get(*at));
-        let families: BTreeSet<Family> = chosen().flat_map(|(_, families)| families.iter().copied()).collect();
-        let mut sum = Contents::new();
-        for (asked, own) in chosen() {
-            for protocol in asked.protocols.iter().flatten() {
-                let (sources, dests) = (asked.source_ports.as_ref(), asked.dest_ports.as_ref());
-                add(&mut sum, *protocol, sources, dests, asked.icmp.as_ref());
-                // Each protocol must be asked for in all families that it speaks of.
-                let spoken: BTreeSet<Family> =
-                    families.iter().copied().filter(|family| protocol.speaks_of(*family)).collect();
-                if spoken != **own {
-                    return None;
+/// A macro, and what it asks for.
+type Known = (&'static Macro, Contents);
+
+impl Macros {
+    /// All of them, those of most lines first.
+    pub(super) fn new() -> Self {
+        let mut sorted: Vec<&'static Macro> = MACROS.iter().collect();
+        sorted.sort_by_key(|known| std::cmp::Reverse(known.lines.len()));
+        let [v4, v6] = Family::BOTH.map(|family| BTreeSet::from([family]));
+        let sets = [v4, v6, BTreeSet::from(Family::BOTH)].into_iter().map(|families| {
+            let contents = sorted.iter().filter_map(|known| Some((*known, of_macro(known, &families)?)));
+            let contents = contents.collect();
+            (families, contents)
+        });
+        Self(sets.collect())
+    }
+
+    fn of(&self, families: &BTreeSet<Family>) -> &[Known] {
+        self.0.iter().find(|(known, _)| known == families).map_or(&[], |(_, contents)| contents)
+    }
+
+    /// In the order in which they are tried: the one that the rule uses, then all that are not for rules of their own.
+    fn candidates(&self, families: &BTreeSet<Family>, own: Option<&'static str>) -> impl Iterator<Item = &Known> {
+        let all = self.of(families);
+        let first = all.iter().filter(move |(known, _)| Some(known.name) == own);
+        first.chain(all.iter().filter(|(known, _)| !SELDOM.contains(&known.name)))
+    }
+
+    /// The macro that stands for exactly one row's packets; `own` is the one that the rule uses, if it does.
+    pub(super) fn of_one(&self, (asked, families): Part<'_>, own: Option<&'static str>) -> Option<&'static str> {
+        let asked = asked.contents()?;
+        let is = |(_, contents): &&Known| *contents == asked;
+        self.candidates(families, own).find(is).map(|(known, _)| known.name)
+    }
+
+    /// Rows that only together are what a macro stands for: which, and its name.
+    pub(super) fn of_several(
+        &self,
+        rows: &[Part<'_>],
+        own: Option<&'static str>,
+    ) -> Option<(Vec<usize>, &'static str)> {
+        if rows.len() < 2 {
+            return None;
+        }
+        let contents: Vec<Option<Contents>> = rows.iter().map(|(asked, _)| asked.contents()).collect();
+        let anywhere = BTreeSet::from(Family::BOTH);
+        self.candidates(&anywhere, own).find_map(|(known, anywhere)| {
+            let fits =
+                |at: &usize| contents.get(*at).and_then(Option::as_ref).is_some_and(|own| is_part(own, anywhere));
+            let parts: Vec<usize> = (0..rows.len()).filter(fits).collect();
+            if parts.len() < 2 {
+                return None;
+            }
+            let chosen = || parts.iter().filter_map(|at| rows.get(*at));
+            let families: BTreeSet<Family> = chosen().flat_map(|(_, families)| families.iter().copied()).collect();
+            let mut sum = Contents::new();
+            for (asked, own) in chosen() {
+                for protocol in asked.protocols.iter().flatten() {
+                    let (sources, dests) = (asked.source_ports.as_ref(), asked.dest_ports.as_ref());
+                    add(&mut sum, *protocol, sources, dests, asked.icmp.as_ref());
+                    // Each protocol must be asked for in all families that it speaks of.
+                    let spoken: BTreeSet<Family> =
+                        families.iter().copied().filter(|family| protocol.speaks_of(*family)).collect();
+                    if spoken != **own {
+                        return None;
+                    }
                 }
             }
-        }
-        (parts.len() > 1 && Some(sum) == of_macro(known, &families)).then_some((parts, known.name))
-    })
-}
-
-/// Macros in the order in which they are tried: the rule's own, then those of most protocols.
-fn candidates(own: Option<&'static str>) -> Vec<&'static Macro> {
-    let is_own = |known: &Macro| Some(known.name) == own;
-    let mut found: Vec<&Macro> = MACROS.iter().filter(|known| is_own(known) || !SELDOM.contains(&known.name)).collect();
-    found.sort_by_key(|known| (!is_own(known), std::cmp::Reverse(known.lines.len())));
-    found
+            let whole = self.of(&families).iter().find(|(other, _)| other.name == known.name)?;
+            (sum == whole.1).then_some((parts, known.name))
+        })
+    }
 }
 
 /// Several in one text: protocols of the same ports together.
@@ -231,7 +268,7 @@ fn icmp(types: &Ranges<u16>, protocols: Option<&[Protocol]>) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Asked, SELDOM, macro_of, macro_together, together};
+    use super::{Asked, Macros, SELDOM, together};
     use crate::net::{Family, MACROS, Macro, MacroLine, PortSet, Ranges};
 
     /// What a line of a macro asks for, as a box of packets has it.
@@ -250,7 +287,7 @@ mod tests {
     }
 
     /// What rows of a macro's lines are called; lines of the same protocol and source ports are one.
-    fn called(known: &Macro, own: Option<&'static str>, families: &[Family]) -> Option<&'static str> {
+    fn called(macros: &Macros, known: &Macro, own: Option<&'static str>, families: &[Family]) -> Option<&'static str> {
         let mut rows: Vec<Asked> = Vec::new();
         for line in known.lines.iter().map(asked) {
             let ports = line.dest_ports.is_some();
@@ -273,46 +310,50 @@ mod tests {
         let rows: Vec<(&Asked, &BTreeSet<Family>)> =
             rows.iter().filter(|(_, families)| !families.is_empty()).map(|(row, families)| (row, families)).collect();
         match rows.as_slice() {
-            [one] => macro_of(*one, own),
-            several => {
-                macro_together(several, own).filter(|(chosen, _)| chosen.len() == several.len()).map(|(_, name)| name)
-            }
+            [one] => macros.of_one(*one, own),
+            several => macros
+                .of_several(several, own)
+                .filter(|(chosen, _)| chosen.len() == several.len())
+                .map(|(_, name)| name),
         }
     }
 
     #[test]
     fn what_a_macro_stands_for_has_its_name() {
+        let macros = Macros::new();
         for known in MACROS {
-            assert_eq!(called(known, Some(known.name), &Family::BOTH), Some(known.name));
+            assert_eq!(called(&macros, known, Some(known.name), &Family::BOTH), Some(known.name));
             let other = match known.name {
                 "Rdate" => Some("Time"),
                 "SPICEproxy" => Some("Squid"),
                 name => Some(name).filter(|name| !SELDOM.contains(name)),
             };
-            assert_eq!(called(known, None, &Family::BOTH), other, "{}", known.name);
+            assert_eq!(called(&macros, known, None, &Family::BOTH), other, "{}", known.name);
         }
     }
 
     #[test]
     fn of_one_family_alone_the_other_is_not_missed() {
+        let macros = Macros::new();
         let ping = MACROS.iter().find(|known| known.name == "Ping").unwrap();
-        assert_eq!(called(ping, None, &[Family::V4]), Some("Ping"));
-        assert_eq!(called(ping, None, &[Family::V6]), Some("Ping"));
+        assert_eq!(called(&macros, ping, None, &[Family::V4]), Some("Ping"));
+        assert_eq!(called(&macros, ping, None, &[Family::V6]), Some("Ping"));
     }
 
     #[test]
     fn more_or_less_than_a_macro_has_no_name() {
+        let macros = Macros::new();
         let both = BTreeSet::from(Family::BOTH);
         let v4 = BTreeSet::from([Family::V4]);
         let dns = MACROS.iter().find(|known| known.name == "DNS").unwrap();
         let [udp, tcp] = [0, 1].map(|at| asked(&dns.lines[at]));
-        assert_eq!(macro_of((&udp, &both), None), None);
-        assert_eq!(macro_together(&[(&udp, &both), (&tcp, &v4)], None), None);
-        assert_eq!(macro_together(&[(&udp, &both), (&tcp, &both)], None), Some((vec![0, 1], "DNS")));
+        assert_eq!(macros.of_one((&udp, &both), None), None);
+        assert_eq!(macros.of_several(&[(&udp, &both), (&tcp, &v4)], None), None);
+        assert_eq!(macros.of_several(&[(&udp, &both), (&tcp, &both)], None), Some((vec![0, 1], "DNS")));
         assert_eq!(together(&[&udp, &tcp]), "udp,tcp 53");
         let odd = Asked { source_ports: Some(PortSet::single(53)), ..tcp.clone() };
-        assert_eq!(macro_together(&[(&udp, &both), (&odd, &both)], None), None);
+        assert_eq!(macros.of_several(&[(&udp, &both), (&odd, &both)], None), None);
         let wider = Asked { dest_ports: Some(PortSet::range(53, 54)), ..tcp };
-        assert_eq!(macro_together(&[(&udp, &both), (&wider, &both)], None), None);
+        assert_eq!(macros.of_several(&[(&udp, &both), (&wider, &both)], None), None);
     }
 }
