@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::repository::{IDENTITY, Repository};
 use crate::tree::Node;
 
-const SPEC: &str = "version: 1\nhosts:\n  pm1:\n    addresses: 10.0.0.11/24\n    rules: [ { in: accept, macro: SSH } ]\ntests:\n  - { name: ssh, from: outside, to: host/pm1, proto: tcp, dport: 22, expect: accept }\n";
+const SPEC: &str = "version: 1\nhosts:\n  pm1:\n    addresses: 10.0.0.11/24\n    rules: [ { in: accept, macro: SSH, source: 203.0.113.0/24 } ]\ntests:\n  - { name: ssh, from: outside, source: 203.0.113.0/24, to: host/pm1, proto: tcp, dport: 22, expect: accept }\n";
 
 /// The YAML block whose first line names this file.
 fn block(file: &str) -> Node {
@@ -107,7 +107,7 @@ impl Lab {
         let lab = Self { _origin: origin, clone, folder, base };
         lab.put("comments.json", "[]");
         lab.run("git fetch -q origin", &BTreeMap::new());
-        lab.propose(&SPEC.replace("macro: SSH }", "macro: SSH }, { in: accept, macro: HTTPS }"));
+        lab.propose(&SPEC.replace("0/24 } ]", "0/24 }, { in: accept, macro: HTTPS } ]"));
         lab
     }
 
