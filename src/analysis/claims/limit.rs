@@ -130,3 +130,43 @@ impl Allowance {
         self.left = self.left.saturating_sub(work.saturating_sub(self.question));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Limits, Shares, weight};
+    use crate::analysis::tests::fleet;
+
+    /// A host with so many guests of so many rules each.
+    fn shares(guests: usize, rules: usize) -> (Shares, Vec<(usize, usize)>) {
+        let rules = "{ in: accept, proto: tcp, dport: 1-9, source: [192.0.2.1, 192.0.2.3] }, ".repeat(rules);
+        let mut text = "version: 1\nhosts: { a: { addresses: 10.0.0.1/8 } }\nvms:\n".to_owned();
+        for guest in 0..guests {
+            text += &format!(
+                "  {}: {{ host: a, options: {{ macfilter: false }}, nics: {{ net0: {{}}, net1: {{}} }}, rules: [ {rules} ] }}\n",
+                100 + guest
+            );
+        }
+        let fleet = fleet(&text);
+        let shares = Shares::new(&fleet, Limits::default());
+        let hooks = fleet.hosts[0].guests.iter().map(|guest| {
+            let nics = guest.filtered_nics().count();
+            (weight(&guest.hook_in, nics), shares.of(&guest.hook_in, nics).0)
+        });
+        let hooks = hooks.collect();
+        (shares, hooks)
+    }
+
+    #[test]
+    fn one_hook_gets_what_it_may_take_and_many_get_their_shares() {
+        let limits = Limits::default();
+        let (_, alone) = shares(1, 50);
+        assert_eq!(alone[0].1, limits.most);
+        let (shares, many) = shares(300, 50);
+        let sum: usize = many.iter().map(|(_, budget)| budget).sum();
+        let weights: usize = many.iter().map(|(weight, _)| weight).sum();
+        assert!(sum <= limits.pool + many.len() * limits.least + weights * limits.each, "{sum}");
+        assert!(weights <= shares.total);
+        // Ordinary rules fit in all the same.
+        assert!(many.iter().all(|(weight, budget)| *budget > weight * limits.each));
+    }
+}

@@ -26,6 +26,7 @@ A test says what becomes of every packet that fits it:
 
   tests:
     - { name: web is public, from: outside, to: vm/100, proto: tcp, dport: 443, expect: accept }
+    - { name: only the staff manages hosts, only: +staff, to: host/*, proto: tcp, dport: 8006 }
 
 What fails is shown with a packet that proves it, the hooks on its way and the rule that decides.
 
