@@ -4,6 +4,7 @@
 //! does it in its stead. Promised: the rules that do nothing can all go at once, and no packet fares otherwise on any
 //! machine. A rule at a hook that was over budget counts as needed.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
@@ -70,6 +71,15 @@ struct Verdicts<'a> {
     open: Vec<Open<'a>>,
 }
 
+/// A site, and its rules that are to be explained.
+struct Explained<'s, 'a>(&'s Site<'a>, Vec<Span>);
+
+impl<'a> Borrow<Site<'a>> for Explained<'_, 'a> {
+    fn borrow(&self) -> &Site<'a> {
+        self.0
+    }
+}
+
 /// Judges every rule at every site.
 pub(super) fn judge<'a>(sites: &[Site<'a>]) -> Fates<'a> {
     let judged: Vec<Option<Verdicts<'a>>> = each(sites, |table, site| first_look(table, site));
@@ -95,25 +105,15 @@ pub(super) fn judge<'a>(sites: &[Site<'a>]) -> Fates<'a> {
 }
 
 /// Calls back for each site with a table; none where it is over budget.
-fn each<S: Sync, T: Send>(
-    sites: &[S],
-    look: impl Fn(&mut Table, &S) -> Result<T, OverBudget> + Sync,
+fn each<'s, 'a: 's, S: Borrow<Site<'a>> + Sync, T: Send>(
+    sites: &'s [S],
+    look: impl Fn(&mut Table, &'s S) -> Result<T, OverBudget> + Sync,
 ) -> Vec<Option<T>> {
-    let of_some = |sites: &[S]| -> Vec<Option<T>> {
+    let of_some = |sites: &'s [S]| -> Vec<Option<T>> {
         let mut table = Table::new();
-        let one = |site: &S| {
-            let was_used = table.is_used();
-            let found = look(&mut table, site).ok();
-            if found.is_some() {
-                return found;
-            }
-            table.renew();
-            // Alone it may fit: what is found must not hang on its neighbours.
-            let alone = if was_used { look(&mut table, site).ok() } else { None };
-            if alone.is_none() {
-                table.renew();
-            }
-            alone
+        let one = |site: &'s S| {
+            table.begin(site.borrow());
+            look(&mut table, site).ok()
         };
         sites.iter().map(one).collect()
     };
@@ -243,9 +243,9 @@ impl<'a> Fates<'a> {
         for (span, rule) in self.rules.iter().filter(|(_, rule)| rule.fate == Fate::Spare) {
             spare.entry(rule.site.unwrap_or(usize::MAX)).or_default().push(*span);
         }
-        let wanted: Vec<(&Site<'a>, Vec<Span>)> =
-            spare.into_iter().filter_map(|(number, spans)| Some((sites.get(number)?, spans))).collect();
-        let explained = each(&wanted, |table, (site, spans)| self.instead(table, site, spans));
+        let wanted: Vec<Explained<'_, 'a>> =
+            spare.into_iter().filter_map(|(number, spans)| Some(Explained(sites.get(number)?, spans))).collect();
+        let explained = each(&wanted, |table, Explained(site, spans)| self.instead(table, site, spans));
         for (span, by) in explained.into_iter().flatten().flatten() {
             if let Some(rule) = self.rules.get_mut(&span) {
                 rule.by = by.into_iter().collect();

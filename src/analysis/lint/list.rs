@@ -12,9 +12,8 @@ use crate::policy::{Applied, Log, Rule, RuleInterface, Stage, Verdict};
 
 use super::site::Site;
 
-/// Edges that the hooks of one machine may take, see [`Budget`]. Ten thousand ordinary rules take half of them.
-/// Tests run out of it sooner.
-const BUDGET: Budget = Budget(if cfg!(test) { 300_000 } else { 10_000_000 });
+/// A table that took so many edges makes place for an empty one: they are 20 bytes each.
+const FULL: Budget = Budget(10_000_000);
 
 /// A verdict and a log line.
 pub(super) type Decision = (Verdict, Log);
@@ -60,15 +59,13 @@ impl Table {
         Self { sets: empty(), who: Vec::new(), numbers: BTreeMap::new(), made: BTreeMap::new() }
     }
 
-    /// Whether a part of the budget is gone.
-    pub(super) fn is_used(&self) -> bool {
-        self.sets.nodes() > 0
-    }
-
-    /// Begins anew where the budget is used up.
-    pub(super) fn renew(&mut self) {
-        self.sets = empty();
-        self.made.clear();
+    /// Makes ready for a site, which may take as much as it is allowed.
+    pub(super) fn begin(&mut self, site: &Site<'_>) {
+        if self.sets.spent() >= FULL {
+            self.sets = empty();
+            self.made.clear();
+        }
+        self.sets.grant(site.budget);
     }
 
     fn number(&mut self, who: Who) -> u32 {
@@ -181,5 +178,5 @@ impl Table {
 }
 
 fn empty() -> Sets {
-    Sets::new(Interfaces::default(), BUDGET)
+    Sets::new(Interfaces::default(), Budget(0))
 }

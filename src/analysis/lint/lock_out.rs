@@ -30,7 +30,7 @@ use crate::policy::{
 };
 
 use super::list::Table;
-use super::site::Site;
+use super::site::{MOST, Site};
 use super::{Finding, Ground};
 
 /// The SSH session of whoever asks.
@@ -131,8 +131,9 @@ fn of_session(session: &Session) -> Option<Wanted> {
 /// One of the packets that open a wanted connection and are stopped, wherever they arrive.
 fn stopped(host: &HostPolicy, wanted: &Wanted) -> Result<Option<Packet>, OverBudget> {
     let machine = ZoneRef::Host(host.name.clone());
-    let site = Site { host, machine, span: host.span, hook: &host.hook_in, nic: None, policy: None };
+    let site = Site { host, machine, span: host.span, hook: &host.hook_in, nic: None, policy: None, budget: MOST };
     let mut table = Table::new();
+    table.begin(&site);
     let list = table.list(&site)?;
     let whole = table.whole(&list, |_| true)?;
     let sets = &mut table.sets;

@@ -1,10 +1,14 @@
 //! The hooks that rules are judged at.
 //!
 //! In: a fleet. Out: every hook with rules that packets pass, on every machine: one for each interface where a guest's
-//! rules or filters tell these apart.
+//! rules or filters tell these apart. Each knows what it may cost: the sum grows with the size of the fleet alone, not with
+//! how its packets are split, and who gets how much depends on nothing else.
 
+use crate::analysis::sets::Budget;
 use crate::diagnostic::Span;
-use crate::policy::{Applied, Fleet, GuestPolicy, Hook, HostPolicy, Nic, RuleInterface, Stage, VnetPolicy, ZoneRef};
+use crate::policy::{
+    Addresses, Applied, Fleet, GuestPolicy, Hook, HostPolicy, Nic, Rule, RuleInterface, Stage, VnetPolicy, ZoneRef,
+};
 
 /// A hook on a machine.
 #[derive(Debug, Clone)]
@@ -21,13 +25,35 @@ pub(super) struct Site<'a> {
     pub nic: Option<&'a Nic>,
     /// The option that sets the hook's policy; none for a default.
     pub policy: Option<Span>,
+    /// What it may take to be judged.
+    pub budget: Budget,
 }
+
+/// Edges that one hook may take at most, see [`Budget`]. Ten thousand ordinary rules take half of them.
+/// Tests run out of it sooner.
+pub(super) const MOST: Budget = Budget(if cfg!(test) { 300_000 } else { 10_000_000 });
+/// Edges that every hook may take.
+const LEAST: usize = 100_000;
+/// Edges that a hook may take beyond that for each rule and each range of addresses in it.
+const EACH: usize = 400;
+/// Edges that all hooks share besides: ten seconds of one processor.
+const POOL: usize = 200_000_000;
 
 impl<'a> Site<'a> {
     /// The rules that hold there, in order.
     pub(super) fn applied(&self) -> impl Iterator<Item = Applied<'a>> + use<'a> {
         let (direction, nic) = (self.hook.name.direction(), self.nic);
         self.hook.stages.iter().filter_map(Stage::rules).flat_map(move |list| list.applied(direction, nic))
+    }
+
+    /// How many rules there are, and ranges of addresses in them.
+    fn weight(&self) -> usize {
+        let ranges = |addresses: &Addresses| addresses.set.v4().as_slice().len() + addresses.set.v6().as_slice().len();
+        let of_rule = |applied: Applied<'_>| {
+            let rule: &Rule = applied.rule;
+            1 + rule.source.iter().chain(&rule.dest).map(ranges).sum::<usize>()
+        };
+        self.applied().map(of_rule).sum()
     }
 
     /// Whether it is a host's own hook, and not a guest's or a vnet's.
@@ -58,11 +84,17 @@ pub(super) fn sites(fleet: &Fleet) -> Vec<Site<'_>> {
                 vnets.push(vnet);
                 let machine = ZoneRef::Vnet(vnet.name.clone());
                 let policy = vnet.options.policy_forward.origin.as_ref().map(|origin| origin.span);
-                found.push(Site { host, machine, span: vnet.span, hook: &vnet.hook, nic: None, policy });
+                found.push(Site { host, machine, span: vnet.span, hook: &vnet.hook, nic: None, policy, budget: MOST });
             }
         }
     }
     found.retain(|site| site.applied().next().is_some());
+    let weights: Vec<usize> = found.iter().map(Site::weight).collect();
+    let total = weights.iter().sum::<usize>().max(1);
+    for (site, weight) in found.iter_mut().zip(weights) {
+        let share = POOL / total * weight;
+        site.budget = Budget(LEAST + EACH * weight + share).min(MOST);
+    }
     found
 }
 
@@ -76,7 +108,7 @@ fn of_host<'a>(host: &'a HostPolicy, found: &mut Vec<Site<'a>>) {
     for (hook, policy) in hooks {
         let machine = ZoneRef::Host(host.name.clone());
         let policy = policy.origin.as_ref().map(|origin| origin.span);
-        found.push(Site { host, machine, span: host.span, hook, nic: None, policy });
+        found.push(Site { host, machine, span: host.span, hook, nic: None, policy, budget: MOST });
     }
 }
 
@@ -88,6 +120,7 @@ fn of_guest<'a>(host: &'a HostPolicy, guest: &'a GuestPolicy, found: &mut Vec<Si
         hook,
         nic: Some(nic),
         policy: policy.as_ref().map(|origin| origin.span),
+        budget: MOST,
     };
     let of_one_nic = guest.rules.entries().any(|(entry, _)| matches!(entry.interface(), RuleInterface::Nic(_)));
     for (number, nic) in guest.filtered_nics().enumerate() {

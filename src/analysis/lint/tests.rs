@@ -144,6 +144,12 @@ fn what_is_over_budget_is_named_and_not_guessed() {
 }
 
 #[test]
+fn without_hosts_nobody_says_what_is_used() {
+    let yaml = "version: 1\ndatacenter: { aliases: { one: 192.0.2.1 } }\nzones: { web: { kind: guest } }\nvms: { 100: { inherits: web, rules: [ { in: accept, source: one } ] } }\n";
+    assert_eq!(told(yaml), NOTHING);
+}
+
+#[test]
 fn every_lint_is_documented_and_can_be_allowed() {
     let codes: Vec<Code> = Code::ALL.iter().copied().filter(|code| code.lint_name().is_some()).collect();
     assert_eq!(documented().collect::<Vec<_>>(), codes);

@@ -1,4 +1,4 @@
-//! `fwc check --explain`: what lints are about.
+//! `fwc check --explain`: what lints, and other codes of findings, are about.
 
 use std::fmt::Write;
 
@@ -15,11 +15,20 @@ pub(super) fn run(name: &str) -> Result<Exit, Failure> {
     }
     let names = || lint::documented().filter_map(Code::lint_name);
     let plain = name.strip_prefix("lint::").unwrap_or(name);
+    if let Some(code) = Code::ALL.iter().find(|code| code.as_str() == name && code.lint_name().is_none()) {
+        console::data(&format!("# {name}\n\n{}", unindented(code.meaning())))?;
+        return Ok(Exit::Fine);
+    }
     let Some(text) = Code::lint(plain).and_then(lint::documentation) else {
         return Err(Failure::new(format!("no lint is named `{name}`")).help(did_you_mean(plain, "lints", names())));
     };
     console::data(&format!("# {plain}\n\n{text}"))?;
     Ok(Exit::Fine)
+}
+
+/// The sentences of a code that is no lint's, each of their lines without the space before it.
+fn unindented(meaning: &str) -> String {
+    meaning.lines().map(|line| format!("{}\n", line.trim_start())).collect()
 }
 
 /// Every lint with the first line of its documentation.

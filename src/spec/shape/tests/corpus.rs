@@ -14,6 +14,27 @@ pub(super) const WRONG: &[(&str, &str, &str, &str)] = &[
         "unknown key `adresses` in a host",
         "did you mean `addresses`?",
     ),
+    (
+        "hosts: { pm1: { allow: { shadwed: x } } }",
+        "shadwed",
+        "unknown key `shadwed` in `allow`",
+        "did you mean `shadowed`?",
+    ),
+    (
+        "datacenter: { rules: [ { in: drop, allow: { unused-allow: x } } ] }",
+        "unused-allow",
+        "unknown key `unused-allow` in `allow`",
+        "",
+    ),
+    ("datacenter: { allow: { redundant: } }", "redundant", "`redundant` has no value", ""),
+    ("groups: { web: { rules: [], allow: { redundant: \"\" } } }", "\"\"", "an empty text", "write a value"),
+    ("vnets: { prod: { allow: shadowed } }", "shadowed", "expected a map for `allow`, found `shadowed`", "key: value"),
+    (
+        "hosts: { pm1: { rules: [ { group: web, allow: { shadowed: x } } ] } }",
+        "allow",
+        "`allow` cannot stand beside `group`",
+        "",
+    ),
     ("hosts: { pm1: { policy_in: drop } }", "policy_in", "unknown key `policy_in` in a host", "put it under `options`"),
     ("hosts: { pm_1: {} }", "pm_1", "`pm_1` is not the name of a host", "DNS names"),
     ("hosts: { any: {} }", "any", "`any` is not the name of a host", "not `any`"),
@@ -366,6 +387,8 @@ pub(super) const WRONG_TO_RESOLVE: &[&str] = &[
 
 /// Specs that are right, in forms that are easily taken for wrong.
 pub(super) const RIGHT: &[&str] = &[
+    "hosts: { pm1: { allow: { lock-out: by the console }, guests: { allow: { redundant: x } } } }",
+    "groups: { web: { allow: { unused-group: x }, rules: [ { in: accept, allow: { shadowed: x, redundant: y } } ] } }",
     "datacenter:\nhosts:\nvms:\ngroups:\nzones:\nvnets:",
     "datacenter: { options: , rules: , aliases: , ipsets: , sysctl: , guests: { rules: } }",
     "groups: { base: { in: accept, macro: Ping } }",
