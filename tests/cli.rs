@@ -142,6 +142,55 @@ fn a_build_says_what_it_changed_and_leaves_an_equal_tree_alone() {
 }
 
 #[test]
+fn the_session_at_hand_is_held_against_the_host() {
+    let lab = Lab::new();
+    let host = "{ addresses: 10.0.0.1/24, rules: [ { in: accept, proto: tcp, dport: 22, source: 192.0.2.0/24 } ] }";
+    lab.put("fwc.yaml", &format!("version: 1\nhosts:\n  pm1: {host}\n"));
+    lab.put("two.yaml", &format!("version: 1\nhosts:\n  pm1.invalid: {host}\n  pm2.invalid: {{}}\n"));
+    let check = |spec: &str, session: Option<&str>| {
+        let mut command = lab.command(&["check", spec, "--live", "--deny", "warnings"]);
+        match session {
+            Some(session) => command.env("SSH_CONNECTION", session),
+            None => command.env_remove("SSH_CONNECTION"),
+        };
+        command.output().unwrap()
+    };
+    let fine = check("fwc.yaml", Some("192.0.2.7 40000 10.0.0.1 22"));
+    assert_eq!((status(&fine), stderr(&fine)), (0, "no errors, no warnings\n"));
+    let locked_out = check("fwc.yaml", Some("198.51.100.7 40000 10.0.0.1 22"));
+    assert_eq!(status(&locked_out), 1);
+    let said = stderr(&locked_out);
+    assert!(said.contains("does not accept the SSH session from 198.51.100.7 to tcp 22"), "{said}");
+    let none = check("fwc.yaml", None);
+    assert_eq!(status(&none), 0);
+    assert!(stderr(&none).contains("names no SSH session, so none was judged"), "{}", stderr(&none));
+    let broken = check("fwc.yaml", Some("who knows"));
+    assert_eq!(status(&broken), 2);
+    assert!(stderr(&broken).contains("`SSH_CONNECTION` is not understood"), "{}", stderr(&broken));
+    // Nothing says which of two hosts this machine is.
+    assert_eq!(status(&check("two.yaml", Some("192.0.2.7 40000 10.0.0.1 22"))), 2);
+}
+
+#[test]
+fn what_codes_mean_can_be_asked() {
+    let lab = Lab::new();
+    for name in ["shadowed", "lint::shadowed"] {
+        let explained = lab.run(&["check", "--explain", name]);
+        assert_eq!(status(&explained), 0);
+        assert!(
+            stdout(&explained).starts_with("# shadowed\n\nA rule that no packet gets to.\n"),
+            "{}",
+            stdout(&explained)
+        );
+    }
+    let other = lab.run(&["check", "--explain", "resolve::never-holds"]);
+    assert!(stdout(&other).contains("A rule that no packet can match, because IPv4 and IPv6 exclude each other.\n"));
+    let unknown = lab.run(&["check", "--explain", "shadow"]);
+    assert_eq!(status(&unknown), 2);
+    assert!(stderr(&unknown).contains("did you mean `shadowed`?"), "{}", stderr(&unknown));
+}
+
+#[test]
 fn warnings_fail_a_check_only_where_they_are_denied() {
     let lab = Lab::new();
     let spec = |file: &str| {

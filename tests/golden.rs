@@ -112,3 +112,14 @@ fn the_tests_of_every_example_pass() {
         );
     }
 }
+
+/// What an example says in vain, others copy; what it allows, it gives a reason for.
+#[test]
+fn lints_tell_nothing_of_the_examples() {
+    for example in examples() {
+        let output = common::fwc().arg("check").arg(&example.path).output().expect("fwc runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "`fwc check` fails on the example {}:\n{said}", example.name);
+        assert!(!said.contains("lint::"), "the example {} is not clean:\n{said}", example.name);
+    }
+}
