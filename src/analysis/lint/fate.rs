@@ -95,8 +95,10 @@ pub(super) fn judge<'a>(sites: &[Site<'a>]) -> Fates<'a> {
             }
         }
     }
+    let mut concerned = fates.spare();
     for round in 1.. {
-        if !fates.withdraw(sites, round <= ROUNDS) {
+        concerned = fates.withdraw(sites, &concerned, round <= ROUNDS);
+        if concerned.is_empty() {
             break;
         }
     }
@@ -194,11 +196,17 @@ impl<'a> Fates<'a> {
         self.fate(who).is_none_or(|fate| fate == Fate::Needed)
     }
 
-    /// Without any one of two rules nothing may change, and much without both. Finds out where that is so, and keeps those
-    /// that decide, or the last of them at each hook; says whether there were any.
-    fn withdraw(&mut self, sites: &[Site<'a>], only_last: bool) -> bool {
-        let is_spare = |applied: Applied<'_>| self.fate(Who::Rule(applied.rule.origin.span)) == Some(Fate::Spare);
-        let concerned: Vec<&Site<'a>> = sites.iter().filter(|site| site.applied().any(is_spare)).collect();
+    /// The rules that are spare.
+    fn spare(&self) -> BTreeSet<Span> {
+        let spare = self.rules.iter().filter(|(_, rule)| rule.fate == Fate::Spare);
+        spare.map(|(span, _)| *span).collect()
+    }
+
+    /// Without any one of two rules nothing may change, and much without both. Finds out where that is so among the hooks of
+    /// some rules, and keeps those that decide, or the last of them at each hook; gives those.
+    fn withdraw(&mut self, sites: &[Site<'a>], rules: &BTreeSet<Span>, only_last: bool) -> BTreeSet<Span> {
+        let has_one = |applied: Applied<'_>| rules.contains(&applied.rule.origin.span);
+        let concerned: Vec<&Site<'a>> = sites.iter().filter(|site| site.applied().any(has_one)).collect();
         let found = each(&concerned, |table, site| {
             let list = table.list(site)?;
             let missed = self.missed(table, &list)?;
@@ -212,14 +220,11 @@ impl<'a> Fates<'a> {
                 None => withdrawn.extend(site.applied().map(|applied| applied.rule.origin.span)),
             }
         }
-        let mut any = false;
-        for span in withdrawn {
-            if let Some(rule) = self.rules.get_mut(&span).filter(|rule| rule.fate == Fate::Spare) {
-                rule.fate = Fate::Needed;
-                any = true;
-            }
-        }
-        any
+        withdrawn.retain(|span| {
+            let rule = self.rules.get_mut(span).filter(|rule| rule.fate == Fate::Spare);
+            rule.map(|rule| rule.fate = Fate::Needed).is_some()
+        });
+        withdrawn
     }
 
     /// The spare rules whose packets fare otherwise where all go that do nothing.

@@ -146,6 +146,29 @@ fn parts(store: &Store, id: Id) -> Vec<(Ranges<u128>, Id)> {
     found.into_iter().map(|(intervals, target)| (Ranges::from_ranges(intervals), target)).collect()
 }
 
+/// Nodes that a walk has been at: of few nodes among very many, only these are written down.
+struct Seen {
+    few: Memo<u32, ()>,
+    many: Vec<bool>,
+    nodes: usize,
+}
+
+/// So many are few.
+const FEW: usize = 1 << 12;
+
+impl Seen {
+    fn is_new(&mut self, id: Id) -> bool {
+        if self.few.len() < FEW {
+            return self.few.insert(id.raw(), ()).is_none();
+        }
+        if self.many.is_empty() {
+            self.many = vec![false; self.nodes];
+        }
+        let is_known = self.many.get_mut(id.index()).is_none_or(|seen| std::mem::replace(seen, true));
+        !is_known && !self.few.contains_key(&id.raw())
+    }
+}
+
 impl Sets {
     /// Every label that some packet has.
     #[must_use]
@@ -158,14 +181,14 @@ impl Sets {
     #[must_use]
     pub fn labels_among(&self, diagram: Diagram, region: &Region) -> BTreeSet<Label> {
         let mut found = BTreeSet::new();
-        let mut seen = vec![false; self.store.nodes.len()];
+        let mut seen = Seen { few: Memo::default(), many: Vec::new(), nodes: self.store.nodes.len() };
         let mut ahead = vec![diagram.0];
         while let Some(id) = ahead.pop() {
             let Some(node) = self.store.node(id) else {
                 found.extend(id.label().filter(|label| *label != Label::NONE));
                 continue;
             };
-            if seen.get_mut(id.index()).is_none_or(|seen| std::mem::replace(seen, true)) {
+            if !seen.is_new(id) {
                 continue;
             }
             match region.values(node.field) {
