@@ -85,6 +85,7 @@ fn machines_that_do_not_filter_say_nothing() {
 version: 1
 hosts:
   a: { addresses: 10.0.0.1/24, options: { enable: false }, rules: [ { in: drop }, { in: accept, macro: SSH } ] }
+  b: { addresses: 10.0.0.2/24, rules: [ { in: accept, macro: SSH, enable: false, allow: { open-administration: soon } } ] }
 ";
     assert_eq!(told(yaml), NOTHING);
 }

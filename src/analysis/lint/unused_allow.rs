@@ -8,7 +8,8 @@
 //!   - { in: accept, macro: Web, allow: { shadowed: "until the move is done" } }   # nothing shadows it
 //! ```
 //!
-//! Remove it. Where rules could not be judged, or only `--live` may tell, this lint says nothing.
+//! Remove it. Where a rule holds on no machine, where rules could not be judged, or where only `--live` may tell, this lint says
+//! nothing.
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::policy::{Allow, AllowPlace, ZoneRef};
@@ -32,8 +33,13 @@ pub(super) fn sift(ground: &Ground<'_>, found: Vec<Finding>) -> Vec<Finding> {
             left.push(finding);
         }
     }
-    let is_certain =
-        |allow: &Allow| ground.fates.unjudged.is_empty() && (allow.lint != Code::LockOut || ground.session.is_some());
+    let is_certain = |allow: &Allow| {
+        let is_seen = match &allow.place {
+            AllowPlace::Rule(span) => ground.fates.rules.contains_key(span),
+            AllowPlace::Zone(_) => allow.lint != Code::LockOut || ground.session.is_some(),
+        };
+        is_seen && ground.fates.unjudged.is_empty()
+    };
     for (allow, _) in allows.iter().zip(is_used).filter(|(allow, is_used)| !is_used && is_certain(allow)) {
         let name = allow.lint.lint_name().unwrap_or_default();
         let finding = Diagnostic::warning(Code::UnusedAllow, allow.span, format!("`{name}` finds nothing here"))
