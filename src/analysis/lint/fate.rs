@@ -262,10 +262,15 @@ impl<'a> Fates<'a> {
         let list = table.list(site)?;
         let whole = table.whole(&list, |_| true)?;
         let left = table.whole(&list, |who| self.stays(who))?;
-        let explain = |span: &Span| {
-            let decided = table.decided(whole, |who| who == Who::Rule(*span))?;
-            Ok((*span, table.deciders(decided, left)?))
-        };
-        spans.iter().map(explain).collect()
+        let mut found: BTreeMap<Span, Deciders> = spans.iter().map(|span| (*span, Vec::new())).collect();
+        // A group that is called twice has a rule at two places.
+        for element in &list.elements {
+            let Who::Rule(span) = element.who else { continue };
+            if let Some(by) = found.get_mut(&span) {
+                let decided = table.own(element.diagram, element.who, whole)?;
+                by.extend(table.deciders(decided, left)?);
+            }
+        }
+        Ok(found.into_iter().collect())
     }
 }

@@ -162,6 +162,14 @@ impl Table {
         sets.select(diagram, is_wanted)
     }
 
+    /// The packets that match a rule's diagram and about which it decides in the whole of a hook. This looks at no more of the
+    /// whole than these packets need.
+    pub(super) fn own(&mut self, rule: Diagram, who: Who, whole: Diagram) -> Result<PacketSet, OverBudget> {
+        let matched = self.decided(rule, |_| true)?;
+        let within = self.sets.within(matched, whole)?;
+        self.decided(within, |decider| decider == who)
+    }
+
     /// Who decides about packets of a set in a diagram, and how.
     pub(super) fn deciders(&mut self, set: PacketSet, diagram: Diagram) -> Result<Vec<(Who, Decision)>, OverBudget> {
         let within = self.sets.within(set, diagram)?;

@@ -31,7 +31,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::net::{AddressSet, Family, PortSet, Protocol};
 use crate::policy::{Applied, Direction, Match, Platform, RuleInterface, State, States, Verdict};
 
-use super::list::{Element, List, Table};
+use super::list::{List, Table};
 use super::site::Site;
 use super::{Finding, Ground};
 
@@ -148,7 +148,7 @@ pub(super) fn look<'a>(
         if families.is_empty() {
             continue;
         }
-        let decided = decided(table, element, whole)?;
+        let decided = table.own(element.diagram, element.who, whole)?;
         let mut open = Vec::new();
         for port in ports {
             let mut is_open = false;
@@ -162,11 +162,6 @@ pub(super) fn look<'a>(
         }
     }
     Ok(found)
-}
-
-fn decided(table: &mut Table, element: &Element<'_>, whole: Diagram) -> Result<PacketSet, OverBudget> {
-    let wanted = element.who;
-    table.decided(whole, |who| who == wanted)
 }
 
 /// The ports that a rule accepts by its own words, for the site it is at.
