@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Only this kind of file (may be repeated)
     #[arg(long = "target", value_name = "TARGET", value_parser = PossibleValuesParser::new(OutputName::ALL.map(OutputName::name)))]
     targets: Vec<String>,
+    /// Do not prove that the rules of iptables and nft mean what the spec says; a fault of fwc or of a template would go unseen
+    #[arg(long)]
+    no_verify: bool,
     /// A folder with templates that replace the built-in ones of the same name
     #[arg(long, value_name = "DIR")]
     templates: Option<PathBuf>,
@@ -62,6 +65,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let files = pipeline.compile(&selection, &templates)?;
     if !pipeline.report() {
         return Ok(Exit::Failed);
+    }
+    if let (false, Some(fleet)) = (arguments.no_verify, &pipeline.fleet) {
+        let doubts = crate::target::prove_files(fleet, &files);
+        if !doubts.is_empty() {
+            console::say(&format!("{doubts:#?}\n"));
+            return Ok(Exit::Failed);
+        }
     }
     match &arguments.output {
         Some(folder) => {

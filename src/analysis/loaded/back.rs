@@ -8,6 +8,16 @@ use super::ready::Ready;
 use super::run::{BACK, Ground, Loaded};
 
 impl Loaded<'_> {
+    /// What a chain from which packets come back as they went in says to a list that they leave then.
+    pub(super) fn total(&mut self, ground: &mut Ground, called: Diagram) -> Result<Diagram, OverBudget> {
+        if let Some(known) = self.totals.get(&called) {
+            return Ok(*known);
+        }
+        let made = ground.sets.relabel(called, |label| if label == Label::NONE { BACK } else { label })?;
+        self.totals.insert(called, made);
+        Ok(made)
+    }
+
     /// What a chain's list says to who calls the chain.
     pub(super) fn came_back(
         &mut self,

@@ -1,9 +1,11 @@
 //! What is known of a packet before its fields are looked at.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::net::{Mac, Ranges};
 
+use super::ready::Reads;
 use super::{Pattern, Port};
 
 /// What a rule sees where it asks for a port.
@@ -60,7 +62,7 @@ pub struct Context {
     pub own_mac: Option<Mac>,
     /// Where it goes to, for rules that lead elsewhere by that: these are followed for such packets alone, while all
     /// other rules are told for every packet.
-    pub towards: Option<Towards>,
+    pub towards: Option<Arc<Towards>>,
     /// How it is tagged.
     pub tagging: Tagging,
 }
@@ -98,5 +100,48 @@ impl PortValue {
             Self::Is(name) => Some(name),
             Self::None | Self::Other(_) | Self::Any => None,
         }
+    }
+}
+
+/// What rules that look at some of a context see of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Seen {
+    ports: [Option<PortValue>; 5],
+    facts: Option<[bool; 3]>,
+    mac: Option<Mac>,
+    towards: Option<Same>,
+    tagging: Tagging,
+}
+
+impl Seen {
+    /// What of a context is looked at.
+    pub(super) fn new(reads: Reads, context: &Context) -> Self {
+        const PORTS: [Port; 5] = [Port::In, Port::Out, Port::BridgeIn, Port::BridgeOut, Port::Bridge];
+        let facts = [context.bridge_in != PortValue::None, context.bridge_out != PortValue::None, context.bridged];
+        Self {
+            ports: PORTS.map(|port| reads.has_port(port).then(|| context.port(port).clone())),
+            facts: reads.has_facts().then_some(facts),
+            mac: context.own_mac.filter(|_| reads.has_mac()),
+            towards: context.towards.as_ref().filter(|_| reads.has_towards()).map(|one| Same(Arc::clone(one))),
+            tagging: if reads.has_tag() { context.tagging } else { Tagging::Plain },
+        }
+    }
+}
+
+/// These very destinations: of others nobody asks whether they are equal.
+#[derive(Debug, Clone)]
+struct Same(Arc<Towards>);
+
+impl PartialEq for Same {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Same {}
+
+impl Hash for Same {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
     }
 }

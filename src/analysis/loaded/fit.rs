@@ -231,8 +231,18 @@ fn own(boxes: &mut Cow<'_, [Fields]>, context: &Context) {
 
 /// Of destinations, what is known needs no test.
 fn towards(boxes: &mut Cow<'_, [Fields]>, dest: &Ranges<u128>) {
-    let known = |(field, values): &(Field, Ranges<u128>)| *field == Field::Dest && dest.is_subset(values);
-    let never = |(field, values): &(Field, Ranges<u128>)| *field == Field::Dest && values.intersection(dest).is_empty();
+    let ends = dest.as_slice().first().zip(dest.as_slice().last());
+    let known = |(field, values): &(Field, Ranges<u128>)| {
+        *field == Field::Dest
+            && match (values.as_slice(), ends) {
+                ([(first, last)], Some(((least, _), (_, greatest)))) => first <= least && greatest <= last,
+                (_, _) => dest.is_subset(values),
+            }
+    };
+    let meets = |first: u128, last: u128| dest.at_or_after(first).is_some_and(|value| value <= last);
+    let never = |(field, values): &(Field, Ranges<u128>)| {
+        *field == Field::Dest && !values.iter().any(|(first, last)| meets(first, last))
+    };
     if !boxes.iter().any(|one| one.0.iter().any(|field| known(field) || never(field))) {
         return;
     }

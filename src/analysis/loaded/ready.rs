@@ -1,6 +1,8 @@
 //! A table's rules, translated once, and what they depend on besides the fields of packets.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::analysis::sets::Field;
@@ -13,7 +15,7 @@ use super::words::Words;
 use super::{Asked, Condition, Context, Effect, Fields, Pattern, Port, PortValue, Tagging};
 
 /// What a rule, or all that it leads to, looks at besides the packet's fields: bits of [`Reads`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(super) struct Reads(u16);
 
 impl Reads {
@@ -36,8 +38,13 @@ impl Reads {
         Self(self.0 | other.0)
     }
 
-    /// Whether a context decides something of it.
-    pub(super) fn is_decided_by(self, context: &Context) -> bool {
+    /// Whether a context decides something of it, whose part is `decided`.
+    pub(super) const fn is_decided(self, decided: Self) -> bool {
+        self.0 & decided.0 != 0
+    }
+
+    /// What a context decides.
+    pub(super) fn decided(context: &Context) -> Self {
         let mut decided = Self::FACTS;
         for port in [Port::In, Port::Out, Port::BridgeIn, Port::BridgeOut, Port::Bridge] {
             if *context.port(port) != PortValue::Any {
@@ -48,7 +55,37 @@ impl Reads {
         add(context.tagging != Tagging::Plain, Self::TAG);
         add(context.own_mac.is_some(), Self::MAC);
         add(context.towards.is_some(), Self::TOWARDS);
-        self.0 & decided.0 != 0
+        decided
+    }
+
+    /// The same, but wherever packets go.
+    pub(super) const fn everywhere(self) -> Self {
+        Self(self.0 & !Self::TOWARDS.0)
+    }
+
+    /// Whether it looks at a port.
+    pub(super) const fn has_port(self, port: Port) -> bool {
+        self.is_decided(Self::port(port))
+    }
+
+    /// Whether it looks at what a bridge does with packets.
+    pub(super) const fn has_facts(self) -> bool {
+        self.is_decided(Self::FACTS)
+    }
+
+    /// Whether it looks at hardware addresses.
+    pub(super) const fn has_mac(self) -> bool {
+        self.is_decided(Self::MAC)
+    }
+
+    /// Whether it looks at what tags may hide.
+    pub(super) const fn has_tag(self) -> bool {
+        self.is_decided(Self::TAG)
+    }
+
+    /// Whether it leads elsewhere by destination.
+    pub(super) const fn has_towards(self) -> bool {
+        self.is_decided(Self::TOWARDS)
     }
 
     /// Whether it looks at the port that packets come in by.
@@ -87,6 +124,8 @@ pub(super) struct Ready<'t> {
     pub(super) unknown: Option<u32>,
     /// What it looks at itself.
     reads: Reads,
+    /// What it and all that it leads to looks at.
+    whole: OnceCell<Reads>,
 }
 
 /// A chain, translated when it is first come to.
@@ -94,7 +133,7 @@ pub(super) struct Ready<'t> {
 struct Chain<'t> {
     name: &'t Arc<str>,
     rules: &'t [Rule],
-    ready: Option<Arc<[Ready<'t>]>>,
+    ready: Option<Rc<[Ready<'t>]>>,
     /// Of itself and all it leads to; none before it was asked for.
     reads: Option<Reads>,
 }
@@ -137,15 +176,15 @@ impl<'t> Chains<'t> {
     }
 
     /// The rules of a chain.
-    pub(super) fn rules(&mut self, number: usize) -> Arc<[Ready<'t>]> {
-        let Some(chain) = self.all.get(number) else { return Arc::new([]) };
+    pub(super) fn rules(&mut self, number: usize) -> Rc<[Ready<'t>]> {
+        let Some(chain) = self.all.get(number) else { return Rc::new([]) };
         if let Some(ready) = &chain.ready {
-            return Arc::clone(ready);
+            return Rc::clone(ready);
         }
         let (name, rules) = (Arc::clone(chain.name), chain.rules);
-        let ready: Arc<[Ready<'t>]> = rules.iter().map(|rule| self.ready(&name, rule)).collect();
+        let ready: Rc<[Ready<'t>]> = rules.iter().map(|rule| self.ready(&name, rule)).collect();
         if let Some(chain) = self.all.get_mut(number) {
-            chain.ready = Some(Arc::clone(&ready));
+            chain.ready = Some(Rc::clone(&ready));
         }
         ready
     }
@@ -193,7 +232,7 @@ impl<'t> Chains<'t> {
         });
         others.retain(|one| !matches!(one, Condition::Opaque(_)));
         let reads = reads(boxes.as_deref(), &others, &rule.verdict, cases.as_ref());
-        Ready { boxes, others, effects, verdict: &rule.verdict, cases, unknown, reads }
+        Ready { boxes, others, effects, verdict: &rule.verdict, cases, unknown, reads, whole: OnceCell::new() }
     }
 
     /// Something that cannot be followed, as if it were a rule.
@@ -226,6 +265,9 @@ impl<'t> Chains<'t> {
 
     /// What a rule and all that it leads to looks at.
     pub(super) fn rule_reads(&mut self, rule: &Ready<'t>) -> Reads {
+        if let Some(known) = rule.whole.get() {
+            return *known;
+        }
         let mut all = rule.reads;
         let mut lead = |verdict: &Verdict| {
             if let Verdict::Jump(name) | Verdict::Goto(name) = verdict
@@ -239,7 +281,7 @@ impl<'t> Chains<'t> {
             Some(Cases::Packet(cases)) => cases.iter().for_each(|(_, verdict)| lead(verdict)),
             Some(Cases::Opaque) | None => lead(rule.verdict),
         }
-        all
+        *rule.whole.get_or_init(|| all)
     }
 }
 

@@ -12,10 +12,11 @@ use crate::net::Family;
 use crate::state::ruleset::{Program, Table, TableName, Verdict};
 
 use super::back::{back, left};
+use super::context::Seen;
 use super::fit::{Fit, Fitting};
 use super::nft::Cases;
 use super::outcome::{Exit, Outcome, Outcomes, State};
-use super::ready::{Chains, Ready, Unknown, is_queue};
+use super::ready::{Chains, Reads, Ready, Unknown, is_queue};
 use super::reject::answer;
 use super::{Condition, Context, Effect, Fields, PortValue};
 
@@ -48,6 +49,18 @@ pub struct Loaded<'t> {
     /// Parts of base chains.
     pub(super) closed: super::walk::Known,
     depth: usize,
+    /// What the context decides.
+    pub(super) decided: Reads,
+    /// What parts of base chains say that ask the same of a context.
+    pub(super) asked: HashMap<(usize, usize, State, Seen), Part>,
+    /// Neighbouring rules of base chains.
+    pub(super) runs: super::walk::Runs,
+    /// Ways through base chains.
+    pub(super) passages: super::walk::Passages,
+    /// Diagrams in which packets that came back are where they go then.
+    settled: HashMap<(Diagram, Vec<(Label, Label)>), Diagram>,
+    /// Diagrams of lists that leave what they were called from.
+    pub(super) totals: HashMap<Diagram, Diagram>,
     /// Whether rules gave packets another state since this was last reset.
     pub(super) split: bool,
 }
@@ -80,6 +93,12 @@ impl<'t> Loaded<'t> {
             changing: HashSet::new(),
             closed: HashMap::new(),
             depth: 0,
+            decided: Reads::default(),
+            asked: HashMap::new(),
+            runs: HashMap::new(),
+            passages: HashMap::new(),
+            settled: HashMap::new(),
+            totals: HashMap::new(),
             split: false,
         }
     }
@@ -133,7 +152,7 @@ impl<'t> Loaded<'t> {
         context: &Context,
     ) -> Result<Diagram, OverBudget> {
         let rules = self.chains.rules(chain);
-        let depends = self.chains.reads(chain).is_decided_by(context);
+        let depends = self.chains.reads(chain).is_decided(self.decided);
         let answers = if depends { self.answers(ground, &rules, state, context)? } else { Vec::new() };
         let key = (chain, state.clone(), answers);
         if let Some(known) = self.known.get(&key) {
@@ -161,7 +180,7 @@ impl<'t> Loaded<'t> {
     ) -> Result<Vec<u32>, OverBudget> {
         let mut answers = Vec::new();
         for rule in rules {
-            if self.chains.rule_reads(rule).is_decided_by(context) {
+            if self.chains.rule_reads(rule).is_decided(self.decided) {
                 answers.push(match self.part(ground, rule, state, context)? {
                     Part::Nothing => 0,
                     Part::Says(diagram) | Part::Comes(diagram) | Part::Ends(diagram) => diagram.number(),
@@ -201,9 +220,16 @@ impl<'t> Loaded<'t> {
             match self.part(ground, rule, state, context)? {
                 Part::Nothing => {}
                 Part::Comes(diagram) => {
-                    let parts = self.changed(ground, diagram, (state, context), rest, among)?;
-                    parts.into_iter().for_each(|part| list.push(part));
-                    break;
+                    let Some(settled) = self.settled(ground, diagram, (state, context), rest)? else {
+                        let parts = self.changed(ground, diagram, (state, context), rest, among)?;
+                        parts.into_iter().for_each(|part| list.push(part));
+                        break;
+                    };
+                    list.push(settled);
+                    if counts {
+                        let decided = ground.sets.select(settled, |label| label != Label::NONE)?;
+                        among = ground.sets.difference(among, decided)?;
+                    }
                 }
                 Part::Says(diagram) => {
                     list.push(diagram);
@@ -240,6 +266,58 @@ impl<'t> Loaded<'t> {
             }
         }
         list.diagram(&mut ground.sets)
+    }
+
+    /// For a rule from which packets come back in other states, where the very next rule ends it: all that came back so leave
+    /// the list, or they are again as all others.
+    fn settled(
+        &mut self,
+        ground: &mut Ground,
+        diagram: Diagram,
+        (state, context): (&State, &Context),
+        rest: &[Ready<'t>],
+    ) -> Result<Option<Diagram>, OverBudget> {
+        let mut becomes = Vec::new();
+        for label in ground.sets.labels(diagram) {
+            let Some(Outcome { exit: Exit::Return, state: next }) = ground.outcomes.outcome(label) else { continue };
+            let then = match rest.first() {
+                Some(rule) => self.part(ground, rule, &next, context)?,
+                None => Part::Says(Diagram::all(BACK)),
+            };
+            let to = match then {
+                Part::Says(all) => match all.label() {
+                    Some(BACK) => ground.outcomes.label(Outcome { exit: Exit::Leave, state: next }),
+                    Some(label) if label != Label::NONE => label,
+                    Some(_) | None => return Ok(None),
+                },
+                Part::Becomes(None, again) if again == *state && self.is_idle(ground, rest, state, context)? => {
+                    Label::NONE
+                }
+                Part::Nothing | Part::Comes(_) | Part::Ends(_) | Part::Becomes(..) => return Ok(None),
+            };
+            becomes.push((label, to));
+        }
+        self.split = true;
+        let key = (diagram, becomes);
+        if let Some(known) = self.settled.get(&key) {
+            return Ok(Some(*known));
+        }
+        let renamed = |label| key.1.iter().find(|(old, _)| *old == label).map_or(label, |(_, new)| *new);
+        let made = ground.sets.relabel(diagram, renamed)?;
+        self.settled.insert(key, made);
+        Ok(Some(made))
+    }
+
+    /// Whether the first of some rules does nothing with packets of a state.
+    fn is_idle(
+        &mut self,
+        ground: &mut Ground,
+        rules: &[Ready<'t>],
+        state: &State,
+        context: &Context,
+    ) -> Result<bool, OverBudget> {
+        let Some(rule) = rules.first() else { return Ok(true) };
+        Ok(matches!(self.part(ground, rule, state, context)?, Part::Nothing))
     }
 
     /// For a rule from which packets come back in other states: what it says, and what becomes of those, by the rules behind
@@ -361,7 +439,11 @@ impl<'t> Loaded<'t> {
                 if fit.is_all() {
                     return back(ground, called, next, state).map(Part::Ends);
                 }
-                let called = left(ground, called, next, state)?;
+                let called = if next != state || self.changing.contains(&called.number()) {
+                    left(ground, called, next, state)?
+                } else {
+                    self.total(ground, called)?
+                };
                 self.among(ground, fit, called).map(Part::Says)
             }
             Verdict::Map { .. } | Verdict::Inline { .. } | Verdict::Other(_) => self.lost(ground, fit, state),

@@ -12,9 +12,9 @@ use crate::analysis::sets::{Diagram, FirstMatch, Label, OverBudget, PacketSet};
 use crate::policy::{Log, Verdict as Decision};
 use crate::state::ruleset::{Table, Verdict};
 
-use super::Context;
+use super::context::{Context, Seen};
 use super::outcome::{Exit, Outcome, State};
-use super::ready::Ready;
+use super::ready::{Reads, Ready};
 use super::run::{BACK, Ground, Loaded, Part};
 
 /// What a base chain does, in the order in which packets come to it.
@@ -27,6 +27,14 @@ pub struct Passage {
     pub of_sender: Vec<Diagram>,
     /// The mark that packets have behind it; none where that differs.
     pub mark: Option<u32>,
+}
+
+impl Passage {
+    /// Of packets that nothing is done with.
+    #[must_use]
+    pub const fn nothing(mark: u32) -> Self {
+        Self { parts: Vec::new(), of_sender: Vec::new(), mark: Some(mark) }
+    }
 }
 
 /// A base chain.
@@ -60,16 +68,59 @@ struct Walk {
     next: Option<usize>,
     /// How many there were.
     gone: usize,
-    /// Whether some packets returned before the end: they are not to come to later parts.
-    returned: bool,
 }
 
 /// How the walk goes on.
 enum Step {
-    On,
+    /// With the rule of this place.
+    At(usize),
     Into(usize),
     End,
 }
+
+/// A base chain on the way of packets, and what is known of these.
+#[derive(Clone, Copy)]
+struct Course<'c> {
+    base: Base<'c>,
+    context: &'c Context,
+    /// What becomes of packets that come to the end.
+    policy: Policy,
+}
+
+/// What becomes of packets at the end of a base chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Policy {
+    Accept,
+    Drop,
+    /// It is a chain that stands for one: they go back to its caller.
+    Back,
+}
+
+/// Neighbouring rules that ask nothing of the context: what they say together, and where the next one stands.
+pub(super) type Runs = HashMap<Run, (Diagram, usize)>;
+
+/// Where neighbouring rules begin, the state in which packets come there, and what the context decides.
+type Run = (usize, usize, State, Reads);
+
+/// What a list of rules comes to in the labels of hooks, and the marks that packets pass on with.
+type Closed = (Diagram, Arc<[u32]>);
+
+/// What closed parts are known by: the list, the mark before it, the packets it is for, whether it is the last.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    whole: Diagram,
+    mark: u32,
+    packets: (PacketSet, PacketSet),
+    splits: bool,
+    last: Option<Policy>,
+    policy: Policy,
+}
+
+/// Closed parts.
+pub(super) type Known = HashMap<Key, Closed>;
+
+/// Passages through base chains.
+pub(super) type Passages = HashMap<(usize, u32, Seen, (PacketSet, PacketSet), bool), Arc<Passage>>;
 
 impl<'t> Loaded<'t> {
     /// What a base chain, or one that stands for it, does with packets of a mark.
@@ -82,29 +133,48 @@ impl<'t> Loaded<'t> {
         base: Base<'_>,
         mark: u32,
         context: &Context,
-    ) -> Result<Passage, OverBudget> {
+    ) -> Result<Arc<Passage>, OverBudget> {
         let Some(start) = self.chains.number(base.chain) else {
-            return Ok(Passage { parts: Vec::new(), of_sender: Vec::new(), mark: Some(mark) });
+            return Ok(Arc::new(Passage::nothing(mark)));
         };
-        let state = State { mark, ..State::default() };
+        let seen = Seen::new(self.chains.reads(start), context);
+        let key = (start, mark, seen, (base.sees, base.counts), base.splits);
+        if let Some(known) = self.passages.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        self.decided = Reads::decided(context);
+        let policy = match self.table.chains.get(base.chain).and_then(|chain| chain.base.as_ref()) {
+            Some(chain) if chain.policy == Verdict::Drop => Policy::Drop,
+            Some(_) => Policy::Accept,
+            None => Policy::Back,
+        };
+        let found = Arc::new(self.walked(ground, (start, mark), Course { base, context, policy })?);
+        self.passages.insert(key, Arc::clone(&found));
+        Ok(found)
+    }
+
+    fn walked(
+        &mut self,
+        ground: &mut Ground,
+        (start, mark): (usize, u32),
+        course: Course<'_>,
+    ) -> Result<Passage, OverBudget> {
         let mut walk = Walk {
-            state,
+            state: State { mark, ..State::default() },
             open: FirstMatch::default(),
             parts: Vec::new(),
             of_sender: Vec::new(),
             marks: Arc::new([]),
             next: Some(start),
             gone: 0,
-            returned: false,
         };
         while let Some(chain) = walk.next.take() {
             let rules = self.chains.rules(chain);
             let mut at = 0;
             walk.gone += 1;
             while let Some(from) = rules.get(at..).filter(|from| !from.is_empty()) {
-                at += 1;
-                match self.step(ground, from, &mut walk, (base, context))? {
-                    Step::On => {}
+                match self.step(ground, (chain, at), from, &mut walk, course)? {
+                    Step::At(next) => at = next,
                     Step::Into(chain) => {
                         walk.next = Some(chain);
                         break;
@@ -113,12 +183,7 @@ impl<'t> Loaded<'t> {
                 }
             }
         }
-        let closed = self.table.chains.get(base.chain).and_then(|chain| chain.base.as_ref());
-        if closed.is_some_and(|base| base.policy == Verdict::Drop) {
-            let drop = Outcome { exit: Exit::Drop, state: walk.state.clone() };
-            walk.open.push(Diagram::all(ground.outcomes.label(drop)));
-        }
-        self.flush(ground, &mut walk, base)?;
+        self.flush(ground, &mut walk, course, true)?;
         let mark = match &*walk.marks {
             [] => Some(walk.state.mark),
             [mark] => Some(*mark),
@@ -130,37 +195,134 @@ impl<'t> Loaded<'t> {
     fn step(
         &mut self,
         ground: &mut Ground,
+        (chain, at): (usize, usize),
         from: &[Ready<'t>],
         walk: &mut Walk,
-        (base, context): (Base<'_>, &Context),
+        course: Course<'_>,
     ) -> Result<Step, OverBudget> {
         let Some(rule) = from.first() else { return Ok(Step::End) };
         let reads = self.chains.rule_reads(rule);
-        let depends = base.splits && !walk.returned && reads.is_decided_by(context);
+        let on = Ok(Step::At(at + 1));
+        if !reads.is_decided(self.decided) {
+            return self.run(ground, (chain, at), from, walk, course);
+        }
         // What is asked of the sender is told for all its packets, wherever they go.
-        let everywhere = (context.towards.is_some() && reads.has_source(self.chains.program))
-            .then(|| Context { towards: None, ..context.clone() });
-        let context = everywhere.as_ref().unwrap_or(context);
-        if depends && let Some(step) = self.led(ground, rule, walk, (base, context))? {
+        let of_sender = reads.has_source(self.chains.program);
+        let everywhere = (course.context.towards.is_some() && of_sender)
+            .then(|| Context { towards: None, ..course.context.clone() });
+        let here = Course { context: everywhere.as_ref().unwrap_or(course.context), ..course };
+        let decided = self.decided;
+        if everywhere.is_some() {
+            self.decided = decided.everywhere();
+        }
+        let led = if course.base.splits { self.led(ground, rule, walk, here)? } else { None };
+        let part =
+            if led.is_some() { Part::Nothing } else { self.asked(ground, (chain, at), rule, walk, here.context)? };
+        self.decided = decided;
+        if let Some(step) = led {
             return Ok(step);
         }
-        match self.part(ground, rule, &walk.state, context)? {
-            Part::Nothing => Ok(Step::On),
-            Part::Says(diagram) if depends => {
-                self.flush(ground, walk, base)?;
+        match part {
+            Part::Nothing => on,
+            Part::Says(diagram) | Part::Comes(diagram) if course.base.splits => {
+                self.flush(ground, walk, course, false)?;
                 walk.open.push(diagram);
                 let before = walk.parts.len();
-                self.flush(ground, walk, base)?;
-                if reads.has_source(self.chains.program) {
+                self.flush(ground, walk, course, false)?;
+                if of_sender {
                     walk.of_sender.extend(walk.parts.get(before..).unwrap_or_default().iter().copied());
                 }
-                Ok(Step::On)
+                on
             }
+            part @ (Part::Says(_) | Part::Comes(_) | Part::Ends(_) | Part::Becomes(..)) => {
+                self.told(ground, part, (from, at), walk, course)
+            }
+        }
+    }
+
+    /// The same answer for all packets of which the rule asks the same.
+    fn asked(
+        &mut self,
+        ground: &mut Ground,
+        (chain, at): (usize, usize),
+        rule: &Ready<'t>,
+        walk: &Walk,
+        context: &Context,
+    ) -> Result<Part, OverBudget> {
+        let reads = self.chains.rule_reads(rule);
+        let key = (chain, at, walk.state.clone(), Seen::new(reads, context));
+        if let Some(known) = self.asked.get(&key) {
+            return Ok(known.clone());
+        }
+        let part = self.part(ground, rule, &walk.state, context)?;
+        self.asked.insert(key, part.clone());
+        Ok(part)
+    }
+
+    /// Rules from here on that ask nothing of the context, in one.
+    fn run(
+        &mut self,
+        ground: &mut Ground,
+        (chain, at): (usize, usize),
+        from: &[Ready<'t>],
+        walk: &mut Walk,
+        course: Course<'_>,
+    ) -> Result<Step, OverBudget> {
+        let key = (chain, at, walk.state.clone(), self.decided);
+        if let Some((diagram, next)) = self.runs.get(&key) {
+            walk.open.push(*diagram);
+            return Ok(Step::At(*next));
+        }
+        let mut list = FirstMatch::default();
+        for (rule, next) in from.iter().zip(at..) {
+            let reads = self.chains.rule_reads(rule);
+            let part = if reads.is_decided(self.decided) {
+                None
+            } else {
+                Some(self.part(ground, rule, &walk.state, course.context)?)
+            };
+            match part {
+                Some(Part::Nothing) => {}
+                Some(Part::Says(diagram)) => list.push(diagram),
+                Some(part) if list.is_empty() && next == at => {
+                    return self.told(ground, part, (from, at), walk, course);
+                }
+                Some(Part::Comes(_) | Part::Ends(_) | Part::Becomes(..)) | None => {
+                    return self.ran(ground, list, (key, next), walk);
+                }
+            }
+        }
+        self.ran(ground, list, (key, at + from.len()), walk)
+    }
+
+    fn ran(
+        &mut self,
+        ground: &mut Ground,
+        list: FirstMatch,
+        (key, next): (Run, usize),
+        walk: &mut Walk,
+    ) -> Result<Step, OverBudget> {
+        let diagram = list.diagram(&mut ground.sets)?;
+        self.runs.insert(key, (diagram, next));
+        walk.open.push(diagram);
+        Ok(Step::At(next))
+    }
+
+    /// What a rule says that is not told apart from those around it.
+    fn told(
+        &mut self,
+        ground: &mut Ground,
+        part: Part,
+        (from, at): (&[Ready<'t>], usize),
+        walk: &mut Walk,
+        course: Course<'_>,
+    ) -> Result<Step, OverBudget> {
+        match part {
+            Part::Nothing => Ok(Step::At(at + 1)),
             Part::Says(diagram) => {
-                walk.returned |= ground.sets.labels(diagram).contains(&BACK);
                 walk.open.push(diagram);
                 Ok(match diagram.label() {
-                    Some(Label::NONE) | None => Step::On,
+                    Some(Label::NONE) | None => Step::At(at + 1),
                     Some(_) => Step::End,
                 })
             }
@@ -169,26 +331,16 @@ impl<'t> Loaded<'t> {
                 Ok(Step::End)
             }
             Part::Becomes(None, next) if next.logs == walk.state.logs && next.events == walk.state.events => {
-                if base.splits {
-                    self.flush(ground, walk, base)?;
+                if course.base.splits {
+                    self.flush(ground, walk, course, false)?;
                 }
                 walk.state = next;
-                Ok(Step::On)
-            }
-            Part::Comes(diagram) if depends => {
-                self.flush(ground, walk, base)?;
-                walk.open.push(diagram);
-                let before = walk.parts.len();
-                self.flush(ground, walk, base)?;
-                if reads.has_source(self.chains.program) {
-                    walk.of_sender.extend(walk.parts.get(before..).unwrap_or_default().iter().copied());
-                }
-                Ok(Step::On)
+                Ok(Step::At(at + 1))
             }
             Part::Comes(_) | Part::Becomes(..) => {
                 // What is left on packets by one rule may be what the next one asks for.
                 let state = walk.state.clone();
-                let whole = self.list(ground, from, &state, context)?;
+                let whole = self.list(ground, from, &state, course.context)?;
                 walk.open.push(whole);
                 Ok(Step::End)
             }
@@ -201,38 +353,44 @@ impl<'t> Loaded<'t> {
         ground: &mut Ground,
         rule: &Ready<'t>,
         walk: &mut Walk,
-        (base, context): (Base<'_>, &Context),
+        course: Course<'_>,
     ) -> Result<Option<Step>, OverBudget> {
         let Verdict::Goto(name) = rule.verdict else { return Ok(None) };
         let Some(number) = self.chains.number(name) else { return Ok(None) };
         let plain = rule.effects.is_empty() && rule.unknown.is_none() && walk.gone < 64;
-        if !plain || !self.is_for_all(ground, rule, &walk.state, context)? {
+        if !plain || !self.is_for_all(ground, rule, &walk.state, course.context)? {
             return Ok(None);
         }
-        self.flush(ground, walk, base)?;
+        self.flush(ground, walk, course, false)?;
         Ok(Some(Step::Into(number)))
     }
-}
 
-/// What a list of rules comes to in the labels of hooks, and the marks that packets pass on with.
-type Closed = (Diagram, Arc<[u32]>);
-
-/// What closed parts are known by: the list, the mark before it, the packets it is for.
-pub(super) type Known = HashMap<(Diagram, u32, PacketSet, PacketSet), Closed>;
-
-impl Loaded<'_> {
     /// Closes what is open: a part of its own.
-    fn flush(&mut self, ground: &mut Ground, walk: &mut Walk, base: Base<'_>) -> Result<(), OverBudget> {
+    fn flush(
+        &mut self,
+        ground: &mut Ground,
+        walk: &mut Walk,
+        course: Course<'_>,
+        last: bool,
+    ) -> Result<(), OverBudget> {
+        let Course { base, policy, .. } = course;
         let open = std::mem::take(&mut walk.open);
-        if open.is_empty() {
+        if open.is_empty() && !(last && policy == Policy::Drop) {
             return Ok(());
         }
         let whole = open.diagram(&mut ground.sets)?;
-        let key = (whole, walk.state.mark, base.sees, base.counts);
+        let key = Key {
+            whole,
+            mark: walk.state.mark,
+            packets: (base.sees, base.counts),
+            splits: base.splits,
+            last: last.then_some(policy),
+            policy,
+        };
         let (part, marks) = match self.closed.get(&key) {
             Some(known) => known.clone(),
             None => {
-                let made = closed(ground, whole, walk.state.mark, base)?;
+                let made = closed(ground, &key)?;
                 self.closed.insert(key, made.clone());
                 made
             }
@@ -248,22 +406,50 @@ impl Loaded<'_> {
     }
 }
 
-fn closed(ground: &mut Ground, whole: Diagram, before: u32, base: Base<'_>) -> Result<Closed, OverBudget> {
-    let Ground { sets, outcomes } = ground;
-    // As labels of hooks, with what marks packets have behind it.
-    let mut becomes = Vec::new();
-    for label in sets.labels(whole).into_iter().chain([Label::NONE]) {
-        let outcome = if label == BACK { None } else { outcomes.outcome(label) };
-        let (exit, state) = match outcome {
-            None => (Exit::Accept, State { mark: before, ..State::default() }),
-            Some(Outcome { exit: Exit::Return | Exit::Leave, state }) => (Exit::Accept, state),
-            Some(Outcome { exit: Exit::Accept, state }) if base.splits => (Exit::Final, state),
-            Some(Outcome { exit, state }) => (exit, state),
+/// How packets leave a part, in the words of hooks.
+fn leaves(key: &Key, outcome: Option<Outcome>, returned: bool) -> Outcome {
+    let Some(Outcome { exit, state }) = outcome else {
+        let state = State { mark: key.mark, ..State::default() };
+        return match (returned || key.last.is_some(), key.policy) {
+            (true, Policy::Drop) => Outcome { exit: Exit::Drop, state },
+            (true, Policy::Accept | Policy::Back) if key.splits && key.last.is_none() => {
+                Outcome { exit: Exit::Final, state }
+            }
+            (_, _) => Outcome { exit: Exit::Accept, state },
         };
-        becomes.push((label, outcomes.label(Outcome { exit, state })));
+    };
+    let at_end = matches!(exit, Exit::Leave) || (key.last.is_some() && exit == Exit::Return);
+    let exit = match exit {
+        Exit::Return | Exit::Leave if at_end => match key.policy {
+            Policy::Drop => Exit::Drop,
+            Policy::Accept | Policy::Back if key.splits && key.last.is_none() => Exit::Final,
+            Policy::Accept | Policy::Back => Exit::Accept,
+        },
+        Exit::Return | Exit::Leave => Exit::Accept,
+        // Nobody behind an own chain is asked any more.
+        Exit::Accept if key.splits && key.policy == Policy::Back => Exit::Queue("no rules of others".into()),
+        Exit::Accept if key.splits => Exit::Final,
+        Exit::Accept
+        | Exit::Final
+        | Exit::Drop
+        | Exit::Reject
+        | Exit::Answer(_)
+        | Exit::Queue(_)
+        | Exit::Unknown(_) => exit,
+    };
+    Outcome { exit, state }
+}
+
+fn closed(ground: &mut Ground, key: &Key) -> Result<Closed, OverBudget> {
+    let (sees, counts) = key.packets;
+    let Ground { sets, outcomes } = ground;
+    let mut becomes = Vec::new();
+    for label in sets.labels(key.whole).into_iter().chain([Label::NONE]) {
+        let outcome = if label == BACK { None } else { outcomes.outcome(label) };
+        becomes.push((label, outcomes.label(leaves(key, outcome, label == BACK))));
     }
-    let whole = sets.relabel(whole, renamed(&becomes))?;
-    let counted = sets.within(base.counts, whole)?;
+    let whole = sets.relabel(key.whole, renamed(&becomes))?;
+    let counted = if counts == PacketSet::ALL { whole } else { sets.within(counts, whole)? };
     let mut marks: Vec<u32> = Vec::new();
     for label in sets.labels(counted) {
         if let Some(Outcome { exit: Exit::Accept, state }) = outcomes.outcome(label)
@@ -274,12 +460,17 @@ fn closed(ground: &mut Ground, whole: Diagram, before: u32, base: Base<'_>) -> R
     }
     let mut plain = Vec::new();
     for label in sets.labels(whole) {
-        if let Some(Outcome { exit, state }) = outcomes.outcome(label) {
+        if let Some(Outcome { exit, state }) = outcomes.outcome(label)
+            && state.mark != 0
+        {
             plain.push((label, outcomes.label(Outcome { exit, state: State { mark: 0, ..state } })));
         }
     }
-    let whole = sets.relabel(whole, renamed(&plain))?;
-    let seen = sets.within(base.sees, whole)?;
+    let whole = if plain.is_empty() { whole } else { sets.relabel(whole, renamed(&plain))? };
+    if sees == PacketSet::ALL {
+        return Ok((whole, marks.into()));
+    }
+    let seen = sets.within(sees, whole)?;
     Ok((sets.over(seen, Diagram::all(pass()))?, marks.into()))
 }
 

@@ -1,6 +1,11 @@
 //! What a hook decides about every packet.
 
-use crate::policy::{Applied, Clause, Log, LogLevel, Stage, Verdict};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::policy::{
+    Applied, Clause, Direction, Hook, HookName, Log, LogLevel, Nic, Rule, RuleInterface, Stage, Verdict,
+};
 
 use super::store::{Id, Store};
 use super::{Diagram, FirstMatch, Label, OverBudget, Sets};
@@ -81,6 +86,99 @@ impl Sets {
         }
         whole.diagram(self)
     }
+}
+
+/// Hooks of machines that have much in common: what a stage or a rule says is asked once.
+#[derive(Debug, Default)]
+pub struct Hooks<'a> {
+    /// Of rules at the interface of a host or at none, in order the clauses.
+    rules: HashMap<(*const Rule, Option<&'a str>), Arc<[Diagram]>>,
+    /// Of stages without rules that ask nothing of a NIC.
+    stages: Vec<(HookName, &'a Stage, Arc<[Diagram]>)>,
+}
+
+impl<'a> Hooks<'a> {
+    /// What a hook decides about every packet, as [`Sets::hook`] says it; always in the same sets.
+    ///
+    /// # Errors
+    /// Over budget.
+    pub fn hook(&mut self, sets: &mut Sets, hook: &'a Hook, nic: Option<&'a Nic>) -> Result<Diagram, OverBudget> {
+        let direction = hook.name.direction();
+        let mut whole = FirstMatch::default();
+        for stage in &hook.stages {
+            match stage.rules() {
+                Some(list) => {
+                    for applied in list.applied(direction, nic) {
+                        for diagram in self.rule(sets, applied, direction)?.iter() {
+                            whole.push(*diagram);
+                        }
+                    }
+                }
+                None => {
+                    for diagram in self.stage(sets, hook.name, stage, nic)?.iter() {
+                        whole.push(*diagram);
+                    }
+                }
+            }
+        }
+        whole.push(Diagram::all(label_of(Verdict::Drop, Log::None)));
+        whole.diagram(sets)
+    }
+
+    fn rule(
+        &mut self,
+        sets: &mut Sets,
+        applied: Applied<'a>,
+        direction: Direction,
+    ) -> Result<Arc<[Diagram]>, OverBudget> {
+        let interface = match applied.interface {
+            RuleInterface::Host(name) => Some(name.as_str()),
+            RuleInterface::Any | RuleInterface::Nic(_) => None,
+        };
+        let key = (Arc::as_ptr(applied.rule), interface);
+        if let Some(known) = self.rules.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let made = said(sets, &applied.clauses(), direction)?;
+        self.rules.insert(key, Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn stage(
+        &mut self,
+        sets: &mut Sets,
+        hook: HookName,
+        stage: &'a Stage,
+        nic: Option<&Nic>,
+    ) -> Result<Arc<[Diagram]>, OverBudget> {
+        let of_nic = matches!(stage, Stage::MacFilter | Stage::IpFilter);
+        let same = |(name, known, _): &&(HookName, &Stage, _)| *name == hook && *known == stage;
+        if let Some((.., known)) = self.stages.iter().find(same).filter(|_| !of_nic) {
+            return Ok(Arc::clone(known));
+        }
+        let made = said(sets, &stage.clauses(hook, nic), hook.direction())?;
+        if !of_nic {
+            self.stages.push((hook, stage, Arc::clone(&made)));
+        }
+        Ok(made)
+    }
+}
+
+/// What clauses say, in order; where some skip the rest, in one.
+fn said(sets: &mut Sets, clauses: &[Clause], direction: Direction) -> Result<Arc<[Diagram]>, OverBudget> {
+    let mut list = FirstMatch::default();
+    for clause in clauses {
+        let label = match clause.verdict {
+            Verdict::Skip => SKIP,
+            Verdict::Accept | Verdict::Drop | Verdict::Reject => label_of(clause.verdict, clause.log),
+        };
+        list.push(sets.clause(&clause.matches, direction, label)?);
+    }
+    if clauses.iter().any(|clause| clause.verdict == Verdict::Skip) {
+        let whole = list.diagram(sets)?;
+        return Ok([sets.relabel(whole, |label| if label == SKIP { Label::NONE } else { label })?].into());
+    }
+    Ok(list.iter().collect())
 }
 
 /// One diagram for itself, which any number of threads may ask.

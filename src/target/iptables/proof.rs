@@ -7,8 +7,9 @@
 //! nothing names, and as the destination of packets from such a one; that no rule looks at both, and that what one hook
 //! accepts for good the other one accepts anyway, makes the pairs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::analysis::loaded::{
     Base, Context, Loaded, PortValue, Towards, for_good, iptables::above, pass, passes_established,
@@ -19,7 +20,7 @@ use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, Nic};
 use crate::state::ruleset::{Program, Ruleset, Table, TableName};
 
 use super::super::proof::{Of, Prover, Way, Why, crossed, queued};
-use super::host::{exclusive, prefix};
+use super::host::prefix;
 
 /// What is not proved of the rules of one family.
 pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &Ruleset) {
@@ -51,17 +52,20 @@ struct Proof<'p, 'a, 't> {
     program: &'static str,
     loaded: Loaded<'t>,
     table: &'t Table,
-    /// Whether the host's tables are fwc's alone.
-    exclusive: bool,
     prefix: String,
     nics: Vec<(&'a GuestPolicy, &'a Nic)>,
     /// Guests whose packets a program judges last.
     queued: Vec<&'a GuestPolicy>,
+    /// Parts, and what they say where nothing stands behind them.
+    plain: HashMap<Diagram, Diagram>,
     /// Whether some hook accepts known connections for good.
     for_good: bool,
     /// A hook that does not let them pass.
     stops_known: Option<String>,
 }
+
+/// Where packets go to, and the NIC that it is, if it is one.
+type Destination<'a> = (Arc<Towards>, Option<(&'a GuestPolicy, &'a Nic)>);
 
 /// A way through a built-in chain, and what it should come to.
 struct Case<'a> {
@@ -92,10 +96,10 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             family,
             program,
             table,
-            exclusive: exclusive(host),
             prefix: prefix(host),
             nics,
             queued: host.guests.iter().filter(|guest| guest.options.ips.value).collect(),
+            plain: HashMap::new(),
             for_good: false,
             stops_known: None,
         }
@@ -156,17 +160,22 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let name = self.chain(case.chain);
         let base = Base { chain: &name, splits: true, sees: PacketSet::ALL, counts: PacketSet::ALL };
         let passage = self.loaded.base(&mut self.prover.ground, base, 0, &case.context)?;
-        let mut parts = passage.parts;
+        let mut parts = passage.parts.clone();
         let mut meant = Vec::with_capacity(case.hooks.len());
         for crossing in &case.hooks {
             meant.push((self.hook(crossing)?, crossed(crossing)));
         }
         self.note_pairs(&passage.of_sender, &case.hooks, &meant)?;
         // Of the last one nothing stands behind that could be passed by.
-        if self.exclusive
-            && let Some(last) = parts.last_mut()
-        {
-            *last = for_good(&mut self.prover.ground, *last)?.0;
+        if let Some(last) = parts.last_mut() {
+            *last = match self.plain.get(last) {
+                Some(known) => *known,
+                None => {
+                    let plain = for_good(&mut self.prover.ground, *last)?.0;
+                    self.plain.insert(*last, plain);
+                    plain
+                }
+            };
             if *last == Diagram::all(pass()) {
                 parts.pop();
             }
@@ -195,7 +204,11 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     ) -> Result<(), OverBudget> {
         let ground = &mut self.prover.ground;
         for part in of_sender {
-            self.for_good = self.for_good || !for_good(ground, *part)?.1.is_empty();
+            if !self.for_good && !self.plain.contains_key(part) {
+                let (plain, for_good) = for_good(ground, *part)?;
+                self.plain.insert(*part, plain);
+                self.for_good = !for_good.is_empty();
+            }
         }
         for (crossing, (hook, words)) in hooks.iter().zip(meant) {
             let may_follow = match crossing.hook.name {
@@ -253,7 +266,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     }
 
     /// The ways that lead to guests where only the destination tells which one, and the one that leads to none.
-    fn destinations(&self) -> Vec<(Towards, Option<(&'a GuestPolicy, &'a Nic)>)> {
+    fn destinations(&self) -> Vec<Destination<'a>> {
         let host = self.prover.host;
         let mut by_address: BTreeMap<(u128, Option<&str>), usize> = BTreeMap::new();
         let mut of_nics = Vec::new();
@@ -290,7 +303,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             let dest: BTreeSet<u128> = known.iter().filter(|address| alone(address, *out)).copied().collect();
             if !dest.is_empty() {
                 let out_interface = out.map_or(PortValue::Any, |out| PortValue::Is(out.into()));
-                found.push((Towards { dest: ranges(&dest), out_interface }, Some((*guest, *nic))));
+                found.push((Arc::new(Towards { dest: ranges(&dest), out_interface }), Some((*guest, *nic))));
             }
         }
         // By each interface, all other destinations.
@@ -299,7 +312,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             let taken = of_nics.iter().filter(|(_, _, other, _)| other.is_none() || *other == out);
             let taken: BTreeSet<u128> = taken.flat_map(|(_, _, _, known)| known.iter().copied()).collect();
             let out_interface = out.map_or(PortValue::Other("".into()), |out| PortValue::Is(out.into()));
-            found.push((Towards { dest: ranges(&taken).complement(), out_interface }, None));
+            found.push((Arc::new(Towards { dest: ranges(&taken).complement(), out_interface }), None));
         }
         found
     }

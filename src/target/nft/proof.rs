@@ -6,9 +6,10 @@
 //! judged, and the other way round, is what makes every pair of ports of the proof of each port.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::analysis::loaded::nft::above;
-use crate::analysis::loaded::{Base, Context, Loaded, PortValue, Tagging, bases};
+use crate::analysis::loaded::{Base, Context, Exit, Loaded, Passage, PortValue, Tagging, bases};
 use crate::analysis::sets::{Diagram, Field, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
 use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, Nic, State};
@@ -93,6 +94,8 @@ struct Proof<'p, 'a, 't> {
     frames: Option<(Loaded<'t>, &'t Table)>,
     nics: Vec<(&'a GuestPolicy, &'a Nic)>,
     sets: Vec<(Among, PacketSet)>,
+    of_hooks: Vec<(Hook, Arc<[String]>)>,
+    sides: HashMap<Diagram, bool>,
     /// Hooks in which a rejection is a drop.
     silent: HashMap<Diagram, Diagram>,
 }
@@ -106,7 +109,16 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let host = prover.host;
         let nics = host.guests.iter().flat_map(|guest| guest.nics.iter().map(move |nic| (guest, nic))).collect();
         let (inet, frames) = (load(inet), frames.map(load));
-        let mut proof = Self { prover, inet, frames, nics, sets: Vec::new(), silent: HashMap::new() };
+        let mut proof = Self {
+            prover,
+            inet,
+            frames,
+            nics,
+            sets: Vec::new(),
+            of_hooks: Vec::new(),
+            sides: HashMap::new(),
+            silent: HashMap::new(),
+        };
         let ip = Ranges::from_ranges([(0x0800, 0x0800), (0x86dd, 0x86dd)]);
         let tags = Ranges::from_ranges([(0x8100, 0x8100), (0x88a8, 0x88a8)]);
         let invalid = Ranges::single(Field::of_state(State::Invalid));
@@ -172,11 +184,11 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     fn side(&mut self, hook: Hook, meant: &[(Diagram, String)], way: Way) -> Result<(), OverBudget> {
         let ports = Ports::default();
         let mut found = Vec::new();
-        for chain in self.chains(hook) {
-            let passage = self.base(hook, &chain, 0, &ports, Among::Plain)?;
-            for part in passage.0 {
-                if self.is_side(part) {
-                    found.push(part);
+        for chain in self.chains(hook).iter() {
+            let passage = self.base(hook, chain, 0, &ports, Among::Plain)?;
+            for part in &passage.parts {
+                if self.is_side(*part) {
+                    found.push(*part);
                 }
             }
         }
@@ -196,18 +208,34 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     }
 
     /// Whether a part decides nothing, and leaves something on packets.
-    fn is_side(&self, part: Diagram) -> bool {
+    fn is_side(&mut self, part: Diagram) -> bool {
+        if let Some(known) = self.sides.get(&part) {
+            return *known;
+        }
+        let found = self.is_aside(part);
+        self.sides.insert(part, found);
+        found
+    }
+
+    fn is_aside(&self, part: Diagram) -> bool {
         let ground = &self.prover.ground;
         let labels = ground.sets.labels(part);
         let outcome = |label| ground.outcomes.outcome(label);
-        let passes = labels
-            .iter()
-            .all(|label| outcome(*label).is_some_and(|one| one.exit == crate::analysis::loaded::Exit::Accept));
+        let passes = labels.iter().all(|label| outcome(*label).is_some_and(|one| one.exit == Exit::Accept));
         passes && labels.iter().any(|label| outcome(*label).is_some_and(|one| !one.state.events.is_empty()))
     }
 
     /// The chains of a hook, in order.
-    fn chains(&self, hook: Hook) -> Vec<String> {
+    fn chains(&mut self, hook: Hook) -> Arc<[String]> {
+        if let Some((_, known)) = self.of_hooks.iter().find(|(known, _)| *known == hook) {
+            return Arc::clone(known);
+        }
+        let found: Arc<[String]> = self.listed(hook).into();
+        self.of_hooks.push((hook, Arc::clone(&found)));
+        found
+    }
+
+    fn listed(&self, hook: Hook) -> Vec<String> {
         let (table, name) = match hook {
             Bridge(name) => (self.frames.as_ref().map(|(_, table)| *table), name),
             Inet(name) => (Some(self.inet.1), name),
@@ -223,7 +251,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         mark: u32,
         ports: &Ports,
         among: Among,
-    ) -> Result<(Vec<Diagram>, Option<u32>), OverBudget> {
+    ) -> Result<Arc<Passage>, OverBudget> {
         let ip = self.set(Among::Ip);
         let counts = if among == Among::Other { self.set(Among::Other) } else { ip };
         let tagging = match among {
@@ -242,9 +270,8 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let sees = if matches!(hook, Inet(_)) { ip } else { PacketSet::ALL };
         let counts = if tagging == Tagging::Plain { counts } else { PacketSet::ALL };
         let base = Base { chain, splits: false, sees, counts };
-        let Some((prover, loaded)) = self.loaded(hook) else { return Ok((Vec::new(), Some(mark))) };
-        let passage = loaded.base(&mut prover.ground, base, mark, &context)?;
-        Ok((passage.parts, passage.mark))
+        let Some((prover, loaded)) = self.loaded(hook) else { return Ok(Arc::new(Passage::nothing(mark))) };
+        loaded.base(&mut prover.ground, base, mark, &context)
     }
 
     /// Holds a way through hooks against the policy's.
@@ -261,14 +288,14 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             if among == Among::Other && matches!(hook, Inet(_)) {
                 continue;
             }
-            for chain in self.chains(*hook) {
-                let (parts, after) = self.base(*hook, &chain, mark, ports, among)?;
-                for part in parts {
-                    if !self.is_side(part) {
-                        found.push(part);
+            for chain in self.chains(*hook).iter() {
+                let passage = self.base(*hook, chain, mark, ports, among)?;
+                for part in &passage.parts {
+                    if !self.is_side(*part) {
+                        found.push(*part);
                     }
                 }
-                match after {
+                match passage.mark {
                     Some(after) => mark = after,
                     None => {
                         self.prover.doubt(PROGRAM, way, Why::Marks);

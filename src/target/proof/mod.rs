@@ -17,14 +17,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::sync::Arc;
 
+use crate::analysis::Packet;
 use crate::analysis::loaded::{self, Exit, Fields, Ground, Loaded, Outcome, Outcomes, Unknown};
-use crate::analysis::sets::{Budget, Diagram, Field, Interfaces, Label, OverBudget, PacketSet, Sets, Wish};
-use crate::analysis::{Judge, Packet};
+use crate::analysis::sets::{Budget, Diagram, Field, Hooks, Interfaces, Label, OverBudget, PacketSet, Sets, Wish};
 use crate::diagnostic::FileId;
 use crate::net::{Family, Ranges};
-use crate::policy::{Crossing, HostPolicy, LogLevel, ZoneRef};
+use rayon::prelude::*;
+
+use crate::policy::{Crossing, Fleet, HostPolicy, LogLevel, ZoneRef};
 use crate::state::ruleset::{Program, Ruleset};
 use crate::state::{ipset, iptables, nft};
+
+use super::OutputFile;
 
 pub(super) use side::Of;
 
@@ -117,6 +121,20 @@ impl Rules {
     }
 }
 
+/// What is not proved of files that were just made: of each host the rules that are among them.
+#[must_use]
+pub fn prove_files(fleet: &Fleet, files: &[OutputFile]) -> Vec<Doubt> {
+    let of = |host: &HostPolicy| {
+        let own = files.iter().filter(|file| file.host.as_deref() == Some(host.name.as_str()));
+        let named = own.filter_map(|file| Some((file.path.rsplit('/').next()?, file.content.as_str())));
+        prove(host, &Rules::read(named))
+    };
+    fleet.hosts.par_iter().map(of).reduce(Vec::new, |mut all, mut one| {
+        all.append(&mut one);
+        all
+    })
+}
+
 /// What is not proved of a host's rules.
 #[must_use]
 pub fn prove(host: &HostPolicy, rules: &Rules) -> Vec<Doubt> {
@@ -138,6 +156,7 @@ pub(super) struct Prover<'a> {
     pub(super) host: &'a HostPolicy,
     pub(super) ground: Ground,
     hooks: HashMap<(usize, usize), Diagram>,
+    maker: Hooks<'a>,
     pub(super) doubts: Vec<Doubt>,
 }
 
@@ -150,7 +169,7 @@ impl<'a> Prover<'a> {
     pub(super) fn new(host: &'a HostPolicy) -> Self {
         let sets = Sets::new(Interfaces::default(), BUDGET);
         let ground = Ground { sets, outcomes: Outcomes::default() };
-        Self { host, ground, hooks: HashMap::new(), doubts: Vec::new() }
+        Self { host, ground, hooks: HashMap::new(), maker: Hooks::default(), doubts: Vec::new() }
     }
 
     /// What a hook says of every packet.
@@ -163,7 +182,7 @@ impl<'a> Prover<'a> {
         if let Some(known) = self.hooks.get(&key) {
             return Ok(*known);
         }
-        let made = self.ground.sets.hook(&Judge::new(crossing.hook, crossing.nic))?;
+        let made = self.maker.hook(&mut self.ground.sets, crossing.hook, crossing.nic)?;
         self.hooks.insert(key, made);
         Ok(made)
     }
