@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{build, check, completions, diff, import, man, schema, show, sysctl, test, trace};
+use super::{build, check, completions, diff, import, man, schema, show, sysctl, test, trace, verify};
 
 /// Compile one YAML description of a datacenter's firewall into what each machine loads.
 ///
@@ -35,6 +35,8 @@ pub enum Command {
     Trace(Box<trace::Arguments>),
     /// Decide the spec's own tests: what becomes of every packet that they speak of
     Test(test::Arguments),
+    /// Prove, for every packet, that files or this machine mean what the spec means
+    Verify(verify::Arguments),
     /// Say which file has the last word on each kernel setting, and where fwc's values lose
     Sysctl(sysctl::Arguments),
     /// Turn a copy of Proxmox VE's /etc/pve into a spec, and list what needs a look

@@ -8,11 +8,11 @@ use clap::builder::PossibleValuesParser;
 
 use crate::diagnostic::did_you_mean;
 use crate::policy::Fleet;
-use crate::target::{OutputFile, OutputName, Selection, Templates};
+use crate::target::{self, Doubt, OutputFile, OutputName, Selection, Templates};
 
 use super::pipeline::Pipeline;
 use super::report::plural;
-use super::{Exit, Failure, console, disk};
+use super::{Exit, Failure, Style, console, disk, verify};
 
 const EXAMPLES: &str = "Examples:
   fwc build -o out                          everything, into the folder out/
@@ -24,6 +24,9 @@ The folder is replaced in one step: a failed or killed build leaves the old one
 whole. Files in it that fwc did not write are kept; files that it wrote
 (manifest.json lists them) and that no longer belong are removed, unless --host
 or --target narrow the build.";
+
+const UNPROVED: &str = "if no template was replaced this is a fault of fwc: please report it; \
+                        `--no-verify` writes the files all the same";
 
 /// Arguments of `build`.
 #[derive(Debug, Args)]
@@ -40,7 +43,7 @@ pub struct Arguments {
     /// Only this kind of file (may be repeated)
     #[arg(long = "target", value_name = "TARGET", value_parser = PossibleValuesParser::new(OutputName::ALL.map(OutputName::name)))]
     targets: Vec<String>,
-    /// Do not prove that the rules of iptables and nft mean what the spec says; a fault of fwc or of a template would go unseen
+    /// Do not read the rules back and prove that they mean what the spec says: faults of fwc and of replaced templates go unseen
     #[arg(long)]
     no_verify: bool,
     /// A folder with templates that replace the built-in ones of the same name
@@ -66,11 +69,14 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if !pipeline.report() {
         return Ok(Exit::Failed);
     }
-    if let (false, Some(fleet)) = (arguments.no_verify, &pipeline.fleet) {
-        let doubts = crate::target::prove_files(fleet, &files);
+    if !arguments.no_verify {
+        let doubts = prove(&mut pipeline, &selection, &templates, &files)?;
         if !doubts.is_empty() {
-            console::say(&format!("{doubts:#?}\n"));
-            return Ok(Exit::Failed);
+            console::say(&verify::doubts(&doubts, Style::stderr()));
+            return Err(Failure::new(
+                "rules would not do what the spec says, or it cannot be proved; nothing is written",
+            )
+            .help(UNPROVED));
         }
     }
     match &arguments.output {
@@ -84,6 +90,27 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     // The fleet of a large spec takes long to take apart, and the process ends here.
     std::mem::forget(pipeline);
     Ok(Exit::Fine)
+}
+
+/// What is not proved of the files. Rules that name ipsets are understood with these alone.
+fn prove(
+    pipeline: &mut Pipeline,
+    selection: &Selection,
+    templates: &Templates,
+    files: &[OutputFile],
+) -> Result<Vec<Doubt>, Failure> {
+    let Some(fleet) = &pipeline.fleet else { return Ok(Vec::new()) };
+    let rules = [OutputName::Iptables, OutputName::Ip6tables];
+    let lacks_sets = !selection.wants_output(OutputName::Ipset)
+        && rules.into_iter().any(|output| selection.wants_output(output))
+        && fleet.hosts.iter().any(|host| host.iptables.ipset && selection.wants_host(&host.name));
+    if !lacks_sets {
+        return Ok(target::prove_files(fleet, files));
+    }
+    let mut wider = selection.clone();
+    wider.outputs.get_or_insert_default().insert(OutputName::Ipset);
+    let files = pipeline.compile(&wider, templates)?;
+    Ok(pipeline.fleet.as_ref().map(|fleet| target::prove_files(fleet, &files)).unwrap_or_default())
 }
 
 fn templates(replaced: std::collections::BTreeMap<String, String>) -> Result<Templates, Failure> {

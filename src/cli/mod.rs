@@ -22,6 +22,7 @@ mod show;
 mod sysctl;
 mod test;
 mod trace;
+mod verify;
 
 use std::ffi::OsString;
 
@@ -60,6 +61,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Show(arguments) => show::run(arguments),
         Command::Trace(arguments) => trace::run(arguments),
         Command::Test(arguments) => test::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
         Command::Sysctl(arguments) => sysctl::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),

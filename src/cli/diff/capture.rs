@@ -17,49 +17,49 @@ type Sets = BTreeMap<Arc<str>, Set>;
 
 /// Everything that was captured.
 #[derive(Debug, Default)]
-pub(super) struct Captures {
+pub(in crate::cli) struct Captures {
     /// All texts.
-    pub(super) sources: SourceMap,
+    pub(in crate::cli) sources: SourceMap,
     /// By host.
-    pub(super) hosts: BTreeMap<String, HostCapture>,
+    pub(in crate::cli) hosts: BTreeMap<String, HostCapture>,
     /// `.fw` files of the whole cluster, by the path that fwc would give them: `pve/firewall/100.fw`. None where
     /// nothing of Proxmox VE was captured.
-    pub(super) pve: Option<BTreeMap<String, FileId>>,
+    pub(in crate::cli) pve: Option<BTreeMap<String, FileId>>,
     /// What went wrong, and what else there is to say.
-    pub(super) notes: Vec<Note>,
+    pub(in crate::cli) notes: Vec<Note>,
 }
 
 /// What was captured of one host.
 #[derive(Debug, Default)]
-pub(super) struct HostCapture {
+pub(in crate::cli) struct HostCapture {
     /// One for each program that was asked.
-    pub(super) rules: BTreeMap<Program, Ruleset>,
+    pub(in crate::cli) rules: BTreeMap<Program, Ruleset>,
     /// `ipset save`.
-    pub(super) sets: Option<Sets>,
+    pub(in crate::cli) sets: Option<Sets>,
     /// Kernel settings in force, and the file they are in.
-    pub(super) running: Option<(Running, Option<FileId>)>,
+    pub(in crate::cli) running: Option<(Running, Option<FileId>)>,
     /// Kernel settings that files of `sysctl.d` set, and the first of these files.
-    pub(super) settings: Option<(Running, FileId)>,
+    pub(in crate::cli) settings: Option<(Running, FileId)>,
     /// Rules of the other kind of iptables, by the program that lists them: packets pass them too.
-    pub(super) others: Vec<(String, Ruleset)>,
+    pub(in crate::cli) others: Vec<(String, Ruleset)>,
     /// Files that are compared as they are, by the path below the host's folder: `modules-load.d/fwc.conf`.
-    pub(super) files: BTreeMap<String, FileId>,
+    pub(in crate::cli) files: BTreeMap<String, FileId>,
     /// Configurations of guests.
-    pub(super) confs: Vec<(u32, FileId)>,
+    pub(in crate::cli) confs: Vec<(u32, FileId)>,
     /// Whether it is a running machine: what is absent was looked for, and one program enforces.
-    pub(super) is_whole: bool,
+    pub(in crate::cli) is_whole: bool,
     /// Whether it is an output tree: every file should be there.
-    pub(super) is_tree: bool,
+    pub(in crate::cli) is_tree: bool,
 }
 
 impl Captures {
     /// What was captured of a host, so far.
-    pub(super) fn host(&mut self, host: &str) -> &mut HostCapture {
+    pub(in crate::cli) fn host(&mut self, host: &str) -> &mut HostCapture {
         self.hosts.entry(host.to_owned()).or_default()
     }
 
     /// A note about something that could not be had.
-    pub(super) fn miss(&mut self, host: Option<&str>, message: String, help: Option<&str>) {
+    pub(in crate::cli) fn miss(&mut self, host: Option<&str>, message: String, help: Option<&str>) {
         self.notes.push(Note {
             kind: NoteKind::NotCompared,
             host: host.map(str::to_owned),
@@ -70,7 +70,7 @@ impl Captures {
     }
 
     /// Takes in a text of a host.
-    pub(super) fn take(&mut self, host: &str, path: &Path, text: String, kind: Captured) {
+    pub(in crate::cli) fn take(&mut self, host: &str, path: &Path, text: String, kind: Captured) {
         let file = self.sources.add(path, text);
         let text = self.sources.text(file).to_owned();
         let text = text.as_str();
@@ -102,7 +102,7 @@ impl Captures {
 
     /// Takes in what a program of the running machine listed. Both kinds of iptables may have rules: the one that has
     /// more is taken for the one in use, and the other is told of.
-    pub(super) fn take_live(&mut self, host: &str, program: &str, text: String, kind: Captured) {
+    pub(in crate::cli) fn take_live(&mut self, host: &str, program: &str, text: String, kind: Captured) {
         let Captured::Rules(of @ (Program::Iptables | Program::Ip6tables)) = kind else {
             return self.take(host, Path::new(program), text, kind);
         };
@@ -127,7 +127,7 @@ impl Captures {
     }
 
     /// Takes in a file of `sysctl.d`; of several the later one wins, as the programs have it that read them.
-    pub(super) fn take_settings(&mut self, host: &str, path: &Path, text: &str) {
+    pub(in crate::cli) fn take_settings(&mut self, host: &str, path: &Path, text: &str) {
         let file = self.sources.add(path, text);
         let read = as_running(file, text);
         let known = self.host(host).settings.get_or_insert_with(|| (Running::default(), file));
@@ -158,7 +158,7 @@ impl Captures {
     }
 
     /// Notes of lines that cannot be read.
-    pub(super) fn unread(&mut self, what: &str, host: &str, unread: &[Unread]) {
+    pub(in crate::cli) fn unread(&mut self, what: &str, host: &str, unread: &[Unread]) {
         for unread in unread {
             let place = crate::diagnostic::Places(&self.sources).of(unread.span);
             self.notes.push(Note {

@@ -40,7 +40,7 @@ pub(super) fn compare(arguments: &Arguments) -> Result<Outcome, Failure> {
     let host = machine::host(fleet, arguments.host.as_deref(), Path::new("/"))?;
     let mut captures = Captures::default();
     captures.host(&host.name).is_whole = true;
-    programs(&mut captures, host, &meant);
+    programs(&mut captures, host, |file| meant.has(&host.name, file));
     kernel(&mut captures, host, &meant);
     pve(&mut captures, host);
     let strangers = strangers(&captures, fleet);
@@ -51,13 +51,13 @@ pub(super) fn compare(arguments: &Arguments) -> Result<Outcome, Failure> {
     Ok(Outcome { report: Some(report), failed: false })
 }
 
-/// Asks every program whose target the host wants.
-fn programs(captures: &mut Captures, host: &HostPolicy, meant: &Meant) {
+/// Asks every program whose target the host wants; `has`: whether the spec comes to a file of that name there.
+pub(in crate::cli) fn programs(captures: &mut Captures, host: &HostPolicy, has: impl Fn(&str) -> bool) {
     let mut silent: BTreeMap<Silence, Vec<&'static str>> = BTreeMap::new();
     let mut heard: BTreeSet<Program> = BTreeSet::new();
     let needed = |kind: Captured| match kind {
-        Captured::Rules(Program::Ebtables) => meant.has(&host.name, "ebtables.rules"),
-        Captured::Ipset => meant.has(&host.name, "ipset.rules"),
+        Captured::Rules(Program::Ebtables) => has("ebtables.rules"),
+        Captured::Ipset => has("ipset.rules"),
         Captured::Rules(Program::Iptables | Program::Ip6tables | Program::Nft)
         | Captured::NftJson
         | Captured::Settings

@@ -1,16 +1,16 @@
 //! `fwc diff`: what would change, and why; what a machine has that the spec does not say.
 
 mod base;
-mod capture;
+pub(super) mod capture;
 mod human;
 mod json;
 mod lines;
-mod live;
+pub(super) mod live;
 mod machines;
 mod markdown;
 mod state;
 mod text;
-mod tree;
+pub(super) mod tree;
 
 use std::path::PathBuf;
 

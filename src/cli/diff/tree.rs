@@ -9,10 +9,10 @@ use crate::state::kind::{self, Captured};
 use super::capture::Captures;
 
 /// Files by their path below the folder.
-pub(super) type Tree = BTreeMap<String, CapturedText>;
+pub(in crate::cli) type Tree = BTreeMap<String, CapturedText>;
 
 /// Sorts the files of a tree to their hosts.
-pub(super) fn capture(folder: &Path, tree: &Tree) -> Captures {
+pub(in crate::cli) fn capture(folder: &Path, tree: &Tree) -> Captures {
     let mut captures = Captures { pve: Some(BTreeMap::new()), ..Captures::default() };
     for (path, captured) in tree {
         let shown = folder.join(path);
@@ -55,7 +55,7 @@ pub(super) fn capture(folder: &Path, tree: &Tree) -> Captures {
 }
 
 /// Every host that a tree has files of.
-pub(super) fn hosts(tree: &Tree) -> BTreeSet<String> {
+pub(in crate::cli) fn hosts(tree: &Tree) -> BTreeSet<String> {
     let host = |path: &String| {
         let mut parts = path.split('/');
         match (parts.next()?, parts.next()?, parts.next()) {

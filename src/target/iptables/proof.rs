@@ -16,11 +16,11 @@ use crate::analysis::loaded::{
 };
 use crate::analysis::sets::{Diagram, Field, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
-use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, Nic};
+use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, Nic, Platform};
 use crate::state::ruleset::{Program, Ruleset, Table, TableName};
 
 use super::super::proof::{Of, Prover, Way, Why, crossed, queued};
-use super::host::prefix;
+use super::host::{exclusive, prefix};
 
 /// What is not proved of the rules of one family.
 pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &Ruleset) {
@@ -145,7 +145,11 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let mut cases = Vec::new();
         self.input(&mut cases);
         self.output(&mut cases);
-        self.bridged(&mut cases);
+        // A server without guests that has its tables for itself has no bridges.
+        let host = self.prover.host;
+        if host.platform == Platform::Proxmox || !exclusive(host) || !host.guests.is_empty() || !host.vnets.is_empty() {
+            self.bridged(&mut cases);
+        }
         self.routed(&mut cases);
         for case in cases {
             self.case(case)?;

@@ -24,7 +24,7 @@ use crate::diagnostic::FileId;
 use crate::net::{Family, Ranges};
 use rayon::prelude::*;
 
-use crate::policy::{Crossing, Fleet, HostPolicy, LogLevel, ZoneRef};
+use crate::policy::{Crossing, Fleet, HostPolicy, IptablesMode, LogLevel, ZoneRef};
 use crate::state::ruleset::{Program, Ruleset};
 use crate::state::{ipset, iptables, nft};
 
@@ -119,6 +119,21 @@ impl Rules {
         }
         Self { of }
     }
+}
+
+/// Whether a program's rules filter packets for a host at all: fwc's, or others in the tables that are fwc's there.
+#[must_use]
+pub fn is_enforced(host: &HostPolicy, rules: &Ruleset) -> bool {
+    rules.tables.iter().any(|(name, table)| match rules.program {
+        Program::Nft => &*name.name == "fwc",
+        Program::Iptables | Program::Ip6tables | Program::Ebtables => {
+            let own = |chain: &str| match &host.iptables.mode {
+                IptablesMode::Exclusive => true,
+                IptablesMode::Shared { prefix } => chain.starts_with(&format!("{prefix}-")),
+            };
+            &*name.name == "filter" && table.chains.iter().any(|(name, chain)| own(name) && !chain.rules.is_empty())
+        }
+    })
 }
 
 /// What is not proved of files that were just made: of each host the rules that are among them.

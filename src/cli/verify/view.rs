@@ -1,0 +1,242 @@
+//! What a proof came to, as it is printed.
+
+use serde::Serialize;
+
+use crate::cli::Exit;
+use crate::cli::diff::capture::Captures;
+use crate::cli::trace::view::{PacketView, packet};
+use crate::diff::report::NoteKind;
+use crate::import::proof::{Finding, Judged, Kind};
+use crate::policy::{Log, words};
+use crate::state::ruleset::{Program, Ruleset};
+use crate::target::{Doubt, Why};
+
+/// All that was proved, and what was not.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Report {
+    /// Each host.
+    pub(super) hosts: Vec<HostView>,
+    /// Where Proxmox VE is known to do something else whatever its files say, on several hosts.
+    pub(super) exceptions: Vec<String>,
+    /// What else there is to say.
+    pub(super) notes: Vec<String>,
+    /// Whether something could not be read or asked.
+    #[serde(skip)]
+    pub(super) partial: bool,
+}
+
+/// One host.
+#[derive(Debug, Serialize)]
+pub(super) struct HostView {
+    /// Its name.
+    pub(super) host: String,
+    /// Whose rules were looked at: `iptables`, `ip6tables`, `nft`, `pve`.
+    pub(super) programs: Vec<&'static str>,
+    /// Whether all of them are proved.
+    pub(super) proved: bool,
+    /// What is not.
+    pub(super) doubts: Vec<DoubtView>,
+    /// Where a program is known to do something else whatever its rules say.
+    pub(super) exceptions: Vec<String>,
+    /// What is loaded besides, and was not looked at.
+    pub(super) others: Vec<String>,
+}
+
+/// Something that is not proved.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct DoubtView {
+    /// Whose rules.
+    pub(super) program: &'static str,
+    /// Where packets come from, and where they go to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) way: Option<WayView>,
+    /// Why, in words.
+    pub(super) message: String,
+    /// A packet that shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) witness: Option<WitnessView>,
+    /// Whether packets are known to be treated otherwise; else it is not known.
+    pub(super) differs: bool,
+}
+
+/// A way of packets.
+#[derive(Debug, Serialize)]
+pub(super) struct WayView {
+    /// Its beginning.
+    pub(super) from: String,
+    /// Its end.
+    pub(super) to: String,
+    /// Whether the host routes them.
+    pub(super) routed: bool,
+    /// Whether they are frames with a second VLAN tag.
+    pub(super) tagged: bool,
+}
+
+/// A packet, and what becomes of it.
+#[derive(Debug, Serialize)]
+pub(super) struct WitnessView {
+    /// The packet.
+    pub(super) packet: PacketView,
+    /// What the spec says.
+    pub(super) meant: String,
+    /// What the rules do.
+    pub(super) found: String,
+    /// The hook that decides in the spec.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) hook: Option<String>,
+}
+
+/// A program's name.
+pub(super) const fn word(program: Program) -> &'static str {
+    match program {
+        Program::Iptables => "iptables",
+        Program::Ip6tables => "ip6tables",
+        Program::Ebtables => "ebtables",
+        Program::Nft => "nft",
+    }
+}
+
+impl Report {
+    /// Takes over what was not to be had.
+    pub(super) fn notes(&mut self, captures: &Captures) {
+        for note in &captures.notes {
+            self.partial |= note.kind == NoteKind::NotCompared;
+            let place = note.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+            self.notes.push(format!("{place}{}", note.message));
+        }
+    }
+
+    /// Takes over what is so on several hosts.
+    pub(super) fn exceptions(&mut self, findings: &[Finding]) {
+        let common = findings.iter().filter(|finding| finding.kind == Kind::Exception && finding.host.is_none());
+        self.exceptions.extend(common.map(|finding| finding.message.clone()));
+    }
+
+    /// 0 proved, 1 something differs, 2 something is not known.
+    pub(super) fn exit(&self) -> Exit {
+        let differs = self.hosts.iter().any(|host| host.doubts.iter().any(|doubt| doubt.differs));
+        let proved = !self.partial && self.hosts.iter().all(|host| host.proved);
+        match (differs, proved) {
+            (true, _) => Exit::No,
+            (false, true) => Exit::Fine,
+            (false, false) => Exit::Failed,
+        }
+    }
+}
+
+impl HostView {
+    pub(super) fn new(host: &str, programs: &[Program], doubts: &[Doubt]) -> Self {
+        Self {
+            host: host.to_owned(),
+            programs: programs.iter().map(|program| word(*program)).collect(),
+            proved: doubts.is_empty(),
+            doubts: doubts.iter().map(doubt).collect(),
+            exceptions: Vec::new(),
+            others: Vec::new(),
+        }
+    }
+
+    /// A host on which none of the programs has rules of fwc's.
+    pub(super) fn nothing(host: &str, programs: &[Program]) -> Self {
+        let mut view = Self::new(host, programs, &[]);
+        view.doubt("", true, "nothing is loaded that filters packets".to_owned());
+        view
+    }
+
+    fn doubt(&mut self, program: &'static str, differs: bool, message: String) {
+        self.proved = false;
+        self.doubts.push(DoubtView { program, way: None, message, witness: None, differs });
+    }
+
+    /// A program of which there are no rules.
+    pub(super) fn missing(&mut self, program: Program) {
+        self.doubt(word(program), true, "its rules are not there".to_owned());
+    }
+
+    /// What its text says that cannot be read.
+    pub(super) fn unread(&mut self, program: Program, rules: &Ruleset) {
+        for unread in &rules.unread {
+            self.doubt(word(program), false, format!("a line cannot be read: {}", unread.reason));
+        }
+    }
+
+    /// What else is loaded.
+    pub(super) fn others(&mut self, others: Vec<String>) {
+        self.others = others;
+    }
+
+    /// What is not proved of Proxmox VE's files.
+    pub(super) fn files(&mut self, findings: &[Finding]) {
+        self.programs.push("pve");
+        for finding in findings {
+            if finding.host.as_ref().is_some_and(|host| *host != self.host) {
+                continue;
+            }
+            let machine = finding.machine.as_ref().map(|machine| format!("{machine}: ")).unwrap_or_default();
+            let place = finding.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+            let message = format!("{machine}{}{place}", finding.message);
+            let differs = match finding.kind {
+                Kind::Exception if finding.host.is_none() => continue,
+                Kind::Exception => {
+                    self.exceptions.push(message);
+                    continue;
+                }
+                Kind::Differs => true,
+                Kind::NotCompared => false,
+            };
+            self.proved = false;
+            let witness = finding.witness.as_ref().map(|witness| WitnessView {
+                packet: packet(&witness.packet),
+                meant: judged(&witness.meant),
+                found: judged(&witness.found),
+                hook: finding.hook.map(|hook| hook.name().to_owned()),
+            });
+            self.doubts.push(DoubtView { program: "pve", way: None, message, witness, differs });
+        }
+    }
+}
+
+/// `drop, logged at info, by tcp 443`.
+fn judged(judged: &Judged) -> String {
+    let log = match judged.log {
+        Log::None => String::new(),
+        Log::At(level) => format!(", logged at {}", level.name()),
+    };
+    format!("{}{log}, by {}", words::verdict(judged.verdict), judged.by)
+}
+
+/// One doubt.
+pub(super) fn doubt(doubt: &Doubt) -> DoubtView {
+    let way = WayView {
+        from: doubt.way.from.clone(),
+        to: doubt.way.to.clone(),
+        routed: doubt.way.routed,
+        tagged: doubt.way.tagged,
+    };
+    let (message, witness, differs) = match &doubt.why {
+        Why::Differs { packet: shown, meant, found, hook } => {
+            let witness =
+                WitnessView { packet: packet(shown), meant: meant.clone(), found: found.clone(), hook: hook.clone() };
+            ("packets are treated otherwise".to_owned(), Some(witness), true)
+        }
+        Why::Unknown(unknown) => (
+            format!("packets come to a rule that is not understood, in {}: {}", unknown.chain, unknown.words),
+            None,
+            false,
+        ),
+        Why::OverBudget => ("the packets are split in too many ways".to_owned(), None, false),
+        Why::Missing(what) => (format!("{what} is not there"), None, true),
+        Why::Pairs(what) => {
+            (format!("{what} looks at both ends of a way, and not every pair of ports was tried"), None, false)
+        }
+        Why::Marks => {
+            ("rules leave different marks on packets, and later ones may ask for them".to_owned(), None, false)
+        }
+    };
+    DoubtView { program: doubt.program, way: Some(way), message, witness, differs }
+}
+
+/// For programs.
+pub(super) fn json(report: &Report) -> serde_json::Value {
+    serde_json::to_value(report).unwrap_or_default()
+}
