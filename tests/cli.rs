@@ -423,6 +423,7 @@ fn there_is_a_manual_page_for_every_command() {
             "fwc-sysctl.1",
             "fwc-test.1",
             "fwc-trace.1",
+            "fwc-verify.1",
             "fwc.1"
         ]
     );

@@ -82,7 +82,7 @@ pub(in crate::cli) fn doubts(doubts: &[Doubt], style: Style) -> String {
         let Some(first) = of_host.first() else { continue };
         text.push_str(&format!("{}\n", style.bold(&harmless(&first.host))));
         for doubt in of_host {
-            text.push_str(&lines(&view::doubt(doubt), style));
+            text.push_str(&lines(&view::doubt(doubt, None), style));
         }
         text.push('\n');
     }

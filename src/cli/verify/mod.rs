@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args};
 use rayon::prelude::*;
 
+use crate::diagnostic::SourceMap;
 use crate::import::proof;
 use crate::policy::{Fleet, HostPolicy, Platform, TargetName};
 use crate::state::ruleset::{Program, Ruleset};
@@ -90,7 +91,7 @@ fn against(fleet: &Fleet, folder: &Path, wanted: Option<&str>) -> Result<Report,
         .par_iter()
         .map(|host| {
             let capture = captures.hosts.get(&host.name).unwrap_or(&nothing);
-            proved(host, &rules(host, capture), &programs(host))
+            proved(host, &rules(host, capture), &programs(host), &captures.sources)
         })
         .collect();
     let texts: BTreeMap<String, String> = files
@@ -143,7 +144,7 @@ fn running(fleet: &Fleet, wanted: Option<&str>) -> Result<Report, Failure> {
         } else {
             loaded
         };
-        proved(host, &rules, &wanted)
+        proved(host, &rules, &wanted, &captures.sources)
     };
     view.others(others(&rules, capture));
     let mut report = Report { hosts: vec![view], ..Report::default() };
@@ -184,11 +185,11 @@ fn with_sets(mut rules: Ruleset, capture: &HostCapture) -> Ruleset {
 }
 
 /// The proof of one host.
-fn proved(host: &HostPolicy, rules: &Rules, wanted: &[Program]) -> HostView {
+fn proved(host: &HostPolicy, rules: &Rules, wanted: &[Program], sources: &SourceMap) -> HostView {
     let there = Rules {
         of: rules.of.iter().filter(|(program, _)| wanted.contains(program)).map(|(a, b)| (*a, b.clone())).collect(),
     };
-    let mut view = HostView::new(&host.name, wanted, &target::prove(host, &there));
+    let mut view = HostView::new(&host.name, wanted, &target::prove(host, &there), Some(sources));
     for program in wanted.iter().filter(|program| !there.of.contains_key(program)) {
         view.missing(*program);
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::cli::Exit;
 use crate::cli::diff::capture::Captures;
 use crate::cli::trace::view::{PacketView, packet};
+use crate::diagnostic::{Places, SourceMap};
 use crate::diff::report::NoteKind;
 use crate::import::proof::{Finding, Judged, Kind};
 use crate::policy::{Log, words};
@@ -125,12 +126,13 @@ impl Report {
 }
 
 impl HostView {
-    pub(super) fn new(host: &str, programs: &[Program], doubts: &[Doubt]) -> Self {
+    /// `sources`: the texts that the rules were read from.
+    pub(super) fn new(host: &str, programs: &[Program], doubts: &[Doubt], sources: Option<&SourceMap>) -> Self {
         Self {
             host: host.to_owned(),
             programs: programs.iter().map(|program| word(*program)).collect(),
             proved: doubts.is_empty(),
-            doubts: doubts.iter().map(doubt).collect(),
+            doubts: doubts.iter().map(|one| doubt(one, sources)).collect(),
             exceptions: Vec::new(),
             others: Vec::new(),
         }
@@ -138,7 +140,7 @@ impl HostView {
 
     /// A host on which none of the programs has rules of fwc's.
     pub(super) fn nothing(host: &str, programs: &[Program]) -> Self {
-        let mut view = Self::new(host, programs, &[]);
+        let mut view = Self::new(host, programs, &[], None);
         view.doubt("", true, "nothing is loaded that filters packets".to_owned());
         view
     }
@@ -206,7 +208,7 @@ fn judged(judged: &Judged) -> String {
 }
 
 /// One doubt.
-pub(super) fn doubt(doubt: &Doubt) -> DoubtView {
+pub(super) fn doubt(doubt: &Doubt, sources: Option<&SourceMap>) -> DoubtView {
     let way = WayView {
         from: doubt.way.from.clone(),
         to: doubt.way.to.clone(),
@@ -219,11 +221,13 @@ pub(super) fn doubt(doubt: &Doubt) -> DoubtView {
                 WitnessView { packet: packet(shown), meant: meant.clone(), found: found.clone(), hook: hook.clone() };
             ("packets are treated otherwise".to_owned(), Some(witness), true)
         }
-        Why::Unknown(unknown) => (
-            format!("packets come to a rule that is not understood, in {}: {}", unknown.chain, unknown.words),
-            None,
-            false,
-        ),
+        Why::Unknown(unknown) => {
+            let place = sources.map(|sources| format!(" ({})", Places(sources).of(unknown.span))).unwrap_or_default();
+            let words = &unknown.words;
+            let message =
+                format!("packets come to a rule that is not understood, in {}: {words}{place}", unknown.chain);
+            (message, None, false)
+        }
         Why::OverBudget => ("the packets are split in too many ways".to_owned(), None, false),
         Why::Missing(what) => (format!("{what} is not there"), None, true),
         Why::Pairs(what) => {

@@ -145,9 +145,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let mut cases = Vec::new();
         self.input(&mut cases);
         self.output(&mut cases);
-        // A server without guests that has its tables for itself has no bridges.
-        let host = self.prover.host;
-        if host.platform == Platform::Proxmox || !exclusive(host) || !host.guests.is_empty() || !host.vnets.is_empty() {
+        if self.has_bridges() {
             self.bridged(&mut cases);
         }
         self.routed(&mut cases);
@@ -260,8 +258,17 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         }
     }
 
+    /// Whether the host may have bridges: a server without guests that has its tables for itself has none.
+    fn has_bridges(&self) -> bool {
+        let host = self.prover.host;
+        host.platform == Platform::Proxmox || !exclusive(host) || !host.guests.is_empty() || !host.vnets.is_empty()
+    }
+
     /// Ports that no NIC has, as far as rules tell them apart.
     fn others(&mut self) -> Vec<PortValue> {
+        if !self.has_bridges() {
+            return Vec::new();
+        }
         let (names, prefixes) = self.loaded.bridge_ports();
         let known: BTreeSet<&str> = self.nics.iter().map(|(_, nic)| nic.device.as_str()).collect();
         let names = names.into_iter().filter(|name| !known.contains(&**name)).map(PortValue::Is);
