@@ -30,7 +30,7 @@ impl Loaded<'_> {
         if !self.split && !rules.iter().any(leaves) {
             return Ok(whole);
         }
-        let Ground { sets, outcomes } = ground;
+        let Ground { sets, outcomes, .. } = ground;
         let mut becomes = vec![(BACK, Label::NONE)];
         let mut changes = false;
         for label in sets.labels(whole) {
@@ -57,7 +57,7 @@ pub(super) fn back(ground: &mut Ground, called: Diagram, next: &State, state: &S
     if next == state {
         return Ok(called);
     }
-    let Ground { sets, outcomes } = ground;
+    let Ground { sets, outcomes, .. } = ground;
     let changed = outcomes.label(Outcome { exit: Exit::Return, state: next.clone() });
     let unchanged = outcomes.label(Outcome { exit: Exit::Return, state: state.clone() });
     sets.relabel(called, |label| match label {
@@ -69,7 +69,7 @@ pub(super) fn back(ground: &mut Ground, called: Diagram, next: &State, state: &S
 
 /// The same for packets that leave the list too where they come back.
 pub(super) fn left(ground: &mut Ground, then: Diagram, next: &State, state: &State) -> Result<Diagram, OverBudget> {
-    let Ground { sets, outcomes } = ground;
+    let Ground { sets, outcomes, .. } = ground;
     let mut leave = |next: &State| {
         if next == state { BACK } else { outcomes.label(Outcome { exit: Exit::Leave, state: next.clone() }) }
     };

@@ -47,7 +47,7 @@ pub fn difference(
     let found = product(ground, sides.found)?;
     let meant = product(ground, sides.meant)?;
     let (found, meant) = (spelled_out(ground, loaded, found)?, spelled_out(ground, loaded, meant)?);
-    let Ground { sets, outcomes } = ground;
+    let Ground { sets, outcomes, .. } = ground;
     let is_unknown = |label: Label| matches!(outcomes.outcome(label), Some(Outcome { exit: Exit::Unknown(_), .. }));
     let unknown = sets.select(found, is_unknown)?;
     let unknown = sets.intersection(unknown, sides.among)?;
@@ -79,7 +79,10 @@ fn established(sets: &mut Sets) -> Result<PacketSet, OverBudget> {
 
 /// Whether both are the same one by one. What rules accept for good may be what all later hooks accept anyway: packets of
 /// known connections.
-fn is_alike(ground: &mut Ground, Sides { found, meant, among }: Sides<'_>) -> Result<bool, OverBudget> {
+///
+/// # Errors
+/// Over budget.
+pub fn is_alike(ground: &mut Ground, Sides { found, meant, among }: Sides<'_>) -> Result<bool, OverBudget> {
     let found = restricted(ground, found, among)?;
     let restricted = restricted(ground, meant, among)?;
     if found.len() != restricted.len() {
@@ -125,17 +128,25 @@ fn restricted(ground: &mut Ground, all: &[Diagram], among: PacketSet) -> Result<
 /// # Errors
 /// Over budget.
 pub fn for_good(ground: &mut Ground, part: Diagram) -> Result<(Diagram, PacketSet), OverBudget> {
-    let Ground { sets, outcomes } = ground;
+    if let Some(known) = ground.for_good.get(&part) {
+        return Ok(*known);
+    }
+    let Ground { sets, outcomes, for_good } = ground;
     let mut becomes = Vec::new();
     for label in sets.labels(part) {
         if let Some(Outcome { exit: Exit::Final, state }) = outcomes.outcome(label) {
             becomes.push((label, outcomes.label(Outcome { exit: Exit::Accept, state })));
         }
     }
-    let is_final = |label: Label| becomes.iter().find(|(old, _)| *old == label).map(|(_, new)| *new);
-    let set = sets.select(part, |label| is_final(label).is_some())?;
-    let plain = sets.relabel(part, |label| is_final(label).unwrap_or(label))?;
-    Ok((plain, set))
+    let found = if becomes.is_empty() {
+        (part, PacketSet::EMPTY)
+    } else {
+        let is_final = |label: Label| becomes.iter().find(|(old, _)| *old == label).map(|(_, new)| *new);
+        let set = sets.select(part, |label| is_final(label).is_some())?;
+        (sets.relabel(part, |label| is_final(label).unwrap_or(label))?, set)
+    };
+    for_good.insert(part, found);
+    Ok(found)
 }
 
 /// All in one: what each passes on is decided by the next.
@@ -161,7 +172,7 @@ fn logged(ground: &mut Ground, whole: Diagram, before: &State) -> Result<Diagram
     if *before == State::default() {
         return Ok(whole);
     }
-    let Ground { sets, outcomes } = ground;
+    let Ground { sets, outcomes, .. } = ground;
     let mut becomes = Vec::new();
     for label in sets.labels(whole) {
         let Some(Outcome { exit, state }) = outcomes.outcome(label) else { continue };

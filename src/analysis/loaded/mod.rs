@@ -24,7 +24,7 @@ mod words;
 
 pub use condition::{Asked, Condition, Effect, Fields, Pattern, Port};
 pub use context::{Context, PortValue, Tagging, Towards};
-pub use equal::{Difference, Sides, difference, for_good, passes_established};
+pub use equal::{Difference, Sides, difference, for_good, is_alike, passes_established};
 pub use outcome::{Exit, Outcome, Outcomes, State};
 pub use ready::Unknown;
 pub use run::{Ground, Loaded};

@@ -32,6 +32,16 @@ pub struct Ground {
     pub sets: Sets,
     /// What the labels of rules mean.
     pub outcomes: Outcomes,
+    /// Parts, what they say where nothing stands behind them, and the packets that they accept for good.
+    pub(in crate::analysis) for_good: HashMap<Diagram, (Diagram, PacketSet)>,
+}
+
+impl Ground {
+    /// Without anything in it.
+    #[must_use]
+    pub fn new(sets: Sets) -> Self {
+        Self { sets, outcomes: Outcomes::default(), for_good: HashMap::new() }
+    }
 }
 
 /// A table that packets can be sent through.

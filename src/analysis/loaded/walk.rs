@@ -442,7 +442,7 @@ fn leaves(key: &Key, outcome: Option<Outcome>, returned: bool) -> Outcome {
 
 fn closed(ground: &mut Ground, key: &Key) -> Result<Closed, OverBudget> {
     let (sees, counts) = key.packets;
-    let Ground { sets, outcomes } = ground;
+    let Ground { sets, outcomes, .. } = ground;
     let mut becomes = Vec::new();
     for label in sets.labels(key.whole).into_iter().chain([Label::NONE]) {
         let outcome = if label == BACK { None } else { outcomes.outcome(label) };

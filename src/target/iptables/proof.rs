@@ -7,12 +7,12 @@
 //! nothing names, and as the destination of packets from such a one; that no rule looks at both, and that what one hook
 //! accepts for good the other one accepts anyway, makes the pairs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::analysis::loaded::{
-    Base, Context, Loaded, PortValue, Towards, for_good, iptables::above, pass, passes_established,
+    Base, Context, Loaded, PortValue, Sides, Towards, for_good, iptables::above, is_alike, pass, passes_established,
 };
 use crate::analysis::sets::{Diagram, Field, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
@@ -56,8 +56,6 @@ struct Proof<'p, 'a, 't> {
     nics: Vec<(&'a GuestPolicy, &'a Nic)>,
     /// Guests whose packets a program judges last.
     queued: Vec<&'a GuestPolicy>,
-    /// Parts, and what they say where nothing stands behind them.
-    plain: HashMap<Diagram, Diagram>,
     /// Whether some hook accepts known connections for good.
     for_good: bool,
     /// A hook that does not let them pass.
@@ -99,7 +97,6 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             prefix: prefix(host),
             nics,
             queued: host.guests.iter().filter(|guest| guest.options.ips.value).collect(),
-            plain: HashMap::new(),
             for_good: false,
             stops_known: None,
         }
@@ -170,14 +167,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         self.note_pairs(&passage.of_sender, &case.hooks, &meant)?;
         // Of the last one nothing stands behind that could be passed by.
         if let Some(last) = parts.last_mut() {
-            *last = match self.plain.get(last) {
-                Some(known) => *known,
-                None => {
-                    let plain = for_good(&mut self.prover.ground, *last)?.0;
-                    self.plain.insert(*last, plain);
-                    plain
-                }
-            };
+            *last = for_good(&mut self.prover.ground, *last)?.0;
             if *last == Diagram::all(pass()) {
                 parts.pop();
             }
@@ -187,7 +177,8 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         } else {
             // Most are the same whatever the destination, and need not be asked for.
             let hooks: Vec<Diagram> = meant.iter().map(|(hook, _)| *hook).collect();
-            if parts == hooks {
+            let sides = Sides { found: &parts, meant: &hooks, among: PacketSet::ALL };
+            if is_alike(&mut self.prover.ground, sides)? {
                 return Ok(());
             }
             self.prover.packets(self.family, &case.among)?
@@ -206,11 +197,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     ) -> Result<(), OverBudget> {
         let ground = &mut self.prover.ground;
         for part in of_sender {
-            if !self.for_good && !self.plain.contains_key(part) {
-                let (plain, for_good) = for_good(ground, *part)?;
-                self.plain.insert(*part, plain);
-                self.for_good = !for_good.is_empty();
-            }
+            self.for_good = self.for_good || !for_good(ground, *part)?.1.is_empty();
         }
         for (crossing, (hook, words)) in hooks.iter().zip(meant) {
             let may_follow = match crossing.hook.name {

@@ -18,7 +18,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::analysis::Packet;
-use crate::analysis::loaded::{self, Exit, Fields, Ground, Loaded, Outcome, Outcomes, Unknown};
+use crate::analysis::loaded::{self, Exit, Fields, Ground, Loaded, Outcome, Unknown};
 use crate::analysis::sets::{Budget, Diagram, Field, Hooks, Interfaces, Label, OverBudget, PacketSet, Sets, Wish};
 use crate::diagnostic::FileId;
 use crate::net::{Family, Ranges};
@@ -153,16 +153,21 @@ pub fn prove_files(fleet: &Fleet, files: &[OutputFile]) -> Vec<Doubt> {
 /// What is not proved of a host's rules.
 #[must_use]
 pub fn prove(host: &HostPolicy, rules: &Rules) -> Vec<Doubt> {
-    let mut prover = Prover::new(host);
-    for (program, rules) in &rules.of {
+    let of = |(program, rules): (&Program, &Ruleset)| {
+        let mut prover = Prover::new(host);
         match program {
             Program::Iptables => super::iptables::proof::prove(&mut prover, Family::V4, rules),
             Program::Ip6tables => super::iptables::proof::prove(&mut prover, Family::V6, rules),
             Program::Nft => super::nft::proof::prove(&mut prover, rules),
             Program::Ebtables => {}
         }
-    }
-    prover.doubts
+        // Large tables take a while to free; nobody has to wait for that.
+        let Prover { doubts, ground, .. } = prover;
+        rayon::spawn(move || drop(ground));
+        doubts
+    };
+    // What the hooks mean is found for each program anew, which takes less time than to wait for another one.
+    rules.of.par_iter().map(of).collect::<Vec<_>>().into_iter().flatten().collect()
 }
 
 /// What hooks mean, and all sets that it takes.
@@ -183,8 +188,7 @@ const MOST: usize = 20;
 impl<'a> Prover<'a> {
     pub(super) fn new(host: &'a HostPolicy) -> Self {
         let sets = Sets::new(Interfaces::default(), BUDGET);
-        let ground = Ground { sets, outcomes: Outcomes::default() };
-        Self { host, ground, hooks: HashMap::new(), maker: Hooks::default(), doubts: Vec::new() }
+        Self { host, ground: Ground::new(sets), hooks: HashMap::new(), maker: Hooks::default(), doubts: Vec::new() }
     }
 
     /// What a hook says of every packet.
@@ -326,7 +330,7 @@ fn words(outcome: &Outcome) -> String {
 
 /// What hooks say, where a rejection is a drop.
 pub(super) fn without_rejection(ground: &mut Ground, hook: Diagram) -> Result<Diagram, OverBudget> {
-    let Ground { sets, outcomes } = ground;
+    let Ground { sets, outcomes, .. } = ground;
     let mut becomes = Vec::new();
     for label in sets.labels(hook) {
         if let Some(Outcome { exit: Exit::Reject, state }) = outcomes.outcome(label) {
@@ -341,7 +345,7 @@ pub(super) fn without_rejection(ground: &mut Ground, hook: Diagram) -> Result<Di
 
 /// What hooks say, where a program judges what they accept.
 pub(super) fn queued(ground: &mut Ground, hook: Diagram, words: &str) -> Result<Diagram, OverBudget> {
-    let Ground { sets, outcomes } = ground;
+    let Ground { sets, outcomes, .. } = ground;
     let mut becomes = Vec::new();
     let words: Arc<str> = words.into();
     for label in sets.labels(hook) {
