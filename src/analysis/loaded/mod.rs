@@ -8,6 +8,7 @@
 //! of their ports, and rules that do not ask for ports are looked at once.
 
 mod back;
+mod closed;
 mod condition;
 mod context;
 mod equal;

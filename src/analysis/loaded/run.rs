@@ -57,7 +57,7 @@ pub struct Loaded<'t> {
     /// The diagrams of chains from which packets come back in another state.
     pub(super) changing: HashSet<u32>,
     /// Parts of base chains.
-    pub(super) closed: super::walk::Known,
+    pub(super) closed: super::closed::Known,
     depth: usize,
     /// What the context decides.
     pub(super) decided: Reads,

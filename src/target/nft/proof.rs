@@ -96,6 +96,8 @@ struct Proof<'p, 'a, 't> {
     sets: Vec<(Among, PacketSet)>,
     of_hooks: Vec<(Hook, Arc<[String]>)>,
     sides: HashMap<Diagram, bool>,
+    /// What leaves the host for its guests.
+    leaving: Among,
     /// Hooks in which a rejection is a drop.
     silent: HashMap<Diagram, Diagram>,
 }
@@ -117,6 +119,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             sets: Vec::new(),
             of_hooks: Vec::new(),
             sides: HashMap::new(),
+            leaving: Among::Ip,
             silent: HashMap::new(),
         };
         let ip = Ranges::from_ranges([(0x0800, 0x0800), (0x86dd, 0x86dd)]);
@@ -157,10 +160,34 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         if self.frames.is_none() {
             return Ok(());
         }
+        if self.keeps_invalid()? {
+            self.leaving = Among::Valid;
+        }
         for (guest, nic) in self.nics.clone() {
             self.nic(guest, nic)?;
         }
         self.others()
+    }
+
+    /// Whether the host's own hook lets nothing out that conntrack does not understand: then nobody behind it need be asked
+    /// about that, whose answers to `reject` alone are let through in a bridge.
+    fn keeps_invalid(&mut self) -> Result<bool, OverBudget> {
+        let host = self.prover.host;
+        let way = host.way(End::Host, End::Unknown(None), Carriage::Bridged);
+        let Some(crossing) = way.first() else { return Ok(false) };
+        let hook = self.prover.hook(crossing)?;
+        let loopback = self.prover.ground.sets.interface("lo");
+        let fields = [
+            (Field::Frame, Ranges::from_ranges([(0x0800, 0x0800), (0x86dd, 0x86dd)])),
+            (Field::OutInterface, Ranges::single(loopback).complement()),
+            (Field::State, Ranges::single(Field::of_state(State::Invalid))),
+        ];
+        let invalid = self.prover.packets(Family::V4, &fields)?;
+        let ground = &mut self.prover.ground;
+        let said = ground.sets.within(invalid, hook)?;
+        let labels = ground.sets.labels(said);
+        let outcomes = labels.into_iter().filter_map(|label| ground.outcomes.outcome(label));
+        Ok(outcomes.into_iter().all(|outcome| matches!(outcome.exit, Exit::Drop | Exit::Reject)))
     }
 
     /// What chains do besides judging: limits and helpers.
@@ -372,8 +399,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         for among in [Among::Ip, Among::Other] {
             self.way(TO_HOST, &from, &to_host, (Way::of(&name, "the host"), among))?;
         }
-        // What conntrack does not understand never leaves the host, which its own hook is asked for.
-        for among in [Among::Valid, Among::Other] {
+        for among in [self.leaving, Among::Other] {
             self.way(FROM_HOST, &to, &from_host, (Way::of("the host", &name), among))?;
         }
         let routed = |from: &str, to: &str| Way { routed: true, ..Way::of(from, to) };
