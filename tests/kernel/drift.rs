@@ -26,10 +26,10 @@ pub enum Backend {
 }
 
 impl Backend {
-    const ALL: [Self; 3] = [Self::Legacy, Self::Nftables, Self::Nft];
+    pub const ALL: [Self; 3] = [Self::Legacy, Self::Nftables, Self::Nft];
 
     /// A script that loads a host's files as their headers say.
-    fn load(self, folder: &Path) -> String {
+    pub fn load(self, folder: &Path) -> String {
         let has = |file: &str| folder.join(file).is_file();
         let shared = has("iptables.rules")
             && fs::read_to_string(folder.join("iptables.rules")).expect("it is there").contains("--noflush");
@@ -62,18 +62,18 @@ impl Backend {
     }
 
     /// Whether this kernel can load all that a host has for it.
-    fn can_load(self, folder: &Path) -> bool {
+    pub fn can_load(self, folder: &Path) -> bool {
         let file = if self == Self::Nft { "fwc.nft" } else { "iptables.rules" };
         let Ok(text) = fs::read_to_string(folder.join(file)) else { return false };
         self != Self::Nft || gaps::strip(&text).1 == 0
     }
 }
 
-/// What `fwc diff` said.
-struct Answer {
-    status: i32,
-    report: Value,
-    errors: String,
+/// What fwc said.
+pub struct Answer {
+    pub status: i32,
+    pub report: Value,
+    pub errors: String,
 }
 
 impl Answer {
@@ -108,9 +108,14 @@ fn prepare(folder: &Path) {
 
 /// Loads, edits, and asks.
 fn live(spec: &Path, host: &str, folder: &Path, load: &str, edit: &str) -> Answer {
+    asked("diff", spec, (host, folder), load, edit)
+}
+
+/// As [`live`], by a command of fwc's that has `--live`.
+pub fn asked(command: &str, spec: &Path, (host, folder): (&str, &Path), load: &str, edit: &str) -> Answer {
     fs::create_dir_all(folder.join("sys")).expect("it is there");
     let script = format!(
-        "set -e\n{load}\n{edit}\nmount --bind sys /proc/sys\nset +e\n'{}' diff '{}' --live --host '{host}' --format json",
+        "set -e\n{load}\n{edit}\nmount --bind sys /proc/sys\nset +e\n'{}' {command} '{}' --live --host '{host}' --format json",
         env!("CARGO_BIN_EXE_fwc"),
         root().join(spec).display()
     );
@@ -127,14 +132,14 @@ fn live(spec: &Path, host: &str, folder: &Path, load: &str, edit: &str) -> Answe
     Answer { status: output.status.code().unwrap_or(-1), report, errors }
 }
 
-fn hosts(folder: &Path) -> Vec<String> {
+pub fn hosts(folder: &Path) -> Vec<String> {
     let names =
         fs::read_dir(folder.join("hosts")).expect("it is there").map(|entry| entry.expect("it is there").file_name());
     let names: BTreeSet<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
     names.into_iter().collect()
 }
 
-fn example(name: &str) -> Example {
+pub fn example(name: &str) -> Example {
     examples().into_iter().find(|example| example.name == name).expect("the example")
 }
 

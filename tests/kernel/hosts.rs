@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 use super::common::{Example, built, examples};
 use super::script;
+use fwc::analysis::loaded::nft::asked;
+use fwc::state::ruleset::Ruleset;
 
 /// A host's folder in the output of an example.
 pub struct Host {
@@ -82,8 +84,34 @@ pub fn compare(script: &str, output: &str) -> Vec<String> {
     // What `fwc diff --live` asks.
     let read = |text: &str| fwc::state::nft::read(fwc::diagnostic::FileId(0), text);
     let drift = fwc::diff::ruleset::compare(&read(script), &read(words));
+    let (instructions, words) = fwc::state::nft::bytecode::split(listing);
+    let completed = fwc::state::nft::bytecode::read_completed(fwc::diagnostic::FileId(0), instructions, words);
+    // What `fwc verify --live` asks.
+    found.extend(asked_otherwise(&read(script), &completed));
     if !drift.is_equal() {
         found.push(format!("fwc diff sees a difference: {drift:?}"));
+    }
+    found
+}
+
+/// Rules that ask something else of packets in the script than in the kernel's listing with its instructions.
+fn asked_otherwise(script: &Ruleset, listed: &Ruleset) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, table) in &script.tables {
+        for (chain, meant) in &table.chains {
+            let listed = listed.tables.get(name);
+            let rules = listed.and_then(|table| table.chains.get(chain)).map_or(&[][..], |chain| &chain.rules[..]);
+            let Some(listed) = listed.filter(|_| rules.len() == meant.rules.len()) else {
+                found.push(format!("chain {chain} of table {name} is not listed as it is"));
+                continue;
+            };
+            for (meant, rule) in meant.rules.iter().zip(rules) {
+                let (a, b) = (asked(&name.family, table, meant), asked(&name.family, listed, rule));
+                if a != b {
+                    found.push(format!("chain {chain} of table {name}, fwc verify sees a difference: {a:?} {b:?}"));
+                }
+            }
+        }
     }
     found
 }

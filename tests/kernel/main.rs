@@ -25,6 +25,7 @@ mod namespace;
 mod script;
 mod settings;
 mod tables;
+mod verify;
 
 use std::fs;
 

@@ -103,6 +103,13 @@ impl Captures {
     /// Takes in what a program of the running machine listed. Both kinds of iptables may have rules: the one that has
     /// more is taken for the one in use, and the other is told of.
     pub(in crate::cli) fn take_live(&mut self, host: &str, program: &str, text: String, kind: Captured) {
+        if kind == Captured::Rules(Program::Nft) {
+            // The words alone do not tell all that a rule asks.
+            let (instructions, words) = nft::bytecode::split(&text);
+            let file = self.sources.add(program, words);
+            let found = nft::bytecode::read_completed(file, instructions, words);
+            return self.rules(host, Path::new(program), found);
+        }
         let Captured::Rules(of @ (Program::Iptables | Program::Ip6tables)) = kind else {
             return self.take(host, Path::new(program), text, kind);
         };

@@ -27,7 +27,7 @@ const ASKED: [Asked; 7] = [
     ("ip6tables-legacy-save", &[], Captured::Rules(Program::Ip6tables), TargetName::Iptables),
     ("ebtables-nft-save", &[], Captured::Rules(Program::Ebtables), TargetName::Iptables),
     ("ipset", &["save"], Captured::Ipset, TargetName::Iptables),
-    ("nft", &["-s", "-y", "-n", "list", "ruleset"], Captured::Rules(Program::Nft), TargetName::Nft),
+    ("nft", &["--debug=netlink", "-s", "-y", "-n", "list", "ruleset"], Captured::Rules(Program::Nft), TargetName::Nft),
 ];
 
 /// Compares this machine.

@@ -20,6 +20,7 @@ use crate::target::{self, Rules};
 use super::diff::capture::{Captures, HostCapture};
 use super::diff::{live, tree};
 use super::pipeline::Pipeline;
+use super::report::plural;
 use super::{Exit, Failure, Format, Style, console, disk, machine};
 use view::{HostView, Report};
 
@@ -149,6 +150,17 @@ fn running(fleet: &Fleet, wanted: Option<&str>) -> Result<Report, Failure> {
     view.others(others(&rules, capture));
     let mut report = Report { hosts: vec![view], ..Report::default() };
     report.notes(&captures);
+    for (program, rules) in &rules.of {
+        for (chain, count) in target::led_late(host, rules) {
+            let rules = plural(count, "rule");
+            let note = format!(
+                "{} of others before those of fwc in {} {chain}: what they decide was not looked at",
+                rules,
+                view::word(*program)
+            );
+            report.notes.push(note);
+        }
+    }
     Ok(report)
 }
 

@@ -7,9 +7,10 @@
 //! written, so it can only differ.
 //!
 //! [`token`] knows the words, [`block`] tables and what is in them, [`rule`] one rule, [`element`] values, [`kind`] their names.
-//! JSON is translated to the words of the text form and read as these are, so that there is one reader of rules.
+//! JSON is translated to the words of the text form and read as these are, so that there is one reader of rules. [`bytecode`] completes a listing by what the kernel holds.
 
 mod block;
+pub mod bytecode;
 mod element;
 mod json;
 mod kind;

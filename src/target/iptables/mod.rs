@@ -10,6 +10,7 @@ mod guest;
 mod header;
 mod host;
 mod ipset;
+mod led;
 mod list;
 mod lower;
 pub(super) mod proof;

@@ -16,11 +16,12 @@ use crate::analysis::loaded::{
 };
 use crate::analysis::sets::{Diagram, Field, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
-use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, Nic, Platform};
+use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, HostPolicy, Nic, Platform};
 use crate::state::ruleset::{Program, Ruleset, Table, TableName};
 
 use super::super::proof::{Of, Prover, Way, Why, crossed, queued};
 use super::host::{exclusive, prefix};
+use super::led::leads;
 
 /// What is not proved of the rules of one family.
 pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &Ruleset) {
@@ -37,12 +38,28 @@ pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &
             }
             continue;
         };
+        for lead in leads(prover.host, &name.name, table).into_iter().filter(|lead| lead.before.is_none()) {
+            let what = format!("the rule that leads all packets of {} to {}", lead.built_in, lead.own);
+            prover.doubt(program, whole(), Why::Missing(what));
+        }
         let mut proof = Proof::new(prover, family, program, (name, table));
         let done = if &*name.name == "filter" { proof.filter() } else { proof.raw() };
         if done.is_err() {
             prover.doubt(program, whole(), Why::OverBudget);
         }
     }
+}
+
+/// The chains of the kernel's in which rules of others come before fwc's, with the number of these.
+pub(in crate::target) fn led_late(host: &HostPolicy, rules: &Ruleset) -> Vec<(String, usize)> {
+    let of_table = |(name, table): (&TableName, &Table)| {
+        let late = leads(host, &name.name, table).into_iter().filter_map(|lead| {
+            let before = lead.before.filter(|before| *before > 0)?;
+            Some((format!("{} {}", name.name, lead.built_in), before))
+        });
+        late.collect::<Vec<_>>()
+    };
+    rules.tables.iter().flat_map(of_table).collect()
 }
 
 /// The proof of one table.

@@ -34,10 +34,19 @@ pub(in crate::target) fn prove(prover: &mut Prover<'_>, rules: &Ruleset) {
         return;
     }
     let Some(inet) = inet else { return };
+    for (name, _) in [Some(inet), frames].into_iter().flatten().filter(|(_, table)| is_dormant(table)) {
+        prover.doubt(PROGRAM, whole(), Why::Missing(format!("an active table `{name}`")));
+    }
     let done = Proof::new(prover, inet, frames).and_then(|mut proof| proof.all());
     if done.is_err() {
         prover.doubt(PROGRAM, whole(), Why::OverBudget);
     }
+}
+
+/// Whether the kernel asks no chain of a table.
+fn is_dormant(table: &Table) -> bool {
+    let flags = table.others.get("flags").into_iter().flatten();
+    flags.flat_map(|line| line.split([',', ' '])).any(|flag| flag == "dormant")
 }
 
 /// A hook of the kernel: of a bridge, or of what the host itself receives, sends and routes.

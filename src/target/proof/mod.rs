@@ -136,6 +136,15 @@ pub fn is_enforced(host: &HostPolicy, rules: &Ruleset) -> bool {
     })
 }
 
+/// The tables and chains of a program in which rules of others come before fwc's, with the number of these: `filter INPUT`.
+#[must_use]
+pub fn led_late(host: &HostPolicy, rules: &Ruleset) -> Vec<(String, usize)> {
+    match rules.program {
+        Program::Iptables | Program::Ip6tables => super::iptables::proof::led_late(host, rules),
+        Program::Nft | Program::Ebtables => Vec::new(),
+    }
+}
+
 /// What is not proved of files that were just made: of each host the rules that are among them.
 #[must_use]
 pub fn prove_files(fleet: &Fleet, files: &[OutputFile]) -> Vec<Doubt> {
