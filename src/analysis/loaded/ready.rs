@@ -298,6 +298,21 @@ impl<'t> Chains<'t> {
         both.map(|rule| rule.verdict.to_string())
     }
 
+    /// The names of interfaces that rules ask for where packets leave, and the beginnings of names.
+    pub(super) fn out_interfaces(&mut self) -> BTreeSet<Pattern> {
+        let mut found = BTreeSet::new();
+        for number in 0..self.all.len() {
+            for rule in self.rules(number).iter() {
+                for condition in &rule.others {
+                    if let Condition::Port { port: Port::Out, names, .. } = condition {
+                        found.extend(names.iter().cloned());
+                    }
+                }
+            }
+        }
+        found
+    }
+
     /// The names of bridges' ports that rules ask for, and the beginnings of names.
     pub(super) fn bridge_ports(&mut self) -> (BTreeSet<Arc<str>>, BTreeSet<Arc<str>>) {
         let program = self.program;

@@ -18,7 +18,7 @@ use super::nft::Cases;
 use super::outcome::{Exit, Outcome, Outcomes, State};
 use super::ready::{Chains, Reads, Ready, Unknown, is_queue};
 use super::reject::answer;
-use super::{Condition, Context, Effect, Fields, PortValue};
+use super::{Condition, Context, Effect, Fields, Pattern, PortValue};
 
 /// Chains within each other; more cannot be loaded anywhere.
 const DEPTH: usize = 64;
@@ -134,6 +134,11 @@ impl<'t> Loaded<'t> {
     /// The names of ports that rules tell packets apart by, and the beginnings of names.
     pub fn bridge_ports(&mut self) -> (BTreeSet<Arc<str>>, BTreeSet<Arc<str>>) {
         self.chains.bridge_ports()
+    }
+
+    /// The names of interfaces that rules ask for where packets leave, and the beginnings of names.
+    pub fn out_interfaces(&mut self) -> BTreeSet<Pattern> {
+        self.chains.out_interfaces()
     }
 
     /// How packets that come in a state leave a chain.

@@ -11,12 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::analysis::Judge;
 use crate::analysis::loaded::{
-    Base, Context, Loaded, PortValue, Sides, Towards, for_good, iptables::above, is_alike, pass, passes_established,
+    Base, Context, Loaded, Pattern, PortValue, Sides, Towards, for_good, iptables::above, is_alike, pass,
+    passes_established,
 };
 use crate::analysis::sets::{Diagram, Field, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
-use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, HostPolicy, Nic, Platform};
+use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, HostPolicy, Match, Nic, Platform};
 use crate::state::ruleset::{Program, Ruleset, Table, TableName};
 
 use super::super::proof::{Of, Prover, Way, Why, crossed, queued};
@@ -281,7 +283,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     }
 
     /// The ways that lead to guests where only the destination tells which one, and the one that leads to none.
-    fn destinations(&self) -> Vec<Destination<'a>> {
+    fn destinations(&mut self) -> Vec<Destination<'a>> {
         let host = self.prover.host;
         let mut by_address: BTreeMap<(u128, Option<&str>), usize> = BTreeMap::new();
         let mut of_nics = Vec::new();
@@ -321,15 +323,36 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
                 found.push((Arc::new(Towards { dest: ranges(&dest), out_interface }), Some((*guest, *nic))));
             }
         }
-        // By each interface, all other destinations.
-        let outs: BTreeSet<Option<&str>> = of_nics.iter().map(|(_, _, out, _)| *out).chain([None]).collect();
-        for out in outs {
-            let taken = of_nics.iter().filter(|(_, _, other, _)| other.is_none() || *other == out);
+        // By each interface that anything names, and by one that nothing does, all other destinations.
+        let mut outs = self.outs();
+        outs.extend(of_nics.iter().filter_map(|(_, _, out, _)| *out).map(|out| PortValue::Is(out.into())));
+        for out_interface in outs {
+            let by = out_interface.name();
+            let is_taken = |out: &Option<&str>| out.is_none_or(|out| by.is_some_and(|by| **by == *out));
+            let taken = of_nics.iter().filter(|(_, _, out, _)| is_taken(out));
             let taken: BTreeSet<u128> = taken.flat_map(|(_, _, _, known)| known.iter().copied()).collect();
-            let out_interface = out.map_or(PortValue::Other("".into()), |out| PortValue::Is(out.into()));
             found.push((Arc::new(Towards { dest: ranges(&taken).complement(), out_interface }), None));
         }
         found
+    }
+
+    /// The interfaces that packets leave by, as far as the rules or the host's policy tell them apart.
+    fn outs(&mut self) -> BTreeSet<PortValue> {
+        let host = self.prover.host;
+        let mut outs: BTreeSet<PortValue> = [PortValue::Other("".into()), PortValue::Is("lo".into())].into();
+        outs.extend(self.loaded.out_interfaces().into_iter().map(|name| match name {
+            Pattern::Is(name) => PortValue::Is(name),
+            Pattern::BeginsWith(start) => PortValue::Other(start),
+        }));
+        for hook in [&host.hook_out, &host.hook_forward] {
+            let judge = Judge::new(hook, None);
+            for condition in judge.clauses().flat_map(|(_, clause, _)| &clause.matches) {
+                if let Match::OutInterface(name) = condition {
+                    outs.insert(PortValue::Is(name.as_str().into()));
+                }
+            }
+        }
+        outs
     }
 
     fn towards(&mut self, towards: &Towards) -> Vec<(Field, Ranges<u128>)> {
@@ -413,7 +436,8 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     fn routed(&mut self, cases: &mut Vec<Case<'a>>) {
         let host = self.prover.host;
         let elsewhere = "another interface";
-        for (towards, nic) in self.destinations() {
+        let mut destinations = self.destinations();
+        for (towards, nic) in destinations.clone() {
             let (to, words) = match nic {
                 Some((guest, nic)) => (End::Guest(guest, nic), named(guest, nic)),
                 None => (End::Unknown(None), elsewhere.to_owned()),
@@ -429,7 +453,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             let way = Way { routed: true, ..Way::of(elsewhere, &words) };
             cases.push(Case { chain: "FORWARD", context, hooks, way, among });
         }
-        let Some((towards, None)) = self.destinations().pop() else { return };
+        let Some((towards, None)) = destinations.pop() else { return };
         let among = self.towards(&towards);
         let nics: Vec<_> = self.nics.iter().map(|(guest, nic)| Some((*guest, *nic))).collect();
         let others = self.others().into_iter().map(|port| (None, port));

@@ -80,7 +80,7 @@ enum Among {
     Ip,
     /// Those of all else.
     Other,
-    /// IP that conntrack understands.
+    /// IP that conntrack understands and that does not leave by the loopback interface.
     Valid,
     /// Frames whose first tag is a service tag.
     Service,
@@ -134,6 +134,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let ip = Ranges::from_ranges([(0x0800, 0x0800), (0x86dd, 0x86dd)]);
         let tags = Ranges::from_ranges([(0x8100, 0x8100), (0x88a8, 0x88a8)]);
         let invalid = Ranges::single(Field::of_state(State::Invalid));
+        let loopback = proof.prover.ground.sets.interface("lo");
         let frame = |values| vec![(Field::Frame, values)];
         for (among, fields) in [
             (Among::Plain, frame(tags.complement())),
@@ -141,7 +142,14 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             (Among::Ip, frame(ip.clone())),
             (Among::Other, frame(ip.union(&tags).complement())),
             (Among::Double, frame(Ranges::single(0x8100))),
-            (Among::Valid, vec![(Field::Frame, ip), (Field::State, invalid.complement())]),
+            (
+                Among::Valid,
+                vec![
+                    (Field::Frame, ip),
+                    (Field::State, invalid.complement()),
+                    (Field::OutInterface, Ranges::single(loopback).complement()),
+                ],
+            ),
         ] {
             let set = proof.prover.packets(Family::V4, &fields)?;
             proof.sets.push((among, set));
@@ -408,6 +416,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         for among in [Among::Ip, Among::Other] {
             self.way(TO_HOST, &from, &to_host, (Way::of(&name, "the host"), among))?;
         }
+        // What leaves by the loopback interface comes to no port.
         for among in [self.leaving, Among::Other] {
             self.way(FROM_HOST, &to, &from_host, (Way::of("the host", &name), among))?;
         }
