@@ -4,10 +4,15 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::string_slice,
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
 
+mod aim;
+mod mutations;
+mod mutator;
+mod plain;
 #[path = "../judge/random.rs"]
 #[expect(dead_code, reason = "the judge takes the rest")]
 mod random;
@@ -15,9 +20,14 @@ mod random;
 #[expect(clippy::allow_attributes, reason = "an `expect` of dead code is not kept within a module")]
 #[allow(dead_code, unused_imports, reason = "the judge takes the rest")]
 mod specs;
+mod ways;
+mod words;
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fwc::diagnostic::SourceMap;
-use fwc::policy::Fleet;
+use fwc::policy::{Fleet, HostPolicy};
 use fwc::target::{self, OutputFile, Rules, Selection, Templates};
 
 /// A spec, and what it is compiled to.
@@ -37,26 +47,48 @@ fn compiled(text: &str) -> (Fleet, Vec<OutputFile>) {
     (fleet, files)
 }
 
+/// The files of a host.
+fn own_files<'f>(host: &HostPolicy, files: &'f [OutputFile]) -> Vec<&'f OutputFile> {
+    files.iter().filter(|file| file.host.as_deref() == Some(host.name.as_str())).collect()
+}
+
 /// The doubts of every host.
 fn doubts(fleet: &Fleet, files: &[OutputFile]) -> Vec<target::Doubt> {
     let mut found = Vec::new();
     for host in &fleet.hosts {
-        let own = files.iter().filter(|file| file.host.as_deref() == Some(host.name.as_str()));
-        let own: Vec<(&str, &str)> =
-            own.map(|file| (file.path.rsplit('/').next().unwrap(), file.content.as_str())).collect();
-        found.extend(target::prove(host, &Rules::read(own.iter().copied())));
+        let own = own_files(host, files);
+        let own = own.iter().map(|file| (file.path.rsplit('/').next().unwrap(), file.content.as_str()));
+        found.extend(target::prove(host, &Rules::read(own.collect::<Vec<_>>())));
     }
     found
 }
 
+/// Does something for each number, on all processors.
+fn on_all(numbers: Range<u64>, work: impl Fn(u64) + Sync) {
+    let next = AtomicU64::new(numbers.start);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= numbers.end {
+                        return;
+                    }
+                    work(number);
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn every_random_spec_is_proved() {
-    for seed in 0..80 {
+    on_all(0..300, |seed| {
         let spec = specs::random_spec(seed);
         let (fleet, files) = compiled(&spec);
         let found = doubts(&fleet, &files);
         let told: Vec<String> =
             found.iter().map(|one| format!("{} {:?}\n     {:?}", one.program, one.way, one.why)).collect();
         assert!(found.is_empty(), "seed {seed}:\n{}", told.join("\n"));
-    }
+    });
 }
