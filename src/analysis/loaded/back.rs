@@ -1,15 +1,14 @@
 //! Packets that come back from chains, and the state in which they do.
 
 use crate::analysis::sets::{Diagram, Label, OverBudget};
-use crate::state::ruleset::Verdict;
 
 use super::outcome::{Exit, Outcome, State};
-use super::ready::Ready;
 use super::run::{BACK, Ground, Loaded};
 
 impl Loaded<'_> {
     /// What a chain from which packets come back as they went in says to a list that they leave then.
     pub(super) fn total(&mut self, ground: &mut Ground, called: Diagram) -> Result<Diagram, OverBudget> {
+        self.backs = true;
         if let Some(known) = self.totals.get(&called) {
             return Ok(*known);
         }
@@ -19,15 +18,8 @@ impl Loaded<'_> {
     }
 
     /// What a chain's list says to who calls the chain.
-    pub(super) fn came_back(
-        &mut self,
-        ground: &mut Ground,
-        whole: Diagram,
-        rules: &[Ready<'_>],
-    ) -> Result<Diagram, OverBudget> {
-        let leaves =
-            |rule: &Ready<'_>| rule.cases.is_some() || matches!(rule.verdict, Verdict::Goto(_) | Verdict::Return);
-        if !self.split && !rules.iter().any(leaves) {
+    pub(super) fn came_back(&mut self, ground: &mut Ground, whole: Diagram) -> Result<Diagram, OverBudget> {
+        if !self.split && !self.backs {
             return Ok(whole);
         }
         let Ground { sets, outcomes, .. } = ground;

@@ -73,6 +73,8 @@ pub struct Loaded<'t> {
     pub(super) totals: HashMap<Diagram, Diagram>,
     /// Whether rules gave packets another state since this was last reset.
     pub(super) split: bool,
+    /// Whether rules let packets leave their chain before its end since then.
+    pub(super) backs: bool,
 }
 
 /// What a rule does with packets that come to it.
@@ -84,6 +86,8 @@ pub(super) enum Part {
     Says(Diagram),
     /// The same, but some come back in another state.
     Comes(Diagram),
+    /// These are led elsewhere: what becomes of them there, where those that come back leave the list.
+    Leads(PacketSet, Diagram),
     /// It decides all; those that come back from where it leads leave the list.
     Ends(Diagram),
     /// These (none: all) go on, but in another state.
@@ -110,6 +114,7 @@ impl<'t> Loaded<'t> {
             settled: HashMap::new(),
             totals: HashMap::new(),
             split: false,
+            backs: false,
         }
     }
 
@@ -173,11 +178,12 @@ impl<'t> Loaded<'t> {
         if let Some(known) = self.known.get(&key) {
             return Ok(*known);
         }
-        let outer = std::mem::take(&mut self.split);
+        let outer = (std::mem::take(&mut self.split), std::mem::take(&mut self.backs));
         let whole = self.list(ground, &rules, state, context)?;
-        let whole = self.came_back(ground, whole, &rules)?;
+        let whole = self.came_back(ground, whole)?;
         let whole = self.rejected(ground, whole, state)?;
-        let split = std::mem::replace(&mut self.split, outer);
+        let split = self.split;
+        (self.split, self.backs) = outer;
         // After a split the context was asked in other states too.
         if !(split && depends) {
             self.known.insert(key, whole);
@@ -196,12 +202,13 @@ impl<'t> Loaded<'t> {
         let mut answers = Vec::new();
         for rule in rules {
             if self.chains.rule_reads(rule).is_decided(self.decided) {
-                answers.push(match self.part(ground, rule, state, context)? {
-                    Part::Nothing => 0,
-                    Part::Says(diagram) | Part::Comes(diagram) | Part::Ends(diagram) => diagram.number(),
+                match self.part(ground, rule, state, context)? {
+                    Part::Nothing => answers.push(0),
+                    Part::Leads(set, diagram) => answers.extend([set.diagram().number(), diagram.number()]),
+                    Part::Says(diagram) | Part::Comes(diagram) | Part::Ends(diagram) => answers.push(diagram.number()),
                     // The state is another; that is never kept.
-                    Part::Becomes(set, _) => set.map_or(1, |set| set.diagram().number()),
-                });
+                    Part::Becomes(set, _) => answers.push(set.map_or(1, |set| set.diagram().number())),
+                }
             }
         }
         Ok(answers)
@@ -260,6 +267,21 @@ impl<'t> Loaded<'t> {
                     list.push(diagram);
                     break;
                 }
+                // Two ways part here: told as such, nothing of what is led elsewhere is made twice.
+                Part::Leads(set, diagram) if leading(rest) < FEW => {
+                    let others = if counts { ground.sets.difference(among, set)? } else { among };
+                    let then = self.some(ground, rest, state, context, others)?;
+                    list.push(ground.sets.choose(set, diagram, then)?);
+                    break;
+                }
+                part @ Part::Leads(..) => {
+                    let Part::Says(diagram) = self.told(ground, part)? else { continue };
+                    list.push(diagram);
+                    if counts {
+                        let decided = ground.sets.select(diagram, |label| label != Label::NONE)?;
+                        among = ground.sets.difference(among, decided)?;
+                    }
+                }
                 Part::Becomes(set, next) => {
                     self.split = true;
                     let these = match set {
@@ -281,6 +303,13 @@ impl<'t> Loaded<'t> {
             }
         }
         list.diagram(&mut ground.sets)
+    }
+
+    /// What is led elsewhere as what is said.
+    pub(super) fn told(&mut self, ground: &mut Ground, part: Part) -> Result<Part, OverBudget> {
+        let Part::Leads(set, diagram) = part else { return Ok(part) };
+        let whole = self.total(ground, diagram)?;
+        ground.sets.within(set, whole).map(Part::Says)
     }
 
     /// For a rule from which packets come back in other states, where the very next rule ends it: all that came back so leave
@@ -308,7 +337,9 @@ impl<'t> Loaded<'t> {
                 Part::Becomes(None, again) if again == *state && self.is_idle(ground, rest, state, context)? => {
                     Label::NONE
                 }
-                Part::Nothing | Part::Comes(_) | Part::Ends(_) | Part::Becomes(..) => return Ok(None),
+                Part::Nothing | Part::Comes(_) | Part::Leads(..) | Part::Ends(_) | Part::Becomes(..) => {
+                    return Ok(None);
+                }
             };
             becomes.push((label, to));
         }
@@ -436,7 +467,10 @@ impl<'t> Loaded<'t> {
             Verdict::Accept => self.says(ground, fit, outcome(Exit::Accept)),
             Verdict::Drop => self.says(ground, fit, outcome(Exit::Drop)),
             Verdict::Reject(words) => self.says(ground, fit, outcome(Exit::Answer(answer(words)))),
-            Verdict::Return if state == next => self.labelled(ground, fit, BACK).map(Part::Says),
+            Verdict::Return if state == next => {
+                self.backs = true;
+                self.labelled(ground, fit, BACK).map(Part::Says)
+            }
             Verdict::Return => self.says(ground, fit, outcome(Exit::Leave)),
             Verdict::Other(words) if is_queue(words) => {
                 self.says(ground, fit, outcome(Exit::Queue(words.as_str().into())))
@@ -455,15 +489,24 @@ impl<'t> Loaded<'t> {
                     return back(ground, called, next, state).map(Part::Ends);
                 }
                 let called = if next != state || self.changing.contains(&called.number()) {
+                    self.backs = true;
                     left(ground, called, next, state)?
                 } else {
-                    self.total(ground, called)?
+                    return Ok(Part::Leads(self.set(ground, fit)?, called));
                 };
                 self.among(ground, fit, called).map(Part::Says)
             }
             Verdict::Map { .. } | Verdict::Inline { .. } | Verdict::Other(_) => self.lost(ground, fit, state),
         }
     }
+}
+
+/// Rules of one list that lead elsewhere, up to which they are told as ways that part.
+const FEW: usize = 4;
+
+/// How many rules lead elsewhere, as far as that matters.
+fn leading(rules: &[Ready<'_>]) -> usize {
+    rules.iter().filter(|rule| matches!(rule.verdict, Verdict::Goto(_))).take(FEW).count()
 }
 
 /// What a rule leaves on packets.

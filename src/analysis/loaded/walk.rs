@@ -209,8 +209,8 @@ impl<'t> Loaded<'t> {
                 }
                 on
             }
-            part @ (Part::Says(_) | Part::Comes(_) | Part::Ends(_) | Part::Becomes(..)) => {
-                self.told(ground, part, (from, at), walk, course)
+            part @ (Part::Says(_) | Part::Comes(_) | Part::Leads(..) | Part::Ends(_) | Part::Becomes(..)) => {
+                self.after(ground, part, (from, at), walk, course)
             }
         }
     }
@@ -230,6 +230,7 @@ impl<'t> Loaded<'t> {
             return Ok(known.clone());
         }
         let part = self.part(ground, rule, &walk.state, context)?;
+        let part = self.told(ground, part)?;
         self.asked.insert(key, part.clone());
         Ok(part)
     }
@@ -254,15 +255,16 @@ impl<'t> Loaded<'t> {
             let part = if reads.is_decided(self.decided) {
                 None
             } else {
-                Some(self.part(ground, rule, &walk.state, course.context)?)
+                let part = self.part(ground, rule, &walk.state, course.context)?;
+                Some(self.told(ground, part)?)
             };
             match part {
                 Some(Part::Nothing) => {}
                 Some(Part::Says(diagram)) => list.push(diagram),
                 Some(part) if list.is_empty() && next == at => {
-                    return self.told(ground, part, (from, at), walk, course);
+                    return self.after(ground, part, (from, at), walk, course);
                 }
-                Some(Part::Comes(_) | Part::Ends(_) | Part::Becomes(..)) | None => {
+                Some(Part::Comes(_) | Part::Leads(..) | Part::Ends(_) | Part::Becomes(..)) | None => {
                     return self.ran(ground, list, (key, next), walk);
                 }
             }
@@ -284,7 +286,7 @@ impl<'t> Loaded<'t> {
     }
 
     /// What a rule says that is not told apart from those around it.
-    fn told(
+    fn after(
         &mut self,
         ground: &mut Ground,
         part: Part,
@@ -304,6 +306,10 @@ impl<'t> Loaded<'t> {
             Part::Ends(diagram) => {
                 walk.open.push(diagram);
                 Ok(Step::End)
+            }
+            part @ Part::Leads(..) => {
+                let part = self.told(ground, part)?;
+                self.after(ground, part, (from, at), walk, course)
             }
             Part::Becomes(None, next) if next.logs == walk.state.logs && next.events == walk.state.events => {
                 if course.base.splits {

@@ -120,6 +120,15 @@ impl Sets {
         self.fresh(Operation::Within, set.0, diagram.0).map(Diagram)
     }
 
+    /// What the first says of packets of the set, and what the second says of all others.
+    ///
+    /// # Errors
+    /// Over budget.
+    pub fn choose(&mut self, set: PacketSet, inside: Diagram, outside: Diagram) -> Result<Diagram, OverBudget> {
+        self.open.clear();
+        self.either(set.0, inside.0, outside.0, &mut Memo::default()).map(Diagram)
+    }
+
     /// Packets that two diagrams label differently.
     ///
     /// # Errors
@@ -157,6 +166,39 @@ impl Sets {
     ) -> Result<Diagram, OverBudget> {
         self.open.clear();
         self.both(a.0, b.0, &label, &mut Memo::default()).map(Diagram)
+    }
+
+    fn either(&mut self, set: Id, inside: Id, outside: Id, done: &mut Memo<(u64, u32), Id>) -> Result<Id, OverBudget> {
+        if set == YES || inside == outside {
+            return Ok(inside);
+        }
+        if set == NO {
+            return Ok(outside);
+        }
+        let key = (pair(set, inside), outside.raw());
+        if let Some(known) = done.get(&key) {
+            return Ok(*known);
+        }
+        let start = self.open.len();
+        let field =
+            [set, inside, outside].into_iter().filter_map(|id| self.store.field(id)).min().unwrap_or(Field::Frame);
+        let mut value = 0;
+        let made = loop {
+            let (a, b, c) = (
+                self.store.step(set, field, value),
+                self.store.step(inside, field, value),
+                self.store.step(outside, field, value),
+            );
+            let last = a.0.min(b.0).min(c.0);
+            let target = self.either(a.1, b.1, c.1, done)?;
+            self.push(start, last, target);
+            match last.checked_add(1) {
+                Some(next) => value = next,
+                None => break self.close(field, start)?,
+            }
+        };
+        done.insert(key, made);
+        Ok(made)
     }
 
     fn fresh(&mut self, operation: Operation, a: Id, b: Id) -> Result<Id, OverBudget> {
