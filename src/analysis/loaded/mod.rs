@@ -14,6 +14,7 @@ mod context;
 mod equal;
 mod fit;
 pub mod iptables;
+mod list;
 pub mod nft;
 mod outcome;
 mod ready;
