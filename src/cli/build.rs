@@ -8,7 +8,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::diagnostic::did_you_mean;
 use crate::policy::Fleet;
-use crate::target::{self, Doubt, OutputFile, OutputName, Selection, Templates};
+use crate::target::{self, Doubt, OutputFile, OutputName, Selection, Templates, Why};
 
 use super::pipeline::Pipeline;
 use super::report::plural;
@@ -71,8 +71,17 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     if !arguments.no_verify {
         let doubts = prove(&mut pipeline, &selection, &templates, &files)?;
-        if !doubts.is_empty() {
-            console::say(&verify::doubts(&doubts, Style::stderr()));
+        let (open, wrong): (Vec<Doubt>, Vec<Doubt>) =
+            doubts.into_iter().partition(|doubt| doubt.why == Why::OverBudget);
+        for doubt in open {
+            let message = "warning: it is not proved that these rules mean what the spec says";
+            console::say(&format!(
+                "{message}: {} of `{}`: its packets are split in too many ways\n",
+                doubt.program, doubt.host
+            ));
+        }
+        if !wrong.is_empty() {
+            console::say(&verify::doubts(&wrong, Style::stderr()));
             return Err(Failure::new(
                 "rules would not do what the spec says, or it cannot be proved; nothing is written",
             )

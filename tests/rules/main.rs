@@ -92,3 +92,42 @@ fn every_random_spec_is_proved() {
         assert!(found.is_empty(), "seed {seed}:\n{}", told.join("\n"));
     });
 }
+
+/// A host whose rules have ranges in every field.
+fn ranges(rules: usize) -> String {
+    let mut random = random::Random::new(3);
+    let mut text = "version: 1\nhosts:\n  h1:\n    platform: linux\n    targets: [nft]\n    rules:\n".to_owned();
+    let mut span = |greatest: usize| {
+        let (a, b) = (random.below(greatest), random.below(greatest));
+        (a.min(b), a.max(b))
+    };
+    for number in 0..rules {
+        let mut ports = || {
+            let (first, last) = span(65_535);
+            format!("{}-{}", first + 1, last + 1)
+        };
+        let (dport, sport) = (ports(), ports());
+        let mut addresses = || {
+            let (first, last) = span(0x4000_0000);
+            let address = |number: usize| std::net::Ipv4Addr::from(u32::try_from(number + 0x0b00_0000).unwrap());
+            format!("{}-{}", address(first), address(last))
+        };
+        let (source, dest) = (addresses(), addresses());
+        let verdict = ["accept", "drop"][number % 2];
+        let rule = format!("in: {verdict}, proto: tcp, source: {source}, dest: {dest}, sport: {sport}, dport: {dport}");
+        text.push_str(&format!("      - {{ {rule} }}\n"));
+    }
+    text
+}
+
+#[test]
+fn rules_made_to_blow_up_end_with_a_clear_statement() {
+    let (fleet, files) = compiled(&ranges(20));
+    assert_eq!(doubts(&fleet, &files), []);
+    let (fleet, files) = compiled(&ranges(10_000));
+    let start = std::time::Instant::now();
+    let found = doubts(&fleet, &files);
+    let whys: Vec<&target::Why> = found.iter().map(|doubt| &doubt.why).collect();
+    assert_eq!(whys, [&target::Why::OverBudget]);
+    assert!(start.elapsed() < std::time::Duration::from_secs(60), "{:?}", start.elapsed());
+}

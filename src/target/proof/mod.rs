@@ -189,14 +189,17 @@ pub(super) struct Prover<'a> {
     pub(super) doubts: Vec<Doubt>,
 }
 
-/// The edges that the proof of one host may take: ten times what a thousand guests do.
-const BUDGET: Budget = Budget(200_000_000);
+/// The edges that the proof of one program's rules may take: several times what 10,000 ordinary rules do, and a few seconds.
+const BUDGET: usize = 10_000_000;
+/// And those for each NIC: several times what fifty rules of its own do.
+const NIC_BUDGET: usize = 10_000;
 /// Doubts of one host and program that are told; a single wrong rule can stand on many ways.
 const MOST: usize = 20;
 
 impl<'a> Prover<'a> {
     pub(super) fn new(host: &'a HostPolicy) -> Self {
-        let sets = Sets::new(Interfaces::default(), BUDGET);
+        let nics = host.guests.iter().map(|guest| guest.nics.len()).sum::<usize>();
+        let sets = Sets::new(Interfaces::default(), Budget(BUDGET.saturating_add(NIC_BUDGET.saturating_mul(nics))));
         Self { host, ground: Ground::new(sets), hooks: HashMap::new(), maker: Hooks::default(), doubts: Vec::new() }
     }
 
