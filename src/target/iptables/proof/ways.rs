@@ -1,254 +1,22 @@
-//! The proof that rules of iptables and ip6tables mean what a host's policy says.
-//!
-//! In: a host, and the rules of one family. Out: what is not proved. Which built-in chain judges for which hooks is said
-//! at [`super::host`]; this module asks for each way what the rules do, without a look at how they were made.
-//!
-//! The ways of a host with N ports would be N² between ports alone. Each port is tried as the source of packets to a port that
-//! nothing names, and as the destination of packets from such a one; that no rule looks at both, and that what one hook
-//! accepts for good the other one accepts anyway, makes the pairs.
+//! The ways of packets through the built-in chains, and the hooks of the policy that stand on each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::analysis::Judge;
-use crate::analysis::loaded::{
-    Base, Context, Loaded, Pattern, PortValue, Sides, Towards, for_good, iptables::above, is_alike, pass,
-    passes_established,
-};
-use crate::analysis::sets::{Diagram, Field, OverBudget, PacketSet};
+use crate::analysis::loaded::{Context, Pattern, PortValue, Towards};
+use crate::analysis::sets::Field;
 use crate::net::{Family, Ranges};
-use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, HostPolicy, Match, Nic, Platform};
-use crate::state::ruleset::{Program, Ruleset, Table, TableName};
+use crate::policy::{Carriage, End, GuestPolicy, Match, Nic, Platform};
+use crate::target::proof::Way;
 
-use super::super::proof::{Of, Prover, Way, Why, crossed, queued};
-use super::host::{exclusive, prefix};
-use super::led::leads;
+use super::super::host::exclusive;
+use super::{Case, Destination, Proof};
 
-/// What is not proved of the rules of one family.
-pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &Ruleset) {
-    let program = match family {
-        Family::V4 => "iptables",
-        Family::V6 => "ip6tables",
-    };
-    let whole = || Way::of("anywhere", "anywhere");
-    let wanted = |name: &str| rules.tables.iter().find(|(table, _)| &*table.name == name);
-    for name in ["filter", "raw"] {
-        let Some((name, table)) = wanted(name) else {
-            if prover.host.enabled {
-                prover.doubt(program, whole(), Why::Missing(format!("table `{name}`")));
-            }
-            continue;
-        };
-        for lead in leads(prover.host, &name.name, table).into_iter().filter(|lead| lead.before.is_none()) {
-            let what = format!("the rule that leads all packets of {} to {}", lead.built_in, lead.own);
-            prover.doubt(program, whole(), Why::Missing(what));
-        }
-        let mut proof = Proof::new(prover, family, program, (name, table));
-        let done = if &*name.name == "filter" { proof.filter() } else { proof.raw() };
-        if done.is_err() {
-            prover.doubt(program, whole(), Why::OverBudget);
-        }
-    }
-}
-
-/// The chains of the kernel's in which rules of others come before fwc's, with the number of these.
-pub(in crate::target) fn led_late(host: &HostPolicy, rules: &Ruleset) -> Vec<(String, usize)> {
-    let of_table = |(name, table): (&TableName, &Table)| {
-        let late = leads(host, &name.name, table).into_iter().filter_map(|lead| {
-            let before = lead.before.filter(|before| *before > 0)?;
-            Some((format!("{} {}", name.name, lead.built_in), before))
-        });
-        late.collect::<Vec<_>>()
-    };
-    rules.tables.iter().flat_map(of_table).collect()
-}
-
-/// The proof of one table.
-struct Proof<'p, 'a, 't> {
-    prover: &'p mut Prover<'a>,
-    family: Family,
-    program: &'static str,
-    loaded: Loaded<'t>,
-    table: &'t Table,
-    prefix: String,
-    nics: Vec<(&'a GuestPolicy, &'a Nic)>,
-    /// Guests whose packets a program judges last.
-    queued: Vec<&'a GuestPolicy>,
-    /// Whether some hook accepts known connections for good.
-    for_good: bool,
-    /// A hook that does not let them pass.
-    stops_known: Option<String>,
-}
-
-/// Where packets go to, and the NIC that it is, if it is one.
-type Destination<'a> = (Arc<Towards>, Option<(&'a GuestPolicy, &'a Nic)>);
-
-/// A way through a built-in chain, and what it should come to.
-struct Case<'a> {
-    chain: &'static str,
-    context: Context,
-    hooks: Vec<Crossing<'a>>,
-    way: Way,
-    among: Vec<(Field, Ranges<u128>)>,
-}
-
-impl<'p, 'a, 't> Proof<'p, 'a, 't> {
-    fn new(
-        prover: &'p mut Prover<'a>,
-        family: Family,
-        program: &'static str,
-        (name, table): (&'t TableName, &'t Table),
-    ) -> Self {
-        let host = prover.host;
-        let kind = match family {
-            Family::V4 => Program::Iptables,
-            Family::V6 => Program::Ip6tables,
-        };
-        let silent = prover.silent();
-        let nics = host.guests.iter().flat_map(|guest| guest.nics.iter().map(move |nic| (guest, nic))).collect();
-        Self {
-            loaded: Loaded::new(kind, name, table, silent),
-            prover,
-            family,
-            program,
-            table,
-            prefix: prefix(host),
-            nics,
-            queued: host.guests.iter().filter(|guest| guest.options.ips.value).collect(),
-            for_good: false,
-            stops_known: None,
-        }
-    }
-
-    /// The chain that packets come to first.
-    fn chain(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
-    }
-
-    fn raw(&mut self) -> Result<(), OverBudget> {
-        let of = Of::Family(self.family);
-        let mut meant = self.prover.flood(of, true, above)?;
-        meant.extend(self.prover.helpers(of)?);
-        let ways = [
-            ("PREROUTING", Way::of("anywhere", "the connection table")),
-            ("OUTPUT", Way::of("the host", "the connection table")),
-        ];
-        for (chain, way) in ways {
-            let context = Context { in_interface: PortValue::Any, ..Context::default() };
-            let meant = if chain == "PREROUTING" { meant.as_slice() } else { &[] };
-            let name = self.chain(chain);
-            let base = Base { chain: &name, splits: false, sees: PacketSet::ALL, counts: PacketSet::ALL };
-            let passage = self.loaded.base(&mut self.prover.ground, base, 0, &context)?;
-            let sides = (way, PacketSet::ALL, Some(self.family));
-            self.prover.compare((self.program, &self.loaded), &passage.parts, meant, sides)?;
-        }
-        Ok(())
-    }
-
-    fn filter(&mut self) -> Result<(), OverBudget> {
-        for name in ["INPUT", "OUTPUT", "FORWARD"] {
-            let name = self.chain(name);
-            if !self.table.chains.contains_key(name.as_str()) {
-                let way = Way::of("anywhere", "anywhere");
-                self.prover.doubt(self.program, way, Why::Missing(format!("chain `{name}`")));
-            }
-        }
-        let whole = self.chain("FORWARD");
-        if let Some(chain) = self.loaded.of_both_ends(&whole) {
-            self.prover.doubt(self.program, Way::of("a guest", "another one"), Why::Pairs(chain));
-        }
-        let mut cases = Vec::new();
-        self.input(&mut cases);
-        self.output(&mut cases);
-        if self.has_bridges() {
-            self.bridged(&mut cases);
-        }
-        self.routed(&mut cases);
-        for case in cases {
-            self.case(case)?;
-        }
-        if let (true, Some(hook)) = (self.for_good, self.stops_known.take()) {
-            self.prover.doubt(self.program, Way::of("a guest", "another one"), Why::Pairs(hook));
-        }
-        Ok(())
-    }
-
-    fn case(&mut self, case: Case<'a>) -> Result<(), OverBudget> {
-        let name = self.chain(case.chain);
-        let base = Base { chain: &name, splits: true, sees: PacketSet::ALL, counts: PacketSet::ALL };
-        let passage = self.loaded.base(&mut self.prover.ground, base, 0, &case.context)?;
-        let mut parts = passage.parts.clone();
-        let mut meant = Vec::with_capacity(case.hooks.len());
-        for crossing in &case.hooks {
-            meant.push((self.hook(crossing)?, crossed(crossing)));
-        }
-        self.note_pairs(&passage.of_sender, &case.hooks, &meant)?;
-        // Of the last one nothing stands behind that could be passed by.
-        if let Some(last) = parts.last_mut() {
-            *last = for_good(&mut self.prover.ground, *last)?.0;
-            if *last == Diagram::all(pass()) {
-                parts.pop();
-            }
-        }
-        let among = if case.among.is_empty() {
-            PacketSet::ALL
-        } else {
-            // Most are the same whatever the destination, and need not be asked for.
-            let hooks: Vec<Diagram> = meant.iter().map(|(hook, _)| *hook).collect();
-            let sides = Sides { found: &parts, meant: &hooks, among: PacketSet::ALL };
-            if is_alike(&mut self.prover.ground, sides)? {
-                return Ok(());
-            }
-            self.prover.packets(self.family, &case.among)?
-        };
-        let sides = (case.way, among, Some(self.family));
-        self.prover.compare((self.program, &self.loaded), &parts, &meant, sides)
-    }
-
-    /// Keeps what the pairs of ports depend on: whether known connections are accepted for good at a first hook, and whether
-    /// one that may come behind it would have stopped them.
-    fn note_pairs(
-        &mut self,
-        of_sender: &[Diagram],
-        hooks: &[Crossing<'a>],
-        meant: &[(Diagram, String)],
-    ) -> Result<(), OverBudget> {
-        let ground = &mut self.prover.ground;
-        for part in of_sender {
-            self.for_good = self.for_good || !for_good(ground, *part)?.1.is_empty();
-        }
-        for (crossing, (hook, words)) in hooks.iter().zip(meant) {
-            let may_follow = match crossing.hook.name {
-                HookName::GuestOut | HookName::HostOut => false,
-                HookName::GuestIn | HookName::HostIn | HookName::HostForward | HookName::VnetForward => true,
-            };
-            if may_follow && self.stops_known.is_none() && !passes_established(&mut ground.sets, *hook, PacketSet::ALL)?
-            {
-                self.stops_known = Some(words.clone());
-            }
-        }
-        Ok(())
-    }
-
-    /// What a hook says of packets of the family.
-    fn hook(&mut self, crossing: &Crossing<'a>) -> Result<Diagram, OverBudget> {
-        let whole = self.prover.hook(crossing)?;
-        let ethertype = match self.family {
-            Family::V4 => 0x0800,
-            Family::V6 => 0x86dd,
-        };
-        let hook = self.prover.ground.sets.of_frame(whole, ethertype);
-        let judged =
-            |guest: &&&GuestPolicy| guest.zone() == crossing.machine && crossing.hook.name == HookName::GuestIn;
-        match self.queued.iter().find(judged) {
-            Some(guest) => queued(&mut self.prover.ground, hook, &queue(guest.options.ips_queues.value)),
-            None => Ok(hook),
-        }
-    }
-
+impl<'a> Proof<'_, 'a, '_> {
     /// To the host.
-    fn input(&mut self, cases: &mut Vec<Case<'a>>) {
+    pub(super) fn input(&mut self, cases: &mut Vec<Case<'a>>) {
         let host = self.prover.host;
         let mut case = |from: End<'a>, bridge_in: PortValue, words: String, mac| {
             let context = Context { in_interface: PortValue::Any, bridge_in, own_mac: mac, ..Context::default() };
@@ -265,7 +33,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     }
 
     /// Whether the host may have bridges: a server without guests that has its tables for itself has none.
-    fn has_bridges(&self) -> bool {
+    pub(super) fn has_bridges(&self) -> bool {
         let host = self.prover.host;
         host.platform == Platform::Proxmox || !exclusive(host) || !host.guests.is_empty() || !host.vnets.is_empty()
     }
@@ -369,7 +137,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     }
 
     /// From the host.
-    fn output(&mut self, cases: &mut Vec<Case<'a>>) {
+    pub(super) fn output(&mut self, cases: &mut Vec<Case<'a>>) {
         let host = self.prover.host;
         for (towards, nic) in self.destinations() {
             let (to, words) = match nic {
@@ -384,7 +152,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     }
 
     /// From port to port of a bridge.
-    fn bridged(&mut self, cases: &mut Vec<Case<'a>>) {
+    pub(super) fn bridged(&mut self, cases: &mut Vec<Case<'a>>) {
         let host = self.prover.host;
         let other = || PortValue::Other("".into());
         let mut case = |(from, bridge_in, mac): (End<'a>, PortValue, _),
@@ -433,7 +201,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     }
 
     /// From interface to interface.
-    fn routed(&mut self, cases: &mut Vec<Case<'a>>) {
+    pub(super) fn routed(&mut self, cases: &mut Vec<Case<'a>>) {
         let host = self.prover.host;
         let elsewhere = "another interface";
         let mut destinations = self.destinations();
@@ -478,15 +246,6 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             let way = Way { routed: true, ..Way::of(&words, elsewhere) };
             cases.push(Case { chain: "FORWARD", context, hooks, way, among: among.clone() });
         }
-    }
-}
-
-/// How the reader spells the target that gives packets to programs.
-fn queue(queues: Option<(u16, u16)>) -> String {
-    match queues {
-        None => "-j NFQUEUE --queue-bypass --queue-num 0".to_owned(),
-        Some((first, last)) if first == last => format!("-j NFQUEUE --queue-bypass --queue-num {first}"),
-        Some((first, last)) => format!("-j NFQUEUE --queue-balance {first}:{last} --queue-bypass"),
     }
 }
 

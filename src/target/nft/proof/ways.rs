@@ -1,0 +1,122 @@
+//! The ways of packets through a bridge: from and to each NIC, and between ports that are no NIC's.
+
+use std::collections::BTreeSet;
+
+use crate::analysis::loaded::{PortValue, bases};
+use crate::analysis::sets::OverBudget;
+use crate::policy::{Carriage, End, GuestPolicy, Nic};
+use crate::target::proof::{Way, Why};
+
+use super::{Among, BRIDGED, FROM_HOST, PROGRAM, Ports, Proof, ROUTED_FROM, ROUTED_TO, TO_HOST};
+
+impl<'a> Proof<'_, 'a, '_> {
+    /// Every way from and to a NIC, with a port that nothing names at the other end.
+    pub(super) fn nic(&mut self, guest: &'a GuestPolicy, nic: &'a Nic) -> Result<(), OverBudget> {
+        let host = self.prover.host;
+        let end = End::Guest(guest, nic);
+        let name = format!("{}:net{}", guest.zone(), nic.index);
+        let own = PortValue::Is(nic.device.as_str().into());
+        let other = || PortValue::Other("".into());
+        let from = Ports { from: own.clone(), own_mac: nic.mac, bridge: other(), to: other() };
+        let to = Ports { from: other(), own_mac: None, bridge: other(), to: own };
+        let unknown = End::Unknown(nic.bridge.as_deref());
+        if let Some(bridge) = nic.bridge.as_deref() {
+            let elsewhere = format!("another port of {bridge}");
+            let (out, back) = (Way::of(&name, &elsewhere), Way::of(&elsewhere, &name));
+            for interface in host.bridges(bridge) {
+                let bridge = PortValue::Is(interface.into());
+                for among in [Among::Plain, Among::Service, Among::Double] {
+                    let ports = Ports { bridge: bridge.clone(), ..from.clone() };
+                    let crossings = host.way(end, unknown, Carriage::Bridged);
+                    self.way(BRIDGED, &ports, &crossings, (out.clone(), among))?;
+                    let ports = Ports { bridge: bridge.clone(), ..to.clone() };
+                    let crossings = host.way(unknown, end, Carriage::Bridged);
+                    self.way(BRIDGED, &ports, &crossings, (back.clone(), among))?;
+                }
+            }
+        }
+        let to_host = host.way(end, End::Host, Carriage::Bridged);
+        let from_host = host.way(End::Host, end, Carriage::Bridged);
+        for among in [Among::Ip, Among::Other] {
+            self.way(TO_HOST, &from, &to_host, (Way::of(&name, "the host"), among))?;
+        }
+        // What leaves by the loopback interface comes to no port.
+        for among in [self.leaving, Among::Other] {
+            self.way(FROM_HOST, &to, &from_host, (Way::of("the host", &name), among))?;
+        }
+        let routed = |from: &str, to: &str| Way { routed: true, ..Way::of(from, to) };
+        let crossings = host.way(end, End::Unknown(None), Carriage::Routed);
+        self.way(ROUTED_FROM, &from, &crossings, (routed(&name, "another interface"), Among::Ip))?;
+        let crossings = host.way(End::Unknown(None), end, Carriage::Routed);
+        self.way(ROUTED_TO, &to, &crossings, (routed("another interface", &name), Among::Ip))
+    }
+
+    /// The ways between ports that are no NIC's.
+    pub(super) fn others(&mut self) -> Result<(), OverBudget> {
+        let host = self.prover.host;
+        let known: BTreeSet<&str> = self.nics.iter().map(|(_, nic)| nic.device.as_str()).collect();
+        let (names, starts) = match &mut self.frames {
+            Some((loaded, _)) => loaded.bridge_ports(),
+            None => return Ok(()),
+        };
+        let names = names.into_iter().filter(|name| !known.contains(&**name)).map(PortValue::Is);
+        let others: Vec<PortValue> = std::iter::once(PortValue::Other("".into()))
+            .chain(names)
+            .chain(starts.into_iter().map(PortValue::Other))
+            .collect();
+        let mut bridges: BTreeSet<&str> = host.vnets.iter().map(|vnet| vnet.name.as_str()).collect();
+        bridges.extend(self.nics.iter().filter_map(|(_, nic)| nic.bridge.as_deref()));
+        for port in &others {
+            let ports =
+                Ports { from: port.clone(), to: port.clone(), bridge: PortValue::Other("".into()), own_mac: None };
+            for bridge in bridges.iter().copied().map(Some).chain([None]) {
+                let words = bridge.map_or_else(
+                    || "another port of another bridge".to_owned(),
+                    |name| format!("another port of {name}"),
+                );
+                let end = End::Unknown(bridge);
+                let names = bridge.map_or_else(Vec::new, |bridge| host.bridges(bridge));
+                let names = if names.is_empty() {
+                    vec![PortValue::Other("".into())]
+                } else {
+                    names.into_iter().map(|name| PortValue::Is(name.into())).collect()
+                };
+                for name in names {
+                    let ports = Ports { bridge: name, ..ports.clone() };
+                    let crossings = host.way(end, end, Carriage::Bridged);
+                    for among in [Among::Plain, Among::Service, Among::Double] {
+                        self.way(BRIDGED, &ports, &crossings, (Way::of(&words, &words), among))?;
+                    }
+                }
+            }
+            let words = "another port of a bridge";
+            for (hooks, (from, to), way) in [
+                (TO_HOST, (End::Unknown(None), End::Host), Way::of(words, "the host")),
+                (FROM_HOST, (End::Host, End::Unknown(None)), Way::of("the host", words)),
+            ] {
+                let crossings = host.way(from, to, Carriage::Bridged);
+                self.way(hooks, &ports, &crossings, (way, Among::Ip))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// That chains look at one end of a way alone.
+    pub(super) fn pairs(&mut self) {
+        let Some((loaded, table)) = &mut self.frames else { return };
+        for hook in ["prerouting", "input", "forward", "output", "postrouting"] {
+            for chain in bases(table, hook) {
+                let (source, dest) = loaded.ends(chain);
+                let wrong = match hook {
+                    "prerouting" | "input" => dest,
+                    "forward" => source || dest,
+                    _ => source,
+                };
+                if wrong {
+                    let why = Why::Pairs(format!("chain `{chain}`"));
+                    self.prover.doubt(PROGRAM, Way::of("a guest", "another one"), why);
+                }
+            }
+        }
+    }
+}
