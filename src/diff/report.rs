@@ -19,7 +19,7 @@ pub struct Report {
     pub hosts: Vec<HostReport>,
     /// What was edited (or, for a machine, what differs), widest first.
     pub causes: Vec<Cause>,
-    /// What the difference does to packets; none where only files or machines' own words were compared.
+    /// What the difference does to packets; none where files alone differ, or no rules of a machine do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wire: Option<Wire>,
     /// What else a reader must know: what could not be compared, what is not fwc's.
@@ -44,6 +44,33 @@ pub struct Wire {
     pub undecided: Vec<At>,
     /// How many rows or boxes are not told.
     pub left_out: usize,
+    /// How many rulesets of machines were compared with the spec, for all packets.
+    #[serde(skip_serializing_if = "is_none")]
+    pub rulesets: usize,
+    /// Rules that are not understood: nothing is said about packets that come to them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<Aside>,
+    /// What else of rulesets is not said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_compared: Vec<Aside>,
+}
+
+/// Something of a ruleset that rows do not tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Aside {
+    /// The host.
+    pub host: String,
+    /// The program: `iptables`, `ip6tables`, `ebtables`, `nft`.
+    pub output: &'static str,
+    /// What, in words.
+    pub message: String,
+    /// The line.
+    pub place: Option<Place>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_none(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Packets that one pair of rules decides differently.
@@ -73,10 +100,21 @@ pub struct WireRow {
 }
 
 impl Wire {
-    /// Whether every packet is known to be treated as before.
+    /// Whether every packet is known to be treated as before, but for those that come to unknown rules.
     #[must_use]
     pub fn is_same(&self) -> bool {
-        self.accepted.is_empty() && self.refused.is_empty() && self.otherwise.is_empty() && self.undecided.is_empty()
+        self.accepted.is_empty()
+            && self.refused.is_empty()
+            && self.otherwise.is_empty()
+            && self.undecided.is_empty()
+            && self.not_compared.is_empty()
+            && self.left_out == 0
+    }
+
+    /// Whether nothing was compared.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.hooks == 0 && self.rulesets == 0 && self.not_compared.is_empty()
     }
 }
 

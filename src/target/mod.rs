@@ -18,7 +18,9 @@ use crate::policy::{Fleet, HostPolicy, TargetName};
 
 pub use iptables::Iptables;
 pub use nft::Nft;
-pub use proof::{Doubt, Rules, Way, Why, is_enforced, led_late, prove, prove_files};
+pub use proof::{
+    Change, Changes, Doubt, Fate, Rules, Turn, Way, Why, changes, is_enforced, led_late, prove, prove_files,
+};
 pub use pve::Pve;
 pub use sysctl::Sysctl;
 pub use template::{TemplateError, Templates};

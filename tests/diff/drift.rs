@@ -159,3 +159,70 @@ fn what_cannot_be_read_is_named_and_the_rest_is_compared() {
     }
     assert!(root().join(SPEC).exists());
 }
+
+/// A shared host's listing: nothing leads to fwc's chain for what the host receives, and a rule is not understood.
+pub fn of_docker(format: &str) -> std::process::Output {
+    let spec = "examples/docker.yaml";
+    let out = built(spec);
+    let path = out.path().join("hosts/build1/iptables.rules");
+    let text = fs::read_to_string(&path).expect("the file");
+    let first = "-A FWC-host-in -i lo -j RETURN\n";
+    assert!(text.contains(first), "{text}");
+    let text = text
+        .replacen("*filter\n", "*filter\n:INPUT ACCEPT [0:0]\n", 1)
+        .replacen(first, &format!("{first}-A FWC-host-in -m u32 --u32 \"0=1\" -j DROP\n-A FWC-host-in -d 198.51.100.7 -p tcp -m tcp --dport 8080 -j RETURN\n"), 1);
+    let file = out.path().join("build1.rules");
+    fs::write(&file, text).expect("the file");
+    let file = file.to_string_lossy();
+    let arguments = ["diff", spec, "--format", format, "--host", "build1", "--state", &*file];
+    fwc().args(arguments).output().expect("fwc runs")
+}
+
+#[test]
+fn what_packets_notice_of_a_capture() {
+    for (format, words) in [
+        ("human", &["on the wire", "nothing is said of packets", "-m u32", "not decided: iptables on build1"][..]),
+        ("markdown", &["**On the wire**", "Nothing is said of packets", "-m u32", "Not decided: iptables on build1"]),
+    ] {
+        let text = String::from_utf8_lossy(&of_docker(format).stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+        for words in words {
+            assert!(text.to_lowercase().contains(&words.to_lowercase()), "{words}: {text}");
+        }
+    }
+    let report: Value = serde_json::from_slice(&of_docker("json").stdout).expect("JSON");
+    let wire = &report["wire"];
+    assert_eq!((&wire["rulesets"], &wire["hooks"]), (&1.into(), &0.into()), "{wire:#}");
+    assert!(wire["unknown"][0]["message"].as_str().is_some_and(|text| text.contains("u32")), "{wire:#}");
+    assert!(wire["unknown"][0]["place"].is_object(), "{wire:#}");
+    let missing = "the rule that leads all packets of INPUT to FWC-INPUT is not there";
+    assert_eq!(wire["not_compared"][0]["message"], missing, "{wire:#}");
+}
+
+/// A group's rule edited at every guest is a row, not one for each way.
+#[test]
+fn the_same_turn_on_many_ways_is_one_row() {
+    let spec = "examples/design.yaml";
+    let out = built(spec);
+    let path = out.path().join("hosts/pm4-1/iptables.rules");
+    let text = fs::read_to_string(&path).expect("the file");
+    let kept: Vec<&str> = text.lines().filter(|line| !line.contains("--icmp-type 8")).collect();
+    assert!(kept.len() < text.lines().count(), "{text}");
+    fs::write(&path, kept.join("\n") + "\n").expect("the file");
+    let (status, report) = diff(spec, &["--against", &out.path().to_string_lossy()]);
+    let wire = &report["wire"];
+    assert_eq!(status, 1, "{report:#}");
+    let rows = wire["accepted"].as_array().expect("rows");
+    assert_eq!(rows.len(), 1, "{wire:#}");
+    assert_eq!(
+        (&rows[0]["from"], &rows[0]["to"], &rows[0]["macro"]),
+        (&"anyone".into(), &"every guest".into(), &"Ping".into())
+    );
+    assert_eq!(rows[0]["at"].as_array().map(Vec::len), Some(4), "{wire:#}");
+    assert!(wire["refused"].as_array().is_some_and(Vec::is_empty), "{wire:#}");
+    // A comment is nothing that packets notice, and is known without a proof.
+    let text = text.replace("--comment 75b9f6a4", "--comment 12345678");
+    fs::write(&path, text).expect("the file");
+    let (status, report) = diff(spec, &["--against", &out.path().to_string_lossy()]);
+    assert_eq!(status, 1, "{report:#}");
+    assert!(report["wire"].is_null(), "{report:#}");
+}

@@ -64,6 +64,7 @@ fn reports() -> Vec<Value> {
         broken.said(&["diff", "--base", "HEAD", "--format", "json"]),
         // What a machine has loaded, which is compared in its own words.
         captured(),
+        Repository::new().told(&crate::drift::of_docker("json")),
     ];
     outputs.into_iter().map(|(_, text, _)| serde_json::from_str(&text).expect("JSON")).collect()
 }

@@ -301,3 +301,57 @@ fn captured_listings_are_no_difference() {
     }
     assert!(count > 10, "{count}");
 }
+
+/// What an edit does to packets: the kind of row, where, and a part of it.
+const ON_THE_WIRE: &[(&str, Backend, &str, &str, &str)] = &[
+    (
+        "server",
+        Backend::Legacy,
+        "iptables-legacy -D INPUT -p udp --dport 443 -m comment --comment quic -j ACCEPT",
+        "accepted",
+        "udp 443",
+    ),
+    ("server", Backend::Legacy, "iptables-legacy -I INPUT 7 -s 192.0.2.53 -j ACCEPT", "refused", "192.0.2.53"),
+    ("server", Backend::Nft, "nft insert rule inet fwc input ip saddr 192.0.2.66 accept", "refused", "192.0.2.66"),
+    // The blacklist stands before it.
+    ("server", Backend::Legacy, "iptables-legacy -I INPUT 7 -s 192.0.2.66 -j ACCEPT", "", ""),
+    (
+        "design",
+        Backend::Nftables,
+        "iptables-nft -I group-monitoring-in -p udp --dport 161 -j ACCEPT",
+        "refused",
+        "udp 161",
+    ),
+    (
+        "server",
+        Backend::Legacy,
+        "iptables-legacy -I INPUT -m u32 --u32 '0>>22&0x3C@4=0x29' -j ACCEPT",
+        "unknown",
+        "u32",
+    ),
+    ("docker", Backend::Legacy, "iptables-legacy -D INPUT -j FWC-INPUT", "not_compared", "FWC-INPUT"),
+];
+
+#[test]
+fn what_packets_notice_is_told() {
+    let mut wrong = Vec::new();
+    for (name, backend, edit, kind, words) in ON_THE_WIRE {
+        let example = example(name);
+        let (out, _) = built(&example);
+        let host = hosts(out.path())[0].clone();
+        let folder = out.path().join("hosts").join(&host);
+        prepare(&folder);
+        let answer = live(&example.path, &host, &folder, &backend.load(&folder), edit);
+        let wire = &answer.report["wire"];
+        let kinds = ["accepted", "refused", "otherwise", "unknown", "not_compared"];
+        let right = kinds.iter().all(|one| match wire[one].as_array().map(Vec::as_slice) {
+            None | Some([]) => one != kind,
+            // One rule may be of several services; never a row for each way.
+            Some(rows) => one == kind && rows.len() <= 10 && rows.iter().any(|row| row.to_string().contains(words)),
+        });
+        if !right || wire.is_null() {
+            wrong.push(format!("{edit}: {wire:#}\n{}", answer.errors));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}

@@ -59,7 +59,7 @@ impl Page {
     }
 
     fn wire(&mut self, wire: &Wire) {
-        if wire.hooks == 0 {
+        if wire.is_nothing() {
             return;
         }
         self.line(0, "");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::report::plural;
 use crate::diagnostic::Place;
-use crate::diff::report::{At, Cause, Change, HostReport, Kind, Report, Status, Subject, Wire, WireRow};
+use crate::diff::report::{Aside, At, Cause, Change, HostReport, Kind, Report, Status, Subject, Wire, WireRow};
 
 /// Machines of one line that are named before the rest is counted.
 const MACHINES: usize = 6;
@@ -297,14 +297,40 @@ fn wire_line(sign: char, row: &WireRow) -> WireLine {
 /// What there is to say where the answer is not whole, or there is nothing in it.
 pub(super) fn wire_remark(wire: &Wire) -> Option<String> {
     let mut parts = Vec::new();
-    if wire.is_same() && wire.hooks > 0 {
-        parts.push(format!("no packet changes ({} compared for all packets)", plural(wire.hooks, "hook")));
+    let unknown = asides(&wire.unknown);
+    if wire.is_same() && wire.hooks + wire.rulesets > 0 {
+        let what = if wire.hooks > 0 { plural(wire.hooks, "hook") } else { plural(wire.rulesets, "ruleset") };
+        let apart = unknown.as_ref().map(|rules| format!(", apart from those that come to {NOT_UNDERSTOOD}: {rules}"));
+        parts.push(format!("no packet changes{} ({what} compared for all packets)", apart.unwrap_or_default()));
+    } else if let Some(rules) = unknown {
+        parts.push(format!("nothing is said of packets that come to {NOT_UNDERSTOOD}: {rules}"));
     }
-    if !wire.undecided.is_empty() {
-        parts.push(format!("not decided: {} with too many different packets", plural(wire.undecided.len(), "hook")));
+    parts.extend(asides(&wire.not_compared).map(|what| format!("not decided: {what}")));
+    let (rulesets, hooks): (Vec<&At>, Vec<&At>) = wire.undecided.iter().partition(|at| at.hook.is_none());
+    for (number, noun) in [(hooks.len(), "hook"), (rulesets.len(), "ruleset")] {
+        if number > 0 {
+            parts.push(format!("not decided: {} with too many different packets", plural(number, noun)));
+        }
     }
     if wire.left_out > 0 {
         parts.push(format!("{} of packets not told", plural(wire.left_out, "more row")));
     }
     (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+const NOT_UNDERSTOOD: &str = "rules which are not understood";
+
+/// Asides that are told before the rest is counted.
+const ASIDES: usize = 3;
+
+/// `iptables on pm1: -m u32 … in INPUT (pm1.rules:12)`.
+fn asides(all: &[Aside]) -> Option<String> {
+    let one = |aside: &Aside| {
+        let place = aside.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+        format!("{} on {}: {}{place}", aside.output, aside.host, aside.message)
+    };
+    let shown: Vec<String> = all.iter().take(ASIDES).map(one).collect();
+    let more = all.len().saturating_sub(ASIDES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!all.is_empty()).then(|| format!("{}{more}", shown.join(", ")))
 }

@@ -16,6 +16,7 @@ use crate::state::{guest_conf, ipset, iptables, nft};
 use crate::target::{OutputFile, Selection, Templates};
 
 use super::capture::{Captures, HostCapture};
+use super::otherwise::Otherwise;
 use super::{Arguments, Outcome, text, tree};
 
 /// What the spec compiles to.
@@ -122,10 +123,11 @@ fn compare_all(arguments: &Arguments, meant: &Meant, captures: Captures, label: 
     let mut report = Report { old: label, new: meant.label.clone(), ..Report::default() };
     let Some(fleet) = &meant.pipeline.fleet else { return report };
     let mut machines = Machines::new(fleet, &meant.pipeline.sources, &captures.sources);
+    let mut otherwise = Otherwise::default();
     for host in &fleet.hosts {
         let Some(capture) = captures.hosts.get(&host.name) else { continue };
         let mut here = machines.host(host);
-        let in_use = rules(arguments, meant, host, capture, &mut here);
+        let in_use = rules(arguments, meant, host, capture, (&mut here, &mut otherwise));
         let loaded = in_use.is_some();
         if let Some((running, file)) = &capture.running {
             let place = file.map(|file| crate::diagnostic::Span { file, start: 0, len: 0 });
@@ -163,16 +165,17 @@ fn compare_all(arguments: &Arguments, meant: &Meant, captures: Captures, label: 
         machines.note(note);
     }
     (report.hosts, report.causes, report.notes) = machines.finish();
+    report.wire = otherwise.wire(fleet, &meant.pipeline.sources, &captures.sources);
     report
 }
 
 /// The rulesets of a host. Says by which target fwc's rules are loaded, if they are.
-fn rules(
+fn rules<'f>(
     arguments: &Arguments,
     meant: &Meant,
-    host: &HostPolicy,
+    host: &'f HostPolicy,
     capture: &HostCapture,
-    here: &mut Host<'_, '_>,
+    (here, otherwise): (&mut Host<'_, '_>, &mut Otherwise<'f>),
 ) -> Option<TargetName> {
     let mut both: Vec<(&'static str, Ruleset, &Ruleset)> = Vec::new();
     for (program, output, path) in FILES {
@@ -205,7 +208,9 @@ fn rules(
         if let Some(sets) = &capture.sets {
             with_sets(&mut found, sets);
         }
-        here.rules(output, wanted, &found, arguments.foreign);
+        if !here.rules(output, wanted, &found, arguments.foreign) {
+            otherwise.take(host, output, capture, found);
+        }
     }
     loaded.first().copied()
 }

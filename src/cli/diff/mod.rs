@@ -8,6 +8,7 @@ mod lines;
 pub(super) mod live;
 mod machines;
 mod markdown;
+mod otherwise;
 mod state;
 mod text;
 pub(super) mod tree;

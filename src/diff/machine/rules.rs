@@ -22,8 +22,9 @@ const ELEMENTS: usize = 6;
 const CHAIN_RULES: usize = 4;
 
 impl Host<'_, '_> {
-    /// Compares what the spec compiles to for one program with what is there. `all` names what is not fwc's.
-    pub fn rules(&mut self, output: &'static str, meant: &Ruleset, found: &Ruleset, all: bool) {
+    /// Compares what the spec compiles to for one program with what is there. `all` names what is not fwc's. Says whether
+    /// every packet is known to be treated as is meant.
+    pub fn rules(&mut self, output: &'static str, meant: &Ruleset, found: &Ruleset, all: bool) -> bool {
         let comparison = ruleset::compare(meant, found);
         for table in &comparison.missing {
             let rules = meant.tables.get(table).map_or(0, |table| table.chains.values().map(|c| c.rules.len()).sum());
@@ -37,6 +38,7 @@ impl Host<'_, '_> {
             self.change(output, change);
         }
         self.remarks(output, &comparison, all);
+        comparison.same_meaning() && comparison.unseen_sets.is_empty()
     }
 
     fn table(&mut self, output: &'static str, table: &str, rules: usize, detail: Option<&str>) {

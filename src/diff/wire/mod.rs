@@ -6,7 +6,10 @@
 //! compared as a whole: what established connections, filters of sources and the policy do is in it. A row may be wider
 //! than its packets in one way: addresses that stages of their own stop (blacklist, smurfs, broadcast), source ports,
 //! flags and states are not told where they are those of every rule.
+//!
+//! [`loaded`] says the same of rules that are in force, or captured.
 
+mod loaded;
 mod name;
 mod row;
 mod service;
@@ -25,6 +28,7 @@ use crate::policy::{Hook, HookName, HostPolicy, Nic, Verdict, ZoneRef, words};
 
 use super::policy::Side;
 use super::report::{At, HostReport, Status, Wire, WireRow};
+pub use loaded::loaded;
 use name::{Apart, Described, Names, Told};
 use row::Rows;
 

@@ -64,6 +64,25 @@ impl Rows {
         }
     }
 
+    /// Adds a box at several machines at once, whose ends are named.
+    pub(super) fn put(
+        &mut self,
+        (kind, own, other): (Kind, Decider, String),
+        described: Described,
+        at: BTreeSet<At>,
+        packet: Option<String>,
+    ) {
+        let ends = [described.from, described.to];
+        let row = Row { families: [described.family].into(), others: [other].into(), packet, at };
+        let rows = self.rows.entry((kind, own, ends)).or_default();
+        match rows.entry((described.asked, described.remark)) {
+            std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().merge(row),
+            std::collections::btree_map::Entry::Vacant(free) => {
+                free.insert(row);
+            }
+        }
+    }
+
     /// Takes in the rows of other hooks.
     pub(super) fn merge(&mut self, other: Self) {
         self.left_out += other.left_out;

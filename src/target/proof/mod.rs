@@ -11,6 +11,7 @@
 //! property: that the limit is there, with its rate, is compared. And packets are as the kernel makes them: without a mark
 //! that other software set.
 
+mod change;
 mod side;
 
 use std::collections::{BTreeMap, HashMap};
@@ -30,6 +31,7 @@ use crate::state::{ipset, iptables, nft};
 
 use super::OutputFile;
 
+pub use change::{Change, Changes, Fate, Turn, changes};
 pub(super) use side::Of;
 
 /// What is not proved.
@@ -164,12 +166,7 @@ pub fn prove_files(fleet: &Fleet, files: &[OutputFile]) -> Vec<Doubt> {
 pub fn prove(host: &HostPolicy, rules: &Rules) -> Vec<Doubt> {
     let of = |(program, rules): (&Program, &Ruleset)| {
         let mut prover = Prover::new(host);
-        match program {
-            Program::Iptables => super::iptables::proof::prove(&mut prover, Family::V4, rules),
-            Program::Ip6tables => super::iptables::proof::prove(&mut prover, Family::V6, rules),
-            Program::Nft => super::nft::proof::prove(&mut prover, rules),
-            Program::Ebtables => {}
-        }
+        prover.rules(*program, rules);
         // Large tables take a while to free; nobody has to wait for that.
         let Prover { doubts, ground, .. } = prover;
         rayon::spawn(move || drop(ground));
@@ -187,6 +184,8 @@ pub(super) struct Prover<'a> {
     hooks: HashMap<(usize, usize), Diagram>,
     maker: Hooks<'a>,
     pub(super) doubts: Vec<Doubt>,
+    /// Where all that differs is wanted, and not only whether something does.
+    changes: Option<Changes>,
 }
 
 /// The edges that the proof of one program's rules may take: several times what 10,000 ordinary rules do, and a few seconds.
@@ -197,10 +196,27 @@ const NIC_BUDGET: usize = 10_000;
 const MOST: usize = 20;
 
 impl<'a> Prover<'a> {
-    pub(super) fn new(host: &'a HostPolicy) -> Self {
+    fn new(host: &'a HostPolicy) -> Self {
         let nics = host.guests.iter().map(|guest| guest.nics.len()).sum::<usize>();
         let sets = Sets::new(Interfaces::default(), Budget(BUDGET.saturating_add(NIC_BUDGET.saturating_mul(nics))));
-        Self { host, ground: Ground::new(sets), hooks: HashMap::new(), maker: Hooks::default(), doubts: Vec::new() }
+        Self {
+            host,
+            ground: Ground::new(sets),
+            hooks: HashMap::new(),
+            maker: Hooks::default(),
+            doubts: Vec::new(),
+            changes: None,
+        }
+    }
+
+    /// The rules of a program.
+    fn rules(&mut self, program: Program, rules: &Ruleset) {
+        match program {
+            Program::Iptables => super::iptables::proof::prove(self, Family::V4, rules),
+            Program::Ip6tables => super::iptables::proof::prove(self, Family::V6, rules),
+            Program::Nft => super::nft::proof::prove(self, rules),
+            Program::Ebtables => {}
+        }
     }
 
     /// What a hook says of every packet.
@@ -255,6 +271,9 @@ impl<'a> Prover<'a> {
             if let Some(unknown) = loaded.unknown(number).filter(|_| !here.is_empty()) {
                 self.doubt(program, way.clone(), Why::Unknown(unknown.clone()));
             }
+        }
+        if self.changes.is_some() {
+            return self.turns(program, &difference, (found, meant), (&way, family));
         }
         let Some(packet) = self.witness(difference.packets, family)? else { return Ok(()) };
         let says = |ground: &Ground, diagram| {

@@ -82,7 +82,7 @@ fn sentence(text: &str) -> String {
 
 /// What becomes of packets, a row each: what a reviewer wants to know first.
 fn wire(wire: &Wire) -> String {
-    if wire.hooks == 0 && lines::wire(wire).is_empty() {
+    if wire.is_nothing() && lines::wire(wire).is_empty() {
         return String::new();
     }
     let remark = lines::wire_remark(wire).map_or(String::new(), |remark| format!("\n{}.\n", sentence(&remark)));
