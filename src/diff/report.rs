@@ -19,7 +19,7 @@ pub struct Report {
     pub hosts: Vec<HostReport>,
     /// What was edited (or, for a machine, what differs), widest first.
     pub causes: Vec<Cause>,
-    /// What the difference does to packets; none where files alone differ, or no rules of a machine do.
+    /// What the difference does to packets; none where no specs with a meaning were compared, or no rules of a machine differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wire: Option<Wire>,
     /// What else a reader must know: what could not be compared, what is not fwc's.
@@ -60,7 +60,7 @@ pub struct Wire {
 pub struct Aside {
     /// The host.
     pub host: String,
-    /// The program: `iptables`, `ip6tables`, `ebtables`, `nft`.
+    /// The program: `iptables`, `ip6tables`, `ebtables`, `nft`; `pve`.
     pub output: &'static str,
     /// What, in words.
     pub message: String,

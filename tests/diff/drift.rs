@@ -219,10 +219,53 @@ fn the_same_turn_on_many_ways_is_one_row() {
     );
     assert_eq!(rows[0]["at"].as_array().map(Vec::len), Some(4), "{wire:#}");
     assert!(wire["refused"].as_array().is_some_and(Vec::is_empty), "{wire:#}");
-    // A comment is nothing that packets notice, and is known without a proof.
-    let text = text.replace("--comment 75b9f6a4", "--comment 12345678");
-    fs::write(&path, text).expect("the file");
+}
+
+/// What no packet notices is said first, in every format; where nothing differs, nothing is.
+#[test]
+fn files_that_mean_the_same() {
+    let spec = "examples/design.yaml";
+    let said = |out: &Path, format: &str| {
+        let arguments = ["diff", spec, "--format", format, "--against", &*out.to_string_lossy()];
+        let output = fwc().args(arguments).output().expect("fwc runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let out = built(spec);
+    assert!(diff(spec, &["--against", &out.path().to_string_lossy()]).1["wire"].is_null());
+    let edit = |path: &str, from: &str, to: &str| {
+        let path = out.path().join(path);
+        let text = fs::read_to_string(&path).expect("the file");
+        assert!(text.contains(from), "{text}");
+        fs::write(&path, text.replace(from, to)).expect("the file");
+    };
+    // A comment, and rules of `.fw` files in another order that means the same.
+    edit("hosts/pm4-1/iptables.rules", "--comment 75b9f6a4", "--comment 12345678");
+    let (http, ranged) = ("IN ACCEPT -p tcp -dport 80,443 # [ad17d5dc]\n", "IN ACCEPT -source +dc/");
+    let cluster = fs::read_to_string(out.path().join("pve/firewall/cluster.fw")).expect("the file");
+    let next = cluster.split_once(http).and_then(|(_, rest)| rest.lines().next()).expect("rules");
+    assert!(next.starts_with(ranged), "{next}");
+    edit("pve/firewall/cluster.fw", &format!("{http}{next}\n"), &format!("{next}\n{http}"));
     let (status, report) = diff(spec, &["--against", &out.path().to_string_lossy()]);
-    assert_eq!(status, 1, "{report:#}");
-    assert!(report["wire"].is_null(), "{report:#}");
+    assert_eq!((status, changes(&report).len()), (1, 2), "{report:#}");
+    let wire = &report["wire"];
+    assert_eq!((&wire["rulesets"], &wire["accepted"]), (&2.into(), &Value::Array(Vec::new())), "{report:#}");
+    assert!(wire["not_compared"].is_null(), "{report:#}");
+    for (format, line, words) in [
+        ("human", 4, "on the wire: no packet changes (2 rulesets compared for all packets)"),
+        ("markdown", 5, "**On the wire**"),
+        ("markdown", 7, "No packet changes (2 rulesets compared for all packets)."),
+    ] {
+        let text = said(out.path(), format);
+        assert_eq!(text.lines().nth(line), Some(words), "{text}");
+    }
+    // What cannot be read is no part of that.
+    edit("hosts/pm4-1/sysctl.d/zz-fwc.conf", "net.", "=net.");
+    let text = said(out.path(), "human");
+    assert!(text.contains("no packet changes, apart from what could not be compared"), "{text}");
+    // Where packets do notice, nothing else is said.
+    edit("pve/firewall/100.fw", "-dport 22", "-dport 23");
+    let text = said(out.path(), "human").split_whitespace().collect::<Vec<_>>().join(" ");
+    let told =
+        "not decided: pve on pm4-1: vm/100: a packet gets another verdict than the spec says (`fwc verify` tells";
+    assert!(!text.contains("no packet changes") && text.contains(told), "{text}");
 }

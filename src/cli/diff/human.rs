@@ -22,7 +22,7 @@ pub(super) fn render(report: &Report, style: Style) -> String {
         page.wrapped(0, 2, legend, |line| style.dim(line));
     }
     if let Some(wire) = &report.wire {
-        page.wire(wire);
+        page.wire(wire, report.is_partial());
     }
     page.hosts(report);
     page.causes(report);
@@ -58,14 +58,14 @@ impl Page {
         }
     }
 
-    fn wire(&mut self, wire: &Wire) {
+    fn wire(&mut self, wire: &Wire, partial: bool) {
         if wire.is_nothing() {
             return;
         }
         self.line(0, "");
         let style = self.style;
         let head = "on the wire";
-        let remark = lines::wire_remark(wire);
+        let remark = lines::wire_remark(wire, partial);
         match &remark {
             Some(remark) => self.wrapped(0, 2, &format!("{head}: {remark}"), |line| style.bold(line)),
             None => self.line(0, &style.bold(head)),

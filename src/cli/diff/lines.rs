@@ -295,13 +295,18 @@ fn wire_line(sign: char, row: &WireRow) -> WireLine {
 }
 
 /// What there is to say where the answer is not whole, or there is nothing in it.
-pub(super) fn wire_remark(wire: &Wire) -> Option<String> {
+/// `partial`: something could not be compared, which notes tell.
+pub(super) fn wire_remark(wire: &Wire, partial: bool) -> Option<String> {
     let mut parts = Vec::new();
     let unknown = asides(&wire.unknown);
     if wire.is_same() && wire.hooks + wire.rulesets > 0 {
         let what = if wire.hooks > 0 { plural(wire.hooks, "hook") } else { plural(wire.rulesets, "ruleset") };
-        let apart = unknown.as_ref().map(|rules| format!(", apart from those that come to {NOT_UNDERSTOOD}: {rules}"));
-        parts.push(format!("no packet changes{} ({what} compared for all packets)", apart.unwrap_or_default()));
+        let apart = match unknown {
+            Some(rules) => format!(", apart from those that come to {NOT_UNDERSTOOD}: {rules}"),
+            None if partial => ", apart from what could not be compared".to_owned(),
+            None => String::new(),
+        };
+        parts.push(format!("no packet changes{apart} ({what} compared for all packets)"));
     } else if let Some(rules) = unknown {
         parts.push(format!("nothing is said of packets that come to {NOT_UNDERSTOOD}: {rules}"));
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::cli::pipeline::Pipeline;
 use crate::cli::{Failure, disk, machine};
 use crate::diagnostic::{FileId, SourceMap};
-use crate::diff::machine::{FwFile, Host, Machines};
+use crate::diff::machine::{FwFile, Host, Likeness, Machines};
 use crate::diff::report::{NoteKind, Report, Status};
 use crate::diff::ruleset;
 use crate::policy::{HostPolicy, TargetName, ZoneRef};
@@ -139,7 +139,7 @@ fn compare_all(arguments: &Arguments, meant: &Meant, captures: Captures, label: 
         } else if capture.is_tree {
             here.settings(&meant.settings(host), &Default::default(), None, true);
         }
-        others(meant, host, capture, &mut here);
+        others(meant, host, capture, (&mut here, &mut otherwise));
         if !capture.is_tree {
             not_given(meant, host, capture, in_use, &mut here);
         }
@@ -151,7 +151,9 @@ fn compare_all(arguments: &Arguments, meant: &Meant, captures: Captures, label: 
             if capture.is_whole && !known {
                 here.note(NoteKind::Info, "pve: nothing of fwc's is in `/etc/pve`", None, None);
             } else {
-                pve(meant, &captures.sources, host, files, capture, &mut here);
+                if pve(meant, &captures.sources, host, files, capture, &mut here) {
+                    otherwise.files((fleet, host), capture, (files, &captures.sources));
+                }
             }
         }
         if capture.is_tree {
@@ -183,6 +185,7 @@ fn rules<'f>(
         let Some(found) = capture.rules.get(&program) else {
             if capture.is_tree {
                 here.missing_file(output, path);
+                otherwise.unknown(host, output, "its rules are not there".to_owned());
             }
             continue;
         };
@@ -208,18 +211,25 @@ fn rules<'f>(
         if let Some(sets) = &capture.sets {
             with_sets(&mut found, sets);
         }
-        if !here.rules(output, wanted, &found, arguments.foreign) {
-            otherwise.take(host, output, capture, found);
+        match here.rules(output, wanted, &found, arguments.foreign) {
+            Likeness::Words => {}
+            Likeness::Meaning => otherwise.same(),
+            Likeness::NotKnown => otherwise.take(host, output, capture, found),
         }
     }
     loaded.first().copied()
 }
 
 /// Rules of the other kind of iptables, in the tables that fwc's rules are in.
-fn others(meant: &Meant, host: &HostPolicy, capture: &HostCapture, here: &mut Host<'_, '_>) {
+fn others(
+    meant: &Meant,
+    host: &HostPolicy,
+    capture: &HostCapture,
+    (here, otherwise): (&mut Host<'_, '_>, &mut Otherwise<'_>),
+) {
     for (program, found) in &capture.others {
-        let file = FILES.iter().find(|(of, ..)| *of == found.program);
-        let Some(wanted) = file.and_then(|(of, _, path)| meant.rules(&host.name, *of, path)) else { continue };
+        let Some((of, output, path)) = FILES.iter().find(|(of, ..)| *of == found.program) else { continue };
+        let Some(wanted) = meant.rules(&host.name, *of, path) else { continue };
         let own = |name| wanted.tables.contains_key(name);
         for (name, table) in found.tables.iter().filter(|(name, _)| own(name)) {
             let closed = table.chains.values().filter_map(|chain| chain.base.as_ref());
@@ -227,6 +237,7 @@ fn others(meant: &Meant, host: &HostPolicy, capture: &HostCapture, here: &mut Ho
             let rules: usize = table.chains.values().map(|chain| chain.rules.len()).sum();
             if rules + closed > 0 {
                 here.other_kind(program, &name.to_string(), rules);
+                otherwise.unknown(host, output, format!("what {program} does in table {name} is not looked at"));
             }
         }
     }
@@ -263,7 +274,7 @@ fn with_sets(rules: &mut Ruleset, sets: &BTreeMap<std::sync::Arc<str>, crate::st
     }
 }
 
-/// `.fw` files that concern a host: the cluster's, its own, its guests', the vnets'.
+/// `.fw` files that concern a host: the cluster's, its own, its guests', the vnets'. Says whether any of them differs.
 fn pve(
     meant: &Meant,
     sources: &SourceMap,
@@ -271,7 +282,8 @@ fn pve(
     files: &BTreeMap<String, FileId>,
     capture: &HostCapture,
     here: &mut Host<'_, '_>,
-) {
+) -> bool {
+    let mut differ = false;
     let mut wanted: Vec<(String, ZoneRef, fw::Kind)> = vec![
         ("pve/firewall/cluster.fw".to_owned(), ZoneRef::Datacenter, fw::Kind::Cluster),
         (format!("pve/nodes/{}/host.fw", host.name), ZoneRef::Host(host.name.clone()), fw::Kind::Host),
@@ -297,8 +309,9 @@ fn pve(
         }
         let meant_text = ours.map(|(file, text)| fw::read(kind, file, text));
         let found_text = theirs.map(|(file, text)| fw::read(kind, file, text));
-        here.fw(FwFile { zone: &zone, path: &path, meant: meant_text.as_ref(), found: found_text.as_ref() });
+        differ |= here.fw(FwFile { zone: &zone, path: &path, meant: meant_text.as_ref(), found: found_text.as_ref() });
     }
+    differ
 }
 
 /// Files that are neither rules nor settings, compared as they are but for comments.

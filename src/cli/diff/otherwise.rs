@@ -1,22 +1,64 @@
 //! Rulesets that differ from the spec's, until it is known what that does to packets.
 
-use crate::diagnostic::SourceMap;
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{FileId, SourceMap};
 use crate::diff::report::{Aside, Wire};
 use crate::diff::wire;
+use crate::import::proof::{self, Finding, Kind};
 use crate::policy::{Fleet, HostPolicy};
 use crate::state::ruleset::{Program, Ruleset};
 use crate::target::Rules;
 
 use super::capture::HostCapture;
 
-/// By host; those that are known to mean the same are not among them.
+/// By host; those that are known to mean the same are only counted.
 #[derive(Debug, Default)]
 pub(super) struct Otherwise<'f> {
     hosts: Vec<(&'f HostPolicy, Rules)>,
+    /// How many differ in what no packet notices.
+    same: usize,
     not_compared: Vec<Aside>,
+    /// What is not proved of the files of Proxmox VE in a tree, of all hosts.
+    files: Option<Vec<Finding>>,
 }
 
 impl<'f> Otherwise<'f> {
+    /// Counts one that differs, and means the same.
+    pub(super) const fn same(&mut self) {
+        self.same += 1;
+    }
+
+    /// Says that it is not known what something does to packets.
+    pub(super) fn unknown(&mut self, host: &HostPolicy, output: &'static str, message: String) {
+        self.not_compared.push(Aside { host: host.name.clone(), output, message, place: None });
+    }
+
+    /// Takes files of Proxmox VE that differ: of a whole tree it is known whether any packet notices.
+    pub(super) fn files(
+        &mut self,
+        (fleet, host): (&Fleet, &HostPolicy),
+        capture: &HostCapture,
+        (files, there): (&BTreeMap<String, FileId>, &SourceMap),
+    ) {
+        if !capture.is_tree {
+            let message = "what its files come to is told of whole trees alone, by `fwc verify --against`";
+            return self.unknown(host, "pve", message.to_owned());
+        }
+        let texts = || files.iter().map(|(path, file)| (path.clone(), there.text(*file).to_owned())).collect();
+        let all = self.files.get_or_insert_with(|| proof::pve(fleet, &texts()));
+        let here = |finding: &&Finding| finding.host.as_ref().is_none_or(|name| *name == host.name);
+        let mut open = all.iter().filter(here).filter(|finding| finding.kind != Kind::Exception);
+        let Some(first) = open.next() else { return self.same() };
+        let machine = first.machine.as_ref().map(|machine| format!("{machine}: ")).unwrap_or_default();
+        let more = match open.count() {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        let message = format!("{machine}{}{more} (`fwc verify` tells them)", first.message);
+        self.unknown(host, "pve", message);
+    }
+
     /// Keeps one.
     pub(super) fn take(&mut self, host: &'f HostPolicy, output: &'static str, capture: &HostCapture, found: Ruleset) {
         let listed = !capture.is_tree && !capture.is_whole;
@@ -30,8 +72,7 @@ impl<'f> Otherwise<'f> {
             Program::Iptables | Program::Ip6tables | Program::Nft => None,
         };
         if let Some(why) = why {
-            let message = why.to_owned();
-            return self.not_compared.push(Aside { host: host.name.clone(), output, message, place: None });
+            return self.unknown(host, output, why.to_owned());
         }
         match self.hosts.last_mut().filter(|(last, _)| last.name == host.name) {
             Some((_, rules)) => {
@@ -43,10 +84,11 @@ impl<'f> Otherwise<'f> {
 
     /// What becomes of packets, where something differs at all.
     pub(super) fn wire(self, fleet: &Fleet, spec: &SourceMap, there: &SourceMap) -> Option<Wire> {
-        if self.hosts.is_empty() && self.not_compared.is_empty() {
+        if self.hosts.is_empty() && self.not_compared.is_empty() && self.same == 0 {
             return None;
         }
         let mut wire = wire::loaded(fleet, (spec, there), &self.hosts);
+        wire.rulesets += self.same;
         wire.not_compared.extend(self.not_compared);
         Some(wire)
     }

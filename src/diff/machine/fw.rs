@@ -48,14 +48,16 @@ struct Line {
 }
 
 impl Host<'_, '_> {
-    /// Compares one `.fw` file.
-    pub fn fw(&mut self, file: FwFile<'_, '_>) {
+    /// Compares one `.fw` file. Says whether anything differs but words.
+    pub fn fw(&mut self, file: FwFile<'_, '_>) -> bool {
+        let before = self.machines.said;
         match (file.meant, file.found) {
             (Some(meant), Some(found)) => self.both(file, meant, found),
             (Some(_), None) => self.whole(file, Kind::Added),
             (None, Some(_)) => self.whole(file, Kind::Removed),
             (None, None) => {}
         }
+        self.machines.said > before
     }
 
     fn whole(&mut self, file: FwFile<'_, '_>, kind: Kind) {

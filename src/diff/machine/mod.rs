@@ -23,6 +23,7 @@ use super::report::{At, Cause, HostReport, Kind, Note, NoteKind, Status, Subject
 use origin::Origins;
 
 pub use fw::FwFile;
+pub use rules::Likeness;
 pub use settings::losses;
 
 /// What is not in the spec at all, as a cause.
@@ -39,6 +40,8 @@ pub struct Machines<'a> {
     notes: Vec<Note>,
     /// Of the present host.
     drafts: Vec<Found>,
+    /// How many changes were added, those that joined others among them.
+    said: usize,
 }
 
 /// A change as one output shows it.
@@ -53,7 +56,7 @@ impl<'a> Machines<'a> {
     /// Nothing compared yet. `spec` is the text of the spec, `found` of all that was found.
     #[must_use]
     pub fn new(fleet: &'a Fleet, spec: &'a SourceMap, found: &'a SourceMap) -> Self {
-        Self { fleet, found, collector: Collector::new(found, spec), notes: Vec::new(), drafts: Vec::new() }
+        Self { fleet, found, collector: Collector::new(found, spec), notes: Vec::new(), drafts: Vec::new(), said: 0 }
     }
 
     /// Begins with a host: it and its guests count as compared.
@@ -193,6 +196,7 @@ impl Host<'_, '_> {
 
     /// Adds a change of one output; the same rule's in another one joins it.
     fn add(&mut self, cause: CauseRef, draft: Draft, at: impl IntoIterator<Item = At>) {
+        self.machines.said += 1;
         let found = Found { cause, draft, at: at.into_iter().collect() };
         let same = |other: &&mut Found| {
             let (a, b) = (&other.draft, &found.draft);

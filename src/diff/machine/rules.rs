@@ -21,10 +21,20 @@ const ELEMENTS: usize = 6;
 /// Rules of a chain that is not meant which are shown, its own line among them.
 const CHAIN_RULES: usize = 4;
 
+/// How far rules that are there are known to be those of the spec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Likeness {
+    /// They do not differ.
+    Words,
+    /// They differ, in comments alone: every packet is treated as is meant.
+    Meaning,
+    /// They differ, and packets may be treated otherwise.
+    NotKnown,
+}
+
 impl Host<'_, '_> {
-    /// Compares what the spec compiles to for one program with what is there. `all` names what is not fwc's. Says whether
-    /// every packet is known to be treated as is meant.
-    pub fn rules(&mut self, output: &'static str, meant: &Ruleset, found: &Ruleset, all: bool) -> bool {
+    /// Compares what the spec compiles to for one program with what is there. `all` names what is not fwc's.
+    pub fn rules(&mut self, output: &'static str, meant: &Ruleset, found: &Ruleset, all: bool) -> Likeness {
         let comparison = ruleset::compare(meant, found);
         for table in &comparison.missing {
             let rules = meant.tables.get(table).map_or(0, |table| table.chains.values().map(|c| c.rules.len()).sum());
@@ -38,7 +48,11 @@ impl Host<'_, '_> {
             self.change(output, change);
         }
         self.remarks(output, &comparison, all);
-        comparison.same_meaning() && comparison.unseen_sets.is_empty()
+        match (comparison.same_meaning() && comparison.unseen_sets.is_empty(), comparison.changes.is_empty()) {
+            (false, _) => Likeness::NotKnown,
+            (true, false) => Likeness::Meaning,
+            (true, true) => Likeness::Words,
+        }
     }
 
     fn table(&mut self, output: &'static str, table: &str, rules: usize, detail: Option<&str>) {

@@ -40,7 +40,7 @@ const CLOSING: usize = 5_000;
 pub(super) fn render(report: &Report, command: &str) -> String {
     let mut left = LeftOut::default();
     let mut text = head(report);
-    text.push_str(&report.wire.as_ref().map_or(String::new(), wire));
+    text.push_str(&report.wire.as_ref().map_or(String::new(), |found| wire(found, report.is_partial())));
     text.push_str(&causes(report));
     text.push_str(&hosts(report, &mut left));
     text.push_str(&notes(&report.notes, &mut left));
@@ -81,11 +81,12 @@ fn sentence(text: &str) -> String {
 }
 
 /// What becomes of packets, a row each: what a reviewer wants to know first.
-fn wire(wire: &Wire) -> String {
+fn wire(wire: &Wire, partial: bool) -> String {
     if wire.is_nothing() && lines::wire(wire).is_empty() {
         return String::new();
     }
-    let remark = lines::wire_remark(wire).map_or(String::new(), |remark| format!("\n{}.\n", sentence(&remark)));
+    let remark =
+        lines::wire_remark(wire, partial).map_or(String::new(), |remark| format!("\n{}.\n", sentence(&remark)));
     let mut text = format!("\n**On the wire**\n{remark}");
     for (title, rows) in lines::wire(wire) {
         let row = |row: &WireLine| {
