@@ -2,35 +2,65 @@
 //! that packets notice is told with one of them.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::PathBuf;
+use std::rc::Rc;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
-use super::common::{built, examples};
+use super::common::{Example, built, examples};
 use super::drift::{Answer, Backend, asked, example, hosts};
 
-fn verified(spec: &Path, host: &str, folder: &Path, load: &str, edit: &str) -> Answer {
-    asked("verify", spec, (host, folder), load, edit)
+/// A host of an example, and where its files were compiled to.
+struct Machine {
+    example: Example,
+    host: String,
+    out: Rc<TempDir>,
+}
+
+impl Machine {
+    /// Every host of an example, by name.
+    fn all(example: &Example) -> Vec<Self> {
+        let out = Rc::new(built(example).0);
+        let machine = |host| Self { example: example.clone(), host, out: Rc::clone(&out) };
+        hosts(out.path()).into_iter().map(machine).collect()
+    }
+
+    /// The host of the example `name` whose names are edited here: of `fleet` the second one, which has ipsets.
+    fn of(name: &str) -> Self {
+        Self::all(&example(name)).swap_remove(usize::from(name == "fleet"))
+    }
+
+    /// What has its files loaded.
+    fn backends(&self) -> impl Iterator<Item = Backend> {
+        Backend::ALL.into_iter().filter(|backend| backend.can_load(&self.folder()))
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.out.path().join("hosts").join(&self.host)
+    }
+
+    /// What `verify --live` says where the files were loaded and something was edited then.
+    fn verified(&self, backend: Backend, edit: &str) -> Answer {
+        let folder = self.folder();
+        asked("verify", &self.example.path, (&self.host, &folder), &backend.load(&folder), edit)
+    }
 }
 
 #[test]
 fn what_was_loaded_is_proved() {
     let (mut seen, mut wrong) = (BTreeSet::new(), Vec::new());
-    for example in examples() {
-        let (out, _) = built(&example);
-        for host in hosts(out.path()) {
-            let folder = out.path().join("hosts").join(&host);
-            for backend in Backend::ALL.into_iter().filter(|backend| backend.can_load(&folder)) {
-                let answer = verified(&example.path, &host, &folder, &backend.load(&folder), "");
-                let said = &answer.report["hosts"][0];
-                let programs = said["programs"].as_array().map_or(0, Vec::len);
-                let of_all = programs == if backend == Backend::Nft { 1 } else { 2 };
-                if answer.status != 0 || said["proved"] != true || !of_all {
-                    let report = &answer.report;
-                    wrong.push(format!("{} {host} {backend:?}: {report:#}\n{}", example.name, answer.errors));
-                }
-                seen.insert(format!("{backend:?}"));
+    for machine in examples().iter().flat_map(Machine::all) {
+        for backend in machine.backends() {
+            let Answer { status, report, errors } = machine.verified(backend, "");
+            let said = &report["hosts"][0];
+            let programs = said["programs"].as_array().map_or(0, Vec::len);
+            let of_all = programs == if backend == Backend::Nft { 1 } else { 2 };
+            if status != 0 || said["proved"] != true || !of_all {
+                let (example, host) = (&machine.example.name, &machine.host);
+                wrong.push(format!("{example} {host} {backend:?}: {report:#}\n{errors}"));
             }
+            seen.insert(format!("{backend:?}"));
         }
     }
     assert!(wrong.is_empty(), "{} are not proved:\n{}", wrong.len(), wrong.join("\n\n"));
@@ -90,12 +120,9 @@ const EDITS: &[(&str, Backend, &str, &str)] = &[
 fn an_edit_is_told_with_a_packet() {
     let mut wrong = Vec::new();
     for name in ["server", "docker", "design", "fleet"] {
-        let example = example(name);
-        let (out, _) = built(&example);
-        let host = hosts(out.path())[usize::from(name == "fleet")].clone();
-        let folder = out.path().join("hosts").join(&host);
+        let machine = Machine::of(name);
         for (_, backend, edit, words) in EDITS.iter().filter(|(of, ..)| *of == name) {
-            let answer = verified(&example.path, &host, &folder, &backend.load(&folder), edit);
+            let answer = machine.verified(*backend, edit);
             let doubts = answer.report["hosts"][0]["doubts"].as_array().cloned().unwrap_or_default();
             let told = |doubt: &Value| {
                 let shown = doubt["witness"].is_object() || words.ends_with("is not there");
@@ -133,11 +160,7 @@ fn what_is_no_difference_for_packets() {
         ),
     ];
     for (name, backend, edit, words) in cases {
-        let example = example(name);
-        let (out, _) = built(&example);
-        let host = hosts(out.path())[0].clone();
-        let folder = out.path().join("hosts").join(&host);
-        let answer = verified(&example.path, &host, &folder, &backend.load(&folder), edit);
+        let answer = Machine::of(name).verified(backend, edit);
         let said = format!("{edit}: {:#}\n{}", answer.report, answer.errors);
         assert_eq!(answer.status, 0, "{said}");
         assert!(said.contains(words), "{said}");
