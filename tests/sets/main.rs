@@ -18,6 +18,8 @@ mod packets;
 #[expect(dead_code, reason = "the judge takes the rest")]
 mod random;
 mod rules;
+#[path = "../common/side.rs"]
+mod side;
 #[path = "../judge/specs/mod.rs"]
 #[expect(clippy::allow_attributes, reason = "an `expect` of dead code is not kept within a module")]
 #[allow(dead_code, unused_imports, reason = "the judge takes the rest")]

@@ -3,17 +3,16 @@
 use std::collections::BTreeSet;
 
 use fwc::analysis::Judge;
-use fwc::diagnostic::SourceMap;
-use fwc::diff::policy::{Side, compare};
+use fwc::diff::policy::compare;
 use fwc::diff::report::{Wire, WireRow};
 use fwc::diff::wire;
 use fwc::net::Family;
 use fwc::policy::{Fleet, Hook, Nic, Verdict};
-use fwc::spec::Spec;
 
 use crate::edits::edited;
 use crate::packets::Near;
 use crate::random::Random;
+use crate::side::{Built, built};
 use crate::specs::random_spec;
 use crate::specs::tree::Node;
 
@@ -21,28 +20,6 @@ const SEEDS: u64 = 40;
 const EDITS: usize = 12;
 /// Packets of each family for each hook.
 const PACKETS: usize = 40;
-
-struct Built {
-    sources: SourceMap,
-    spec: Spec,
-    fleet: Fleet,
-}
-
-fn built(text: &str) -> Option<Built> {
-    let mut sources = SourceMap::default();
-    sources.add("fwc.yaml", text);
-    let (spec, found) = fwc::spec::load(&sources);
-    let spec = spec.filter(|_| !found.has_errors())?;
-    let (fleet, found) = fwc::resolve::resolve(&spec);
-    let fleet = fleet.filter(|_| !found.has_errors())?;
-    Some(Built { sources, spec, fleet })
-}
-
-impl Built {
-    fn side(&self) -> Side<'_> {
-        Side { spec: &self.spec, fleet: &self.fleet, sources: &self.sources }
-    }
-}
 
 /// A hook by host, machine (with the NIC, but for the first) and name; as `At` has them.
 type Place = (String, String, String);

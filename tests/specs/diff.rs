@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use fwc::diagnostic::SourceMap;
-use fwc::diff::policy::{Side, compare};
+use fwc::diff::policy::compare;
 use fwc::diff::report::{Cause, HostReport, Status};
-use fwc::policy::{Clause, Fleet, Hook, Nic};
-use fwc::spec::Spec;
+use fwc::policy::{Clause, Hook, Nic};
 use fwc::target::{self, Selection, Templates};
 
 use crate::edits::edited;
+use crate::side::{Built, built};
 use crate::specs::random::Random;
 use crate::specs::random_spec;
 use crate::specs::tree::Node;
@@ -21,28 +20,7 @@ const EDITS: usize = 24;
 /// Of so many edits one is compiled for every target as well, which takes most of the time.
 const COMPILED: usize = 12;
 
-struct Built {
-    sources: SourceMap,
-    spec: Spec,
-    fleet: Fleet,
-}
-
-/// None where it has errors.
-fn built(text: &str) -> Option<Built> {
-    let mut sources = SourceMap::default();
-    sources.add("fwc.yaml", text);
-    let (spec, found) = fwc::spec::load(&sources);
-    let spec = spec.filter(|_| !found.has_errors())?;
-    let (fleet, found) = fwc::resolve::resolve(&spec);
-    let fleet = fleet.filter(|_| !found.has_errors())?;
-    Some(Built { sources, spec, fleet })
-}
-
 impl Built {
-    fn side(&self) -> Side<'_> {
-        Side { spec: &self.spec, fleet: &self.fleet, sources: &self.sources }
-    }
-
     /// Every output file; none where a target cannot express the spec.
     fn files(&self) -> Option<BTreeMap<String, String>> {
         static TEMPLATES: LazyLock<Templates> =

@@ -4,6 +4,8 @@
 
 mod diff;
 mod edits;
+#[path = "../common/side.rs"]
+mod side;
 #[path = "../judge/specs/mod.rs"]
 mod specs;
 
