@@ -1,7 +1,8 @@
 //! A rule of which guardrails leave nothing, and decide otherwise.
 //!
 //! Guardrails stand before everybody's own rules. Where they take all packets of a rule, on every machine that has it, and
-//! drop what it accepts or accept what it drops, whoever wrote the rule does not get what it says.
+//! drop what it accepts or accept what it drops, whoever wrote the rule does not get what it says. A rule that is left some
+//! packets, or on some machine, is not told: to take a part of a rule is what guardrails are for.
 //!
 //! ```yaml
 //! datacenter:
@@ -15,6 +16,7 @@
 //! Remove the rule, or have those who own the guardrail make room for it.
 
 use crate::diagnostic::{Code, Diagnostic};
+use crate::policy::words;
 
 use super::fate::{Fate, RuleFate};
 use super::{Finding, Ground, label_rules};
@@ -25,9 +27,12 @@ pub(super) fn check(ground: &Ground<'_>, out: &mut Vec<Finding>) {
         let finding = Diagnostic::warning(
             Code::ContradictedByGuardrail,
             *span,
-            "guardrails decide otherwise about all that this rule matches",
+            "guardrails decide about every packet of this rule, and not as it says",
         );
-        let finding = finding.help("remove the rule, or let the guardrail make an exception before it");
+        let verdict = words::verdict(rule.applied.rule.verdict);
+        let finding = finding
+            .because(format!("nothing is left to {verdict} here"))
+            .help("remove the rule, or make an exception for it before the guardrail");
         out.push(Finding::of_rule(&rule.applied.rule.origin.zone, *span, label_rules(finding, &by)));
     }
 }

@@ -17,9 +17,10 @@ use super::{Finding, Ground};
 
 pub(super) fn check(ground: &Ground<'_>, out: &mut Vec<Finding>) {
     for hidden in &ground.fleet.written.hidden {
-        let message = format!("{} `{}` hides the one of `{}`", hidden.kind, hidden.name, hidden.hidden_zone);
+        let message = format!("the {} `{}` hides the one of `{}`", hidden.kind, hidden.name, hidden.hidden_zone);
         let finding = Diagnostic::warning(Code::HiddenDefinition, hidden.span, message)
-            .label(hidden.hidden_span, "hidden for this zone")
+            .because(format!("what the name stands for in `{}`", hidden.zone))
+            .label(hidden.hidden_span, format!("hidden in `{}`", hidden.zone))
             .help("give one of them another name, so that a reader need not know which one counts");
         out.push(Finding::of_zone(hidden.zone.clone(), finding));
     }

@@ -191,23 +191,26 @@ fn wish(wanted: &Wanted) -> Wish {
 fn tell(host: &HostPolicy, wanted: &Wanted, packet: &Packet) -> Finding {
     let judge = Judge::new(&host.hook_in, None);
     let decision = judge.decide(packet);
-    let (by, place): (String, Option<Span>) = match (decision.rule, decision.stage) {
-        (Some(applied), _) => ("a rule".to_owned(), Some(applied.rule.origin.span)),
-        (None, Some(Stage::Policy { .. })) => {
-            ("the policy".to_owned(), host.options.policy_in.origin.as_ref().map(|origin| origin.span))
+    let (by, place, help): (String, Option<Span>, String) = match (decision.rule, decision.stage) {
+        (Some(applied), _) => {
+            ("a rule".to_owned(), Some(applied.rule.origin.span), "accept it before what stops it".to_owned())
         }
-        (None, Some(stage)) => (format!("`{}`", stage.name()), None),
-        (None, None) => ("no rule".to_owned(), None),
+        (None, Some(Stage::Policy { .. })) => {
+            let place = host.options.policy_in.origin.as_ref().map(|origin| origin.span);
+            ("the policy".to_owned(), place, "accept it by a rule".to_owned())
+        }
+        // It stands before all rules.
+        (None, Some(stage)) => (format!("`{}`", stage.name()), None, format!("let `{}` pass it", stage.name())),
+        (None, None) => ("no rule".to_owned(), None, "accept it by a rule".to_owned()),
     };
     let word = match decision.verdict {
         Verdict::Reject => "rejects",
         Verdict::Accept | Verdict::Drop | Verdict::Skip => "drops",
     };
     let message = format!("`{}` {}", host.name, wanted.what);
-    let mut finding =
-        Diagnostic::warning(Code::LockOut, host.span, message).because(format!("{by} {word} {}", shown(packet))).help(
-            "accept it before what stops it, or say at the host how else it is managed: `allow: { lock-out: REASON }`",
-        );
+    let mut finding = Diagnostic::warning(Code::LockOut, host.span, message)
+        .because(format!("{by} {word} {}", shown(packet)))
+        .help(format!("{help}; or say at the host how else it is managed: `allow: {{ lock-out: REASON }}`"));
     if let Some(place) = place {
         finding = finding.label(place, format!("{word} it"));
     }

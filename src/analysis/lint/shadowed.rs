@@ -18,6 +18,9 @@ use super::contradicted_by_guardrail::is_contradicted;
 use super::fate::Fate;
 use super::{Finding, Ground, label_rules, stages_of};
 
+/// Rules take it, and a little of it stages that stand before all rules.
+const EARLIER: &str = "all that it matches is decided before it";
+
 pub(super) fn check(ground: &Ground<'_>, out: &mut Vec<Finding>) {
     for (span, rule) in ground.told(Fate::Dead).filter(|(_, rule)| !is_contradicted(ground, rule)) {
         let by = ground.rules_of(rule);
@@ -25,14 +28,10 @@ pub(super) fn check(ground: &Ground<'_>, out: &mut Vec<Finding>) {
         let (why, help) = match (by.is_empty(), differ) {
             (true, _) => {
                 let why = format!("decided before all rules: {}", stages_of(&rule.by).join(", "));
-                (why, "remove it, or the option that has these packets decided before")
+                (why, "remove it, or change what decides about these packets before all rules")
             }
-            (false, true) => {
-                ("earlier rules decide all that it matches".to_owned(), "move it up if it is meant, or remove it")
-            }
-            (false, false) => {
-                ("earlier rules decide all that it matches".to_owned(), "remove it: no packet fares otherwise")
-            }
+            (false, true) => (EARLIER.to_owned(), "move it up if it is meant, or remove it"),
+            (false, false) => (EARLIER.to_owned(), "remove it: no packet fares otherwise"),
         };
         let finding = Diagnostic::warning(Code::Shadowed, *span, "no packet gets to this rule").because(why).help(help);
         out.push(Finding::of_rule(&rule.applied.rule.origin.zone, *span, label_rules(finding, &by)));

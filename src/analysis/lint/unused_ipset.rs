@@ -15,11 +15,21 @@ use crate::policy::ZoneRef;
 
 use super::{Finding, Ground};
 
+/// What fwc itself looks up, for hosts and for guests.
+const OF_HOSTS: [&str; 2] = ["management", "blacklist"];
+const OF_GUESTS: &str = "ipfilter-net";
+
 pub(super) fn check(ground: &Ground<'_>, out: &mut Vec<Finding>) {
     for ((zone, name), ipset) in &ground.fleet.ipsets {
         if !has_meaning(zone, name) && !ground.usage.ipsets.contains(&(zone, name)) {
             let message = format!("nothing refers to the ipset `{name}`");
-            let finding = Diagnostic::warning(Code::UnusedIpset, ipset.span, message).help("remove it");
+            let mut finding = Diagnostic::warning(Code::UnusedIpset, ipset.span, message).help("remove it");
+            // Whoever reads it will take it for what it is elsewhere.
+            if OF_HOSTS.contains(&name.as_str()) {
+                finding = finding.because("for hosts alone it has a meaning of its own");
+            } else if name.starts_with(OF_GUESTS) {
+                finding = finding.because("for guests alone it has a meaning of its own");
+            }
             out.push(Finding::of_zone(zone.clone(), finding));
         }
     }
@@ -27,8 +37,8 @@ pub(super) fn check(ground: &Ground<'_>, out: &mut Vec<Finding>) {
 
 /// Whether fwc itself looks a name up in a zone.
 fn has_meaning(zone: &ZoneRef, name: &str) -> bool {
-    let of_hosts = ["management", "blacklist"].contains(&name);
-    let of_guests = name.starts_with("ipfilter-net");
+    let of_hosts = OF_HOSTS.contains(&name);
+    let of_guests = name.starts_with(OF_GUESTS);
     match zone {
         ZoneRef::Datacenter | ZoneRef::Host(_) => of_hosts,
         ZoneRef::Vm(_) | ZoneRef::Container(_) => of_guests,

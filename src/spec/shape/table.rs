@@ -250,7 +250,7 @@ pub(super) const ALLOW_MAP: Fields = Fields {
         may("unused-alias", LINE, "Why an alias stands that nothing refers to."),
         may("unused-group", LINE, "Why a group stands that nothing refers to."),
         may("unused-ipset", LINE, "Why an ipset stands that nothing refers to."),
-        may("unused-zone", LINE, "Why a zone stands that nobody inherits."),
+        may("unused-zone", LINE, "Why a zone stands that no machine inherits."),
     ],
 };
 
