@@ -191,7 +191,7 @@ codes! {
     LockOut => "lint::lock-out",
     /// A rule that no packet can match.
     NeverMatching => "lint::never-matching",
-    /// A rule that opens an administrative port to everybody.
+    /// A rule or policy that opens an administrative port to everybody.
     OpenAdministration => "lint::open-administration",
     /// Rules that were not judged, because the packets are split in too many ways.
     OverBudget => "lint::over-budget",
@@ -207,7 +207,7 @@ codes! {
     UnusedGroup => "lint::unused-group",
     /// An ipset that nothing refers to.
     UnusedIpset => "lint::unused-ipset",
-    /// A zone that nobody inherits.
+    /// A zone that no machine inherits.
     UnusedZone => "lint::unused-zone",
     // target::iptables
     /// Guests filtered by iptables on a host whose bridges nobody tells to show frames to it.

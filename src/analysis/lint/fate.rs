@@ -5,6 +5,7 @@
 //! machine. A rule at a hook that was over budget counts as needed.
 
 use std::borrow::Borrow;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
@@ -58,7 +59,7 @@ pub(super) struct Fates<'a> {
     pub rules: BTreeMap<Span, RuleFate<'a>>,
     /// The hooks that were over budget, by their number.
     pub unjudged: BTreeSet<usize>,
-    /// Rules that open administrative ports, the first of each site's.
+    /// Rules and policies that open administrative ports to everybody, by their place.
     pub open: BTreeMap<Span, Open<'a>>,
 }
 
@@ -172,7 +173,12 @@ impl<'a> Fates<'a> {
             }
         }
         for open in verdicts.open {
-            self.open.entry(open.rule.rule.origin.span).or_insert(open);
+            match self.open.entry(open.span()) {
+                Entry::Vacant(place) => {
+                    place.insert(open);
+                }
+                Entry::Occupied(mut known) => known.get_mut().join(&open),
+            }
         }
     }
 

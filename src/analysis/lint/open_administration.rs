@@ -1,8 +1,9 @@
-//! A rule that opens an administrative port to everybody.
+//! A rule or policy that opens an administrative port to everybody.
 //!
 //! An `in` rule accepts new connections to a port by which machines are administered, from the whole internet of a family:
-//! without a `source`, or with one that holds all of it. Rules before it count: what they take away from most of the
-//! internet is not open. A host's rule with `iface` is not told, because nothing says who is behind that interface.
+//! without a `source`, or with one that holds all of it. `policy_in: accept` does so for all ports that no rule speaks of.
+//! Rules before it count: what they take away from most of the internet is not open. A host's rule with `iface` is not told,
+//! because nothing says who is behind that interface.
 //!
 //! | port | because it gives |
 //! |---|---|
@@ -24,14 +25,17 @@
 //!     rules: [ { in: accept, macro: SSH } ]   # from everywhere
 //! ```
 //!
-//! Name who may: `source: +admins`. Where everybody is meant, say why: `allow: { open-administration: "a jump host" }`.
+//! Name who may: `source: +admins`; and let the policy be `drop`. Where everybody is meant, say why, at the rule or at the zone
+//! that has the policy: `allow: { open-administration: "a jump host" }`.
+
+use std::collections::BTreeSet;
 
 use crate::analysis::sets::{Diagram, OverBudget, PacketSet};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::net::{AddressSet, Family, PortSet, Protocol};
-use crate::policy::{Applied, Direction, Match, Platform, RuleInterface, State, States, Verdict};
+use crate::policy::{Applied, Direction, Match, Origin, Platform, RuleInterface, State, States, Verdict, ZoneRef};
 
-use super::list::{List, Table};
+use super::list::{Element, List, Table, Who};
 use super::site::Site;
 use super::{Finding, Ground};
 
@@ -87,23 +91,58 @@ const NOT_PUBLIC: [&str; 16] = [
 /// Global unicast addresses.
 const PUBLIC: [&str; 2] = ["0.0.0.0/0", "2000::/3"];
 
-/// A rule that opens ports to everybody.
+/// What opens ports.
+#[derive(Debug, Clone, Copy)]
+enum Opener<'a> {
+    Rule(Applied<'a>),
+    /// The option that sets it.
+    Policy(&'a Origin),
+}
+
+/// Ports that are open to everybody.
 #[derive(Debug)]
 pub(super) struct Open<'a> {
-    pub rule: Applied<'a>,
-    ports: Vec<&'static str>,
+    by: Opener<'a>,
+    /// Their places in [`PORTS`].
+    ports: BTreeSet<usize>,
+}
+
+impl Open<'_> {
+    fn origin(&self) -> &Origin {
+        match self.by {
+            Opener::Rule(applied) => &applied.rule.origin,
+            Opener::Policy(origin) => origin,
+        }
+    }
+
+    /// Where what opens them is written.
+    pub(super) fn span(&self) -> Span {
+        self.origin().span
+    }
+
+    /// Takes in what the same opens elsewhere.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.ports.extend(&other.ports);
+    }
 }
 
 pub(super) fn check(ground: &Ground<'_>, out: &mut Vec<Finding>) {
     for (span, open) in &ground.fates.open {
-        let (ports, message) = match open.ports.as_slice() {
-            [only] => ((*only).to_owned(), "this rule opens an administrative port to everybody"),
-            several => (several.join(", "), "this rule opens administrative ports to everybody"),
+        let ports: Vec<&str> = open.ports.iter().filter_map(|port| Some(PORTS.get(*port)?.what)).collect();
+        let what = if ports.len() == 1 { "an administrative port" } else { "administrative ports" };
+        let (who, help) = match open.by {
+            Opener::Rule(_) => ("this rule", "name who may under `source`"),
+            Opener::Policy(_) => ("this policy", "let it be `drop`, and accept by rules who may"),
         };
+        let message = format!("{who} opens {what} to everybody");
         let finding = Diagnostic::warning(Code::OpenAdministration, *span, message)
-            .because(ports)
-            .help("name who may under `source`, or say why all may: `allow: { open-administration: REASON }`");
-        out.push(Finding::of_rule(&open.rule.rule.origin.zone, *span, finding));
+            .because(ports.join(", "))
+            .help(format!("{help}; or say why all may: `allow: {{ open-administration: REASON }}`"));
+        let zone: &ZoneRef = &open.origin().zone;
+        out.push(match open.by {
+            Opener::Rule(_) => Finding::of_rule(zone, *span, finding),
+            Opener::Policy(_) => Finding::of_zone(zone.clone(), finding),
+        });
     }
 }
 
@@ -126,10 +165,10 @@ fn size(set: &AddressSet, family: Family) -> f64 {
     }
 }
 
-/// The rules of a hook that open administrative ports to everybody.
+/// What opens administrative ports to everybody at a hook: rules, and the policy.
 pub(super) fn look<'a>(
     table: &mut Table,
-    site: &Site<'_>,
+    site: &Site<'a>,
     list: &List<'a>,
     whole: Diagram,
 ) -> Result<Vec<Open<'a>>, OverBudget> {
@@ -138,53 +177,69 @@ pub(super) fn look<'a>(
         return Ok(found);
     }
     let mut known: Option<AddressSet> = None;
-    for (element, rule) in list.elements.iter().filter_map(|element| Some((element, element.rule?))) {
-        let ports = ports(rule, site);
-        if ports.is_empty() || found.iter().any(|open: &Open<'_>| open.rule.rule.origin.span == rule.rule.origin.span) {
+    for (element, by) in list.elements.iter().filter_map(|element| Some((element, opener(element, site)?))) {
+        let ports = ports(by, site);
+        let mut open = Open { by, ports: BTreeSet::new() };
+        if ports.is_empty() || found.iter().any(|other: &Open<'_>| other.span() == open.span()) {
             continue;
         }
         let internet = known.get_or_insert_with(internet);
-        let families = families(rule, internet);
+        let families = families(by, internet);
         if families.is_empty() {
             continue;
         }
         let decided = table.own(element.diagram, element.who, whole)?;
-        let mut open = Vec::new();
-        for port in ports {
+        for (number, port) in ports {
             let mut is_open = false;
             for family in &families {
                 is_open |= is_open_to_most(table, decided, &port, *family, internet)?;
             }
-            open.extend(is_open.then_some(port.what));
+            open.ports.extend(is_open.then_some(number));
         }
-        if !open.is_empty() {
-            found.push(Open { rule, ports: open });
+        if !open.ports.is_empty() {
+            found.push(open);
         }
     }
     Ok(found)
 }
 
-/// The ports that a rule accepts by its own words, for the site it is at.
-fn ports(applied: Applied<'_>, site: &Site<'_>) -> Vec<Port> {
-    let rule = applied.rule;
-    if rule.verdict != Verdict::Accept || matches!(applied.interface, RuleInterface::Host(_)) {
-        return Vec::new();
+/// What an element accepts by, if anything that is written.
+fn opener<'a>(element: &Element<'a>, site: &Site<'a>) -> Option<Opener<'a>> {
+    match (element.rule, element.who) {
+        (Some(rule), _) => Some(Opener::Rule(rule)),
+        (None, Who::Stage("policy")) => site.open_policy().map(Opener::Policy),
+        (None, Who::Stage(_) | Who::Rule(_)) => None,
     }
-    let is_node = site.is_host() && site.host.platform == Platform::Proxmox;
-    let named = |port: &Port| {
-        let listed = PortSet::range(port.first, port.last);
-        let meets = |ports: &PortSet| !ports.intersection(&listed).is_empty();
-        let mut services = rule.services.iter().filter(|service| service.protocol == port.protocol);
-        rule.services.is_empty() || services.any(|service| service.dest_ports.as_ref().is_none_or(meets))
-    };
-    PORTS.into_iter().filter(|port| (is_node || !port.nodes_only) && named(port)).collect()
 }
 
-/// The families whose whole internet a rule's source holds.
-fn families(applied: Applied<'_>, internet: &AddressSet) -> Vec<Family> {
-    let holds = |family: &Family| match &applied.rule.source {
-        None => true,
-        Some(source) => internet.only(*family).difference(&source.set).is_empty(),
+/// The ports that something accepts by its own words, for the site it is at; with their places in the list of all.
+fn ports(by: Opener<'_>, site: &Site<'_>) -> Vec<(usize, Port)> {
+    let is_node = site.is_host() && site.host.platform == Platform::Proxmox;
+    let accepts = |port: &Port| match by {
+        Opener::Policy(_) => true,
+        Opener::Rule(applied) if matches!(applied.interface, RuleInterface::Host(_)) => false,
+        Opener::Rule(applied) => applied.rule.verdict == Verdict::Accept && names(applied, port),
+    };
+    let all = PORTS.into_iter().enumerate();
+    all.filter(|(_, port)| (is_node || !port.nodes_only) && accepts(port)).collect()
+}
+
+fn names(applied: Applied<'_>, port: &Port) -> bool {
+    let services = &applied.rule.services;
+    let listed = PortSet::range(port.first, port.last);
+    let meets = |ports: &PortSet| !ports.intersection(&listed).is_empty();
+    let mut of_protocol = services.iter().filter(|service| service.protocol == port.protocol);
+    services.is_empty() || of_protocol.any(|service| service.dest_ports.as_ref().is_none_or(meets))
+}
+
+/// The families whose whole internet may come by it.
+fn families(by: Opener<'_>, internet: &AddressSet) -> Vec<Family> {
+    let holds = |family: &Family| match by {
+        Opener::Policy(_) => true,
+        Opener::Rule(applied) => {
+            let source = applied.rule.source.as_ref();
+            source.is_none_or(|source| internet.only(*family).difference(&source.set).is_empty())
+        }
     };
     Family::BOTH.into_iter().filter(holds).collect()
 }

@@ -19,7 +19,10 @@ pub(super) fn check(ground: &Ground<'_>, out: &mut Vec<Finding>) {
     for site in ground.fates.unjudged.iter().filter_map(|number| ground.sites.get(*number)) {
         let hook = site.hook.name.name();
         if told.insert((site.machine.clone(), hook)) {
-            let message = format!("the rules of {hook} of {} are not judged", site.machine);
+            let message = match site.applied().next() {
+                Some(_) => format!("the rules of {hook} of {} are not judged", site.machine),
+                None => format!("what {hook} of {} accepts is not judged", site.machine),
+            };
             let finding = Diagnostic::warning(Code::OverBudget, site.span, message)
                 .because("they split the packets in too many ways")
                 .help("use ipsets in place of many rules; lints say nothing of rules at this hook");

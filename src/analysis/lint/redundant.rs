@@ -46,5 +46,5 @@ pub(super) fn check(ground: &Ground<'_>, out: &mut Vec<Finding>) {
 fn policy(ground: &Ground<'_>, rule: &RuleFate<'_>) -> Option<Span> {
     let site = ground.sites.get(rule.site?)?;
     let counts = rule.by.iter().any(|(who, _)| *who == Who::Stage("policy"));
-    site.policy.filter(|_| counts)
+    site.policy.filter(|_| counts).map(|origin| origin.span)
 }

@@ -1,13 +1,14 @@
 //! The hooks that rules are judged at.
 //!
-//! In: a fleet. Out: every hook with rules that packets pass, on every machine: one for each interface where a guest's
+//! In: a fleet. Out: every hook that packets pass, with rules or with a policy that lets them come in, on every machine: one for each interface where a guest's
 //! rules or filters tell these apart. Each knows what it may cost: the sum grows with the size of the fleet alone, not with
 //! how its packets are split, and who gets how much depends on nothing else.
 
 use crate::analysis::sets::Budget;
 use crate::diagnostic::Span;
 use crate::policy::{
-    Addresses, Applied, Fleet, GuestPolicy, Hook, HostPolicy, Nic, Rule, RuleInterface, Stage, VnetPolicy, ZoneRef,
+    Addresses, Applied, Direction, Fleet, GuestPolicy, Hook, HostPolicy, Nic, Origin, Rule, RuleInterface, Stage,
+    Verdict, VnetPolicy, ZoneRef,
 };
 
 /// A hook on a machine.
@@ -24,7 +25,7 @@ pub(super) struct Site<'a> {
     /// The NIC that a guest's hook speaks of.
     pub nic: Option<&'a Nic>,
     /// The option that sets the hook's policy; none for a default.
-    pub policy: Option<Span>,
+    pub policy: Option<&'a Origin>,
     /// What it may take to be judged.
     pub budget: Budget,
 }
@@ -56,6 +57,12 @@ impl<'a> Site<'a> {
         self.applied().map(of_rule).sum()
     }
 
+    /// The option that lets in what no rule speaks of; none where it is stopped, or goes elsewhere. No default does.
+    pub(super) fn open_policy(&self) -> Option<&'a Origin> {
+        let accepts = |stage: &Stage| matches!(stage, Stage::Policy { verdict: Verdict::Accept, .. });
+        self.policy.filter(|_| self.hook.name.direction() == Direction::In && self.hook.stages.iter().any(accepts))
+    }
+
     /// Whether it is a host's own hook, and not a guest's or a vnet's.
     pub(super) const fn is_host(&self) -> bool {
         matches!(self.machine, ZoneRef::Host(_))
@@ -69,7 +76,7 @@ impl std::fmt::Display for Site<'_> {
     }
 }
 
-/// Every site of a fleet that has rules, host by host. A machine that does not filter has none.
+/// Every site of a fleet that has rules or lets everything in, host by host. A machine that does not filter has none.
 pub(super) fn sites(fleet: &Fleet) -> Vec<Site<'_>> {
     let mut found = Vec::new();
     let mut vnets: Vec<&VnetPolicy> = Vec::new();
@@ -83,12 +90,12 @@ pub(super) fn sites(fleet: &Fleet) -> Vec<Site<'_>> {
             if !vnets.iter().any(|known| **known == **vnet) {
                 vnets.push(vnet);
                 let machine = ZoneRef::Vnet(vnet.name.clone());
-                let policy = vnet.options.policy_forward.origin.as_ref().map(|origin| origin.span);
+                let policy = vnet.options.policy_forward.origin.as_ref();
                 found.push(Site { host, machine, span: vnet.span, hook: &vnet.hook, nic: None, policy, budget: MOST });
             }
         }
     }
-    found.retain(|site| site.applied().next().is_some());
+    found.retain(|site| site.applied().next().is_some() || site.open_policy().is_some());
     let weights: Vec<usize> = found.iter().map(Site::weight).collect();
     let total = weights.iter().sum::<usize>().max(1);
     for (site, weight) in found.iter_mut().zip(weights) {
@@ -107,19 +114,19 @@ fn of_host<'a>(host: &'a HostPolicy, found: &mut Vec<Site<'a>>) {
     ];
     for (hook, policy) in hooks {
         let machine = ZoneRef::Host(host.name.clone());
-        let policy = policy.origin.as_ref().map(|origin| origin.span);
+        let policy = policy.origin.as_ref();
         found.push(Site { host, machine, span: host.span, hook, nic: None, policy, budget: MOST });
     }
 }
 
 fn of_guest<'a>(host: &'a HostPolicy, guest: &'a GuestPolicy, found: &mut Vec<Site<'a>>) {
-    let site = |hook: &'a Hook, policy: &Option<crate::policy::Origin>, nic: &'a Nic| Site {
+    let site = |hook: &'a Hook, policy: &'a Option<Origin>, nic: &'a Nic| Site {
         host,
         machine: guest.zone(),
         span: guest.span,
         hook,
         nic: Some(nic),
-        policy: policy.as_ref().map(|origin| origin.span),
+        policy: policy.as_ref(),
         budget: MOST,
     };
     let of_one_nic = guest.rules.entries().any(|(entry, _)| matches!(entry.interface(), RuleInterface::Nic(_)));
