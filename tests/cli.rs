@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+#[path = "cli/unreadable.rs"]
+mod unreadable;
+
 const SPEC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/spec.in/fwc.yaml");
 const ERRORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/errors.in/names.yaml");
 

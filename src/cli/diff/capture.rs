@@ -1,6 +1,6 @@
 //! What was captured of machines, whoever captured it: a folder, files that were named, the running machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,6 +34,8 @@ pub(in crate::cli) struct Captures {
 pub(in crate::cli) struct HostCapture {
     /// One for each program that was asked.
     pub(in crate::cli) rules: BTreeMap<Program, Ruleset>,
+    /// Programs whose rules are or may be there, and could not be had.
+    pub(in crate::cli) unknown: BTreeSet<Program>,
     /// `ipset save`.
     pub(in crate::cli) sets: Option<Sets>,
     /// Kernel settings in force, and the file they are in.

@@ -80,6 +80,13 @@ pub(in crate::cli) fn programs(captures: &mut Captures, host: &HostPolicy, has: 
             Err(why) => silent.entry(why).or_default().push(program),
         }
     }
+    for program in silent.values().flatten() {
+        let of = ASKED.iter().find(|(name, ..)| name == program).map(|(_, _, kind, _)| *kind);
+        if let Some(Captured::Rules(of)) = of.filter(|kind| !matches!(kind, Captured::Rules(of) if heard.contains(of)))
+        {
+            captures.host(&host.name).unknown.insert(of);
+        }
+    }
     for (why, programs) in silent {
         // One kind of iptables is enough to know what is loaded, if the other is not installed.
         let missing: Vec<&str> = programs

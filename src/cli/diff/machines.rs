@@ -183,7 +183,9 @@ fn rules<'f>(
     for (program, output, path) in FILES {
         let Some(mut wanted) = meant.rules(&host.name, program, path) else { continue };
         let Some(found) = capture.rules.get(&program) else {
-            if capture.is_tree {
+            if capture.unknown.contains(&program) {
+                otherwise.unknown(host, output, "its rules cannot be read".to_owned());
+            } else if capture.is_tree {
                 here.missing_file(output, path);
                 otherwise.unknown(host, output, "its rules are not there".to_owned());
             }

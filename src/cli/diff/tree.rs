@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::cli::disk::CapturedText;
 use crate::state::kind::{self, Captured};
+use crate::state::ruleset::Program;
 
 use super::capture::Captures;
 
@@ -39,7 +40,11 @@ pub(in crate::cli) fn capture(folder: &Path, tree: &Tree) -> Captures {
                     // A file of fwc's without a single statement.
                     _ if name == "ipset.rules" => captures.take(host, &shown, captured.text.clone(), Captured::Ipset),
                     Ok(Captured::Settings | Captured::Fw) | Err(_) => {
-                        captures.miss(Some(host), format!("`{}` is nothing that fwc writes", shown.display()), None);
+                        captures.host(host).unknown.extend(program(name));
+                        if !captured.is_lossy {
+                            let message = format!("`{}` is nothing that fwc writes", shown.display());
+                            captures.miss(Some(host), message, None);
+                        }
                     }
                 }
             }
@@ -52,6 +57,17 @@ pub(in crate::cli) fn capture(folder: &Path, tree: &Tree) -> Captures {
         }
     }
     captures
+}
+
+/// The program that loads a file of rules.
+fn program(name: &str) -> Option<Program> {
+    match name {
+        "iptables.rules" => Some(Program::Iptables),
+        "ip6tables.rules" => Some(Program::Ip6tables),
+        "ebtables.rules" => Some(Program::Ebtables),
+        "fwc.nft" => Some(Program::Nft),
+        _ => None,
+    }
 }
 
 /// Every host that a tree has files of.

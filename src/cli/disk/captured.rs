@@ -1,7 +1,8 @@
 //! Reading what was captured or built before: output trees, and files that hold what programs listed.
 //!
 //! Promise: links to folders are not followed, pipes are read only where one was named, and bytes that are no UTF-8 are
-//! replaced, since one bad comment is no reason not to compare the rest; which files have some is said.
+//! replaced, since one bad comment is no reason not to compare the rest; which files have some is said. What stands in a
+//! tree under the name of a file of fwc's and is none is an error: it must not count as not there.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -47,13 +48,36 @@ fn walk(top: &Path, below: &str, found: &mut BTreeMap<String, CapturedText>) -> 
         let entry = entry.map_err(failed)?;
         let path = format!("{below}/{}", entry.file_name().to_string_lossy());
         let kind = entry.file_type().map_err(failed)?;
+        let (full, is_own) = (entry.path(), is_own(below, &path));
         if kind.is_dir() {
+            if is_own {
+                return Err(Failure::new(format!(
+                    "`{}` is a folder, and fwc writes a file of that name",
+                    full.display()
+                )));
+            }
             walk(top, &path, found)?;
-        } else if kind.is_file() {
-            found.insert(path, read_captured(&entry.path())?);
+            continue;
+        }
+        // A link to a file is as good as the file.
+        match fs::metadata(&full) {
+            Ok(metadata) if metadata.is_file() => {
+                found.insert(path, read_captured(&full)?);
+            }
+            Ok(metadata) if metadata.is_dir() || !is_own => {}
+            Ok(_) => return Err(Failure::new(format!("`{}` is not a regular file", full.display()))),
+            Err(error) if is_own => return Err(Failure::io("cannot read", &full, &error)),
+            Err(_) => {}
         }
     }
     Ok(())
+}
+
+/// Whether something is called as fwc calls its files. Hosts may be called anything.
+fn is_own(below: &str, path: &str) -> bool {
+    let ends = ["rules", "nft", "conf", "fw"];
+    let has_end = Path::new(path).extension().is_some_and(|end| ends.iter().any(|own| end == *own));
+    has_end && !["hosts", "pve", "pve/nodes"].contains(&below)
 }
 
 /// Files that were named, and in place of a folder every file below it that is not hidden.

@@ -82,6 +82,9 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// What a tree says.
 fn against(fleet: &Fleet, folder: &Path, wanted: Option<&str>) -> Result<Report, Failure> {
+    if fleet.hosts.is_empty() {
+        return Err(Failure::new("the spec has no hosts"));
+    }
     let only = wanted.map(|name| machine::host(fleet, Some(name), Path::new("/"))).transpose()?;
     let files = disk::read_tree(folder)?;
     let captures = tree::capture(folder, &files);
@@ -92,7 +95,7 @@ fn against(fleet: &Fleet, folder: &Path, wanted: Option<&str>) -> Result<Report,
         .par_iter()
         .map(|host| {
             let capture = captures.hosts.get(&host.name).unwrap_or(&nothing);
-            proved(host, &rules(host, capture), &programs(host), &captures.sources)
+            proved(host, &rules(host, capture), (&programs(host), &capture.unknown), &captures.sources)
         })
         .collect();
     let texts: BTreeMap<String, String> = files
@@ -136,7 +139,7 @@ fn running(fleet: &Fleet, wanted: Option<&str>) -> Result<Report, Failure> {
         .filter(|program| rules.of.get(program).is_some_and(|rules| target::is_enforced(host, rules)))
         .collect();
     let mut view = if loaded.is_empty() && host.enabled {
-        HostView::nothing(&host.name, &programs(host))
+        HostView::nothing(&host.name, &programs(host), &capture.unknown)
     } else {
         // Of both families one alone would leave the other open.
         let pair = [Program::Iptables, Program::Ip6tables];
@@ -145,7 +148,7 @@ fn running(fleet: &Fleet, wanted: Option<&str>) -> Result<Report, Failure> {
         } else {
             loaded
         };
-        proved(host, &rules, &wanted, &captures.sources)
+        proved(host, &rules, (&wanted, &capture.unknown), &captures.sources)
     };
     view.others(others(&rules, capture));
     let mut report = Report { hosts: vec![view], ..Report::default() };
@@ -196,14 +199,23 @@ fn with_sets(mut rules: Ruleset, capture: &HostCapture) -> Ruleset {
     rules
 }
 
-/// The proof of one host.
-fn proved(host: &HostPolicy, rules: &Rules, wanted: &[Program], sources: &SourceMap) -> HostView {
+/// The proof of one host; `unknown`: the programs whose rules could not be had.
+fn proved(
+    host: &HostPolicy,
+    rules: &Rules,
+    (wanted, unknown): (&[Program], &BTreeSet<Program>),
+    sources: &SourceMap,
+) -> HostView {
     let there = Rules {
         of: rules.of.iter().filter(|(program, _)| wanted.contains(program)).map(|(a, b)| (*a, b.clone())).collect(),
     };
     let mut view = HostView::new(&host.name, wanted, &target::prove(host, &there), Some(sources));
     for program in wanted.iter().filter(|program| !there.of.contains_key(program)) {
-        view.missing(*program);
+        if unknown.contains(program) {
+            view.not_had(*program);
+        } else {
+            view.missing(*program);
+        }
     }
     for (program, rules) in &there.of {
         view.unread(*program, rules);

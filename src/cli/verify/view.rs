@@ -1,5 +1,7 @@
 //! What a proof came to, as it is printed.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::cli::Exit;
@@ -138,10 +140,15 @@ impl HostView {
         }
     }
 
-    /// A host on which none of the programs has rules of fwc's.
-    pub(super) fn nothing(host: &str, programs: &[Program]) -> Self {
+    /// A host on which none of the programs has rules of fwc's; `unknown`: those that could not be asked.
+    pub(super) fn nothing(host: &str, programs: &[Program], unknown: &BTreeSet<Program>) -> Self {
         let mut view = Self::new(host, programs, &[], None);
-        view.doubt("", true, "nothing is loaded that filters packets".to_owned());
+        let silent: Vec<Program> = programs.iter().copied().filter(|program| unknown.contains(program)).collect();
+        if silent.len() < programs.len() {
+            let but = if silent.is_empty() { "" } else { " by the programs that could be asked" };
+            view.doubt("", silent.is_empty(), format!("nothing is loaded{but} that filters packets"));
+        }
+        silent.into_iter().for_each(|program| view.not_had(program));
         view
     }
 
@@ -153,6 +160,11 @@ impl HostView {
     /// A program of which there are no rules.
     pub(super) fn missing(&mut self, program: Program) {
         self.doubt(word(program), true, "its rules are not there".to_owned());
+    }
+
+    /// A program whose rules are or may be there.
+    pub(super) fn not_had(&mut self, program: Program) {
+        self.doubt(word(program), false, "what rules it has is not known".to_owned());
     }
 
     /// What its text says that cannot be read.

@@ -1,0 +1,85 @@
+//! What cannot be read is no answer: neither "proved" nor "otherwise".
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use crate::{Lab, SPEC, status, stderr, stdout};
+
+const RULES: &str = "out/hosts/pm1/iptables.rules";
+
+/// What comes in the place of a file, and what is said of it.
+type Case = (&'static str, fn(&Path), &'static str);
+
+const CASES: &[Case] = &[
+    ("a folder", |path| fs::create_dir(path).unwrap(), "is a folder, and fwc writes a file of that name"),
+    ("a link to itself", |path| symlink("iptables.rules", path).unwrap(), "too many levels of symbolic links"),
+    ("a link to nothing", |path| symlink("nothing", path).unwrap(), "no such file or directory"),
+    ("a pipe", |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success()), "is not a regular file"),
+    ("a large file", |path| fs::File::create(path).unwrap().set_len(10 << 30).unwrap(), "is larger than 64 MiB"),
+    ("no text", |path| fs::write(path, b"\xff\xfe\0bad").unwrap(), "is no UTF-8"),
+    ("another text", |path| fs::write(path, "dear diary\n").unwrap(), "is nothing that fwc writes"),
+];
+
+#[test]
+fn trees_with_something_else_in_the_place_of_a_file() {
+    let lab = Lab::new();
+    assert_eq!(status(&lab.run(&["build", SPEC, "-o", "out"])), 0);
+    let text = fs::read_to_string(lab.at(RULES)).unwrap();
+    for (what, make, words) in CASES {
+        fs::remove_file(lab.at(RULES)).unwrap();
+        make(&lab.at(RULES));
+        for command in ["verify", "diff"] {
+            let output = lab.run(&[command, SPEC, "--against", "out"]);
+            let said = format!("{}{}", stdout(&output), stderr(&output));
+            let named = said.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(status(&output), 2, "{command} {what}: {said}");
+            assert!(named.contains(words) && named.contains(RULES), "{command} {what}: {said}");
+            assert!(!named.contains("not there"), "{command} {what}: {said}");
+        }
+        match *what {
+            "a folder" => fs::remove_dir(lab.at(RULES)).unwrap(),
+            _ => fs::remove_file(lab.at(RULES)).unwrap(),
+        }
+        fs::write(lab.at(RULES), &text).unwrap();
+    }
+    // A link to a file is as good as the file; what is nobody's is left alone.
+    fs::rename(lab.at(RULES), lab.at("elsewhere")).unwrap();
+    symlink("../../../elsewhere", lab.at(RULES)).unwrap();
+    symlink("nowhere", lab.at("out/hosts/latest")).unwrap();
+    symlink("..", lab.at("out/hosts/pm1/up")).unwrap();
+    let output = lab.run(&["verify", SPEC, "--against", "out"]);
+    assert_eq!(status(&output), 0, "{}{}", stdout(&output), stderr(&output));
+}
+
+#[test]
+fn folders_that_are_no_trees() {
+    let lab = Lab::new();
+    assert_eq!(status(&lab.run(&["build", SPEC, "-o", "out"])), 0);
+    fs::create_dir_all(lab.at("bare/hosts/pm1")).unwrap();
+    lab.put("none.yaml", "version: 1\n");
+    for (spec, folder, words) in [
+        (SPEC, "bare", "there is no output of fwc's in `bare`"),
+        (SPEC, "nosuch", "cannot read the folder `nosuch`: no such file or directory"),
+        (SPEC, "none.yaml", "cannot read the folder `none.yaml`: not a directory"),
+        ("none.yaml", "out", "the spec has no hosts"),
+        ("nosuch.yaml", "out", "cannot read `nosuch.yaml`"),
+        ("bare", "out", "no YAML file in `bare`"),
+    ] {
+        let output = lab.run(&["verify", spec, "--against", folder]);
+        assert_eq!(status(&output), 2, "{spec} {folder}");
+        assert!(stderr(&output).contains(words), "{spec} {folder}: {}", stderr(&output));
+    }
+}
+
+/// Of programs that cannot be asked it is not known whether they have the rules.
+#[test]
+fn machines_that_do_not_answer() {
+    let lab = Lab::new();
+    let output =
+        lab.command(&["verify", SPEC, "--live", "--host", "pm1"]).env("PATH", "/nonexistent").output().unwrap();
+    assert_eq!(status(&output), 2, "{}", stdout(&output));
+    assert!(stdout(&output).contains("nft: what rules it has is not known"), "{}", stdout(&output));
+    assert!(!stdout(&output).contains("nothing is loaded"), "{}", stdout(&output));
+}
