@@ -108,7 +108,9 @@ impl IcmpType {
     /// # Errors
     /// A sentence that says what is wrong with the text.
     pub fn parse(family: Family, text: &str) -> Result<Self, String> {
-        if let Some((_, kind, code)) = table(family).iter().find(|(name, ..)| name.eq_ignore_ascii_case(text)) {
+        let named = !text.starts_with(|first: char| first.is_ascii_digit());
+        if let Some((_, kind, code)) = table(family).iter().find(|(name, ..)| named && name.eq_ignore_ascii_case(text))
+        {
             return Ok(Self { family, kind: *kind, code: *code });
         }
         let number = super::small_number;

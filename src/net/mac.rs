@@ -26,6 +26,16 @@ impl Mac {
         Ok(Self(octets))
     }
 
+    /// Whether a text is an address in the one spelling that is shown: lower case, with colons.
+    #[must_use]
+    pub fn is_spelled(text: &str) -> bool {
+        let fits = |(at, byte): (usize, u8)| match at % 3 {
+            2 => byte == b':',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        };
+        text.len() == 17 && text.bytes().enumerate().all(fits)
+    }
+
     /// Whether it addresses a group of stations (and so can be no station's own).
     #[must_use]
     pub const fn is_multicast(self) -> bool {

@@ -14,7 +14,9 @@ mod protocol;
 mod ranges;
 mod sysctl;
 
-pub use address::{AddressSet, Family, Interface as InterfaceAddress, parse_address_range, parse_prefix};
+pub use address::{
+    AddressSet, Family, Interface as InterfaceAddress, is_decimal, parse_address_range, parse_prefix, spell_v6,
+};
 pub use ethertype::{ethertype_name, ethertype_names, parse_ethertype};
 pub use flags::TcpFlags;
 pub use icmp::{IcmpType, icmp_type_names};

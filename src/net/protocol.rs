@@ -63,6 +63,14 @@ impl Protocol {
     /// # Errors
     /// A sentence that says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
+        // Most that are read are one of these.
+        match text {
+            "tcp" => return Ok(Self::TCP),
+            "udp" => return Ok(Self::UDP),
+            "icmp" => return Ok(Self::ICMP),
+            "icmpv6" | "ipv6-icmp" => return Ok(Self::ICMPV6),
+            _ => {}
+        }
         if let Some((_, number)) = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
             return Ok(Self(*number));
         }

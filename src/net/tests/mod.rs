@@ -20,6 +20,32 @@ fn every_line_of_every_macro_has_values() {
 }
 
 #[test]
+fn ipv6_is_spelled_as_it_is_shown() {
+    let values = [0_u16, 1, 0xab, 0xfff, 0xffff, 0x2001];
+    let mut seed = 1_usize;
+    for round in 0..20_000 {
+        let segments = std::array::from_fn(|_| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let number = seed >> 33;
+            // Many zeros, so that runs of all lengths come up.
+            if number % 5 < round % 5 { 0 } else { values[number % values.len()] }
+        });
+        let address = std::net::Ipv6Addr::from(segments);
+        assert_eq!(spell_v6(address), address.to_string());
+    }
+    for text in ["::", "::1", "1::", "::ffff:10.0.0.1", "::10.0.0.1", "1:0:0:2::3", "::2:0:0:3:0:0"] {
+        let address: std::net::Ipv6Addr = text.parse().unwrap();
+        assert_eq!(spell_v6(address), address.to_string());
+    }
+}
+
+#[test]
+fn decimals_have_no_zero_in_front() {
+    assert!(["0", "7", "10"].into_iter().all(is_decimal));
+    assert!(!["", "00", "01", "1a", "+1", "-"].into_iter().any(is_decimal));
+}
+
+#[test]
 fn macros_stand_in_alphabetical_order_but_for_case() {
     let names: Vec<String> = MACROS.iter().map(|known| known.name.to_lowercase()).collect();
     let mut sorted = names.clone();

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::ruleset::Program;
-use super::options::{self, Known, Module};
+use super::options::{self, Known, Module, Places};
 use super::words::Word;
 
 /// What an option belongs to.
@@ -57,6 +57,8 @@ pub(super) struct Target {
 pub(super) struct Draft<'t> {
     /// The program's options.
     pub(super) table: &'static [Known],
+    /// Their places.
+    places: Places,
     /// All words of the line.
     pub(super) words: Vec<Word<'t>>,
     /// As written.
@@ -73,9 +75,10 @@ pub(super) struct Draft<'t> {
 
 impl<'t> Draft<'t> {
     /// Of no rule yet.
-    pub(super) const fn new(program: Program) -> Self {
+    pub(super) fn new(program: Program) -> Self {
         Self {
             table: options::table(program),
+            places: Places::of(options::table(program)),
             words: Vec::new(),
             options: Vec::new(),
             loaded: Vec::new(),
@@ -196,7 +199,7 @@ impl<'t> Draft<'t> {
 
     /// The option of the table that a word is, and whose it is here.
     fn resolve(&mut self, at: usize) -> Option<(usize, Owner)> {
-        let range = options::find(self.table, self.word(at));
+        let range = self.places.find(self.table, self.word(at));
         // Modules share names of options; the one that was loaded last takes it.
         let mut latest: Option<(usize, usize)> = None;
         for place in range.clone() {
@@ -254,8 +257,11 @@ impl<'t> Draft<'t> {
 
 /// Whether a word can be an option: a dash, and no number behind it.
 fn is_option(word: &str) -> bool {
-    word.strip_prefix('-').is_some_and(|rest| !rest.is_empty() && !rest.starts_with(|c: char| c.is_ascii_digit()))
-        || matches!(word, "-4" | "-6")
+    match word.as_bytes() {
+        [b'-', b'4' | b'6'] => true,
+        [b'-', first, ..] => !first.is_ascii_digit(),
+        _ => false,
+    }
 }
 
 /// The beginning of a word, for a reason.

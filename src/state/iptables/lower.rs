@@ -4,6 +4,7 @@
 //! at the packet alone means nothing; what stands behind a test that counts is only asked when that one says yes, so it
 //! stays there, as a statement.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::diagnostic::Span;
@@ -13,7 +14,7 @@ use super::draft::{Draft, Loaded, Owner, Written};
 use super::meter;
 use super::options::{self, Kind, Module};
 use super::target;
-use super::value::{join, protocol, spell};
+use super::value::{join, protocol_name, spell};
 
 /// Makes rules of the model.
 #[derive(Debug)]
@@ -26,12 +27,20 @@ pub(super) struct Lowering {
     set_dest: Arc<str>,
 }
 
+/// What a line stands for.
+#[derive(Debug)]
+pub(super) enum Lowered {
+    One(Rule),
+    /// For each of the networks that it lists.
+    Listed(Vec<Rule>),
+}
+
 /// A rule in the making.
 #[derive(Debug, Default)]
 struct Parts {
     tests: Vec<Test>,
     statements: Vec<String>,
-    comment: Option<String>,
+    comment: Option<Arc<str>>,
     /// Whether a test stood before that counts.
     counted: bool,
 }
@@ -69,8 +78,10 @@ impl Lowering {
     }
 
     /// The rules that a line stands for: more than one where it lists networks. `chain` gives a chain's shared name.
-    pub(super) fn rules(&self, draft: &Draft<'_>, span: Span, chain: impl Fn(&str) -> Arc<str>) -> Vec<Rule> {
-        let mut parts = Parts { tests: Vec::with_capacity(draft.options.len()), ..Parts::default() };
+    pub(super) fn rules(&self, draft: &Draft<'_>, span: Span, chain: impl Fn(&str) -> Arc<str>) -> Lowered {
+        let asks = |option: &&Written| draft.known(option).is_none_or(|known| known.module != Module::Comment);
+        let tests = Vec::with_capacity(draft.options.iter().filter(asks).count());
+        let mut parts = Parts { tests, ..Parts::default() };
         let mut lists = Vec::new();
         for option in draft.of(Owner::Rule) {
             if listed(draft, option) {
@@ -89,13 +100,16 @@ impl Lowering {
         }
         let (statement, verdict) = target::read(draft, self.program, chain);
         parts.statements.extend(statement);
+        if lists.is_empty() {
+            return Lowered::One(finish(parts, verdict, span));
+        }
         // Sources first, whatever was written first.
         lists.sort_by_key(|option| draft.known(option).is_none_or(|known| known.key != "-s"));
         let mut made = vec![parts];
         for option in lists {
             made = self.listed(draft, option, &made);
         }
-        made.into_iter().map(|parts| finish(parts, verdict.clone(), span)).collect()
+        Lowered::Listed(made.into_iter().map(|parts| finish(parts, verdict.clone(), span)).collect())
     }
 
     /// One rule for each network of a list, as the programs make them.
@@ -209,7 +223,7 @@ impl Lowering {
         let own = || {
             let option = draft.of(Owner::Rule).find(|one| draft.known(one).is_some_and(|known| known.key == "-p"));
             let value = option.filter(|one| !one.negated).and_then(|one| draft.values(one).first());
-            value.map(|word| protocol(word)).unwrap_or_default()
+            value.map_or(Cow::Borrowed(""), |word| protocol_name(word))
         };
         let name = loaded.name.map(|name| draft.word(name));
         let fits = match (loaded.module, name) {
@@ -219,7 +233,7 @@ impl Lowering {
             (_, _) => true,
         };
         if !asks || !fits {
-            let name = name.map_or_else(own, str::to_owned);
+            let name = name.map_or_else(|| own().into_owned(), str::to_owned);
             parts.test(Test { key: Arc::clone(&self.module), negated: false, value: Value::One(name) });
         }
     }
@@ -258,11 +272,8 @@ fn comment(draft: &Draft<'_>, owner: Owner, parts: &mut Parts) {
     for option in draft.of(owner) {
         for word in draft.values(option) {
             match &mut parts.comment {
-                Some(text) => {
-                    text.push(' ');
-                    text.push_str(word);
-                }
-                empty @ None => *empty = Some(word.as_ref().to_owned()),
+                Some(text) => *text = format!("{text} {word}").into(),
+                empty @ None => *empty = Some(Arc::from(word.as_ref())),
             }
         }
     }
@@ -272,5 +283,5 @@ fn finish(parts: Parts, verdict: Verdict, span: Span) -> Rule {
     let Parts { mut tests, statements, comment, .. } = parts;
     tests.sort_unstable();
     tests.dedup();
-    Rule { tests, statements, verdict, unlisted: Unlisted::default(), comment: comment.map(Arc::from), span }
+    Rule { tests, statements, verdict, unlisted: Unlisted::default(), comment, span }
 }

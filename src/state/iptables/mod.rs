@@ -18,6 +18,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use super::ruleset::{Base, Chain, Program, Rule, Ruleset, Table, TableName, Verd
 use super::{Slice, Unread};
 
 use draft::{Draft, shown};
-use lower::Lowering;
+use lower::{Lowered, Lowering};
 
 pub(super) use value::{c_number, mac, port, protocol};
 pub(super) use words::{Word, split as split_words};
@@ -77,6 +78,8 @@ struct Open {
     index: HashMap<Arc<str>, usize>,
     /// The chain of the last rule: the next one is mostly of the same.
     last: usize,
+    /// The chain that the last rule leads to, which is asked for more than once.
+    target: Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -91,7 +94,15 @@ struct Entry {
 
 impl Open {
     fn new(name: &str, span: Span, named: bool) -> Self {
-        Self { name: Arc::from(name), span, named, chains: Vec::new(), index: HashMap::new(), last: 0 }
+        Self {
+            name: Arc::from(name),
+            span,
+            named,
+            chains: Vec::new(),
+            index: HashMap::new(),
+            last: 0,
+            target: Cell::new(0),
+        }
     }
 
     fn find(&self, name: &str) -> Option<usize> {
@@ -99,6 +110,16 @@ impl Open {
             return Some(self.last);
         }
         self.index.get(name).copied()
+    }
+
+    /// The place of a chain that a rule leads to.
+    fn find_target(&self, name: &str) -> Option<usize> {
+        if self.chains.get(self.target.get()).is_some_and(|entry| &*entry.name == name) {
+            return Some(self.target.get());
+        }
+        let place = self.index.get(name).copied()?;
+        self.target.set(place);
+        Some(place)
     }
 
     /// The place of a chain, which is made where there is none.
@@ -116,7 +137,7 @@ impl Open {
 
     /// A chain's name, shared with the chain.
     fn shared(&self, name: &str) -> Arc<str> {
-        let entry = self.find(name).and_then(|place| self.chains.get(place));
+        let entry = self.find_target(name).and_then(|place| self.chains.get(place));
         entry.map_or_else(|| Arc::from(name), |entry| Arc::clone(&entry.name))
     }
 }
@@ -154,16 +175,17 @@ impl<'t> Reader<'t> {
     fn line(&mut self, line: Slice<'t>, whole: &'t str) {
         let text = line.text;
         let Some(first) = text.bytes().next() else { return };
+        let rest = || text.get(1..).unwrap_or_default();
         if first == b'#' {
             self.remark(line);
         } else if text == "COMMIT" {
             self.commit(line);
-        } else if !whole.ends_with('\n') && line.start + text.len() >= whole.trim_end().len() {
+        } else if !whole.as_bytes().ends_with(b"\n") && line.start + text.len() >= whole.trim_end().len() {
             self.unread(line.span(), "the text ends within this line");
-        } else if let Some(name) = text.strip_prefix('*') {
-            self.table(line, name.trim());
-        } else if let Some(chain) = text.strip_prefix(':') {
-            self.declare(line, chain);
+        } else if first == b'*' {
+            self.table(line, rest().trim());
+        } else if first == b':' {
+            self.declare(line, rest());
         } else {
             self.command(line);
         }
@@ -213,14 +235,14 @@ impl<'t> Reader<'t> {
     }
 
     fn keep(&mut self, open: Open) {
-        let mut table = Table::default();
-        for entry in open.chains.into_iter().filter(|entry| !entry.deleted) {
+        let kept = open.chains.into_iter().filter(|entry| !entry.deleted).inspect(|entry| {
             if !entry.declared && !BUILT_IN.contains(&&*entry.name) {
                 let reason = format!("no line declares the chain `{}`", shown(&entry.name));
-                self.unread(entry.chain.span, reason);
+                self.found.unread.push(Unread { span: entry.chain.span, reason });
             }
-            table.chains.insert(entry.name, entry.chain);
-        }
+        });
+        // At once, which is faster than one by one.
+        let table = Table { chains: kept.map(|entry| (entry.name, entry.chain)).collect(), ..Table::default() };
         let name = TableName { family: Arc::from(""), name: open.name };
         let reason = format!("the table `{}` stands here a second time, and replaces the first", shown(&name.name));
         if self.found.tables.insert(name, table).is_some() {
@@ -332,7 +354,7 @@ impl<'t> Reader<'t> {
         }
         let Some(open) = &mut self.open else { return };
         let program = self.program;
-        let extension = |target: &str| target::is_extension(program, target, |name| open.find(name).is_some());
+        let extension = |target: &str| target::is_extension(program, target, |name| open.find_target(name).is_some());
         if let Err(reason) = self.draft.read(begin, extension) {
             return self.unread(span, reason);
         }
@@ -351,7 +373,11 @@ impl<'t> Reader<'t> {
         let rules = self.lowering.rules(&self.draft, span, |name| open.shared(name));
         open.last = place;
         let Some(entry) = open.chains.get_mut(place) else { return };
-        add(&mut entry.chain.rules, rules, insert);
+        match rules {
+            Lowered::One(rule) if insert.is_none() => entry.chain.rules.push(rule),
+            Lowered::One(rule) => add(&mut entry.chain.rules, vec![rule], insert),
+            Lowered::Listed(rules) => add(&mut entry.chain.rules, rules, insert),
+        }
     }
 
     fn end(mut self, whole: Slice<'t>) -> Ruleset {

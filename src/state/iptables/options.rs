@@ -142,11 +142,53 @@ pub(super) const fn table(program: Program) -> &'static [Known] {
     }
 }
 
-/// The places in the table of all options of a name.
-pub(super) fn find(table: &[Known], name: &str) -> std::ops::Range<usize> {
-    let first = table.partition_point(|known| known.name < name);
-    let count = table.iter().skip(first).take_while(|known| known.name == name).count();
-    first..first + count
+/// Where a table has the options of each name: looked up for every option of a file.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// The first place of a name, by a number made from the name or behind that; less than half of them are taken.
+    first: [Option<u8>; Self::ROOM],
+}
+
+impl Places {
+    const ROOM: usize = 256;
+
+    /// Of a table in the order of names.
+    pub(super) fn of(table: &[Known]) -> Self {
+        let mut places = Self { first: [None; Self::ROOM] };
+        let mut before = "";
+        for (known, place) in table.iter().zip(0_u8..) {
+            if std::mem::replace(&mut before, known.name) == known.name {
+                continue;
+            }
+            let free = ways(known.name).find(|way| places.first.get(*way).is_some_and(Option::is_none));
+            if let Some(slot) = free.and_then(|free| places.first.get_mut(free)) {
+                *slot = Some(place);
+            }
+        }
+        places
+    }
+
+    /// The places in the table of all options of a name.
+    pub(super) fn find(&self, table: &[Known], name: &str) -> std::ops::Range<usize> {
+        for way in ways(name) {
+            let Some(first) = self.first.get(way).copied().flatten().map(usize::from) else { break };
+            let mut same = table.iter().skip(first).take_while(|known| known.name == name);
+            if same.next().is_some() {
+                return first..first + 1 + same.count();
+            }
+        }
+        0..0
+    }
+}
+
+/// Where a name is looked for, one place after another.
+fn ways(name: &str) -> impl Iterator<Item = usize> {
+    let bytes = name.as_bytes();
+    let byte = |at: usize| bytes.get(at).copied().map_or(0, usize::from);
+    let last = byte(name.len().saturating_sub(1));
+    // So that the names of both tables are soon found.
+    let begin = name.len() * 63 + byte(2) * 54 + byte(name.len() / 2) * 3 + last * 62;
+    (0..Places::ROOM).map(move |step| (begin + step) % Places::ROOM)
 }
 
 /// A module by its name.
@@ -183,11 +225,15 @@ mod tests {
     fn options_are_in_order_and_found() {
         for table in [PACKETS, FRAMES] {
             assert!(table.windows(2).all(|pair| pair[0].name <= pair[1].name));
+            let places = Places::of(table);
             for known in table {
-                assert!(table[find(table, known.name)].iter().any(|found| found.key == known.key));
+                assert!(table[places.find(table, known.name)].iter().any(|found| found.key == known.key));
             }
         }
-        assert_eq!(find(PACKETS, "--mark").len(), 2);
-        assert!(find(PACKETS, "--unheard-of").is_empty());
+        let places = Places::of(PACKETS);
+        assert_eq!(places.find(PACKETS, "--mark").len(), 2);
+        for unknown in ["--unheard-of", "", "-"] {
+            assert!(places.find(PACKETS, unknown).is_empty());
+        }
     }
 }

@@ -68,7 +68,10 @@ pub(super) fn is_extension(program: Program, name: &str, is_chain: impl Fn(&str)
 fn known_extension(program: Program, name: &str) -> bool {
     match program {
         Program::Ebtables => FRAME_TARGETS.contains(&name),
-        Program::Iptables | Program::Ip6tables | Program::Nft => PASSING.contains(&name) || ENDING.contains(&name),
+        // Chains mostly have other names.
+        Program::Iptables | Program::Ip6tables | Program::Nft => {
+            name.bytes().all(|byte| byte.is_ascii_uppercase()) && (PASSING.contains(&name) || ENDING.contains(&name))
+        }
     }
 }
 

@@ -2,12 +2,17 @@
 //!
 //! What is not of the form that its option asks for stays as it was written.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use crate::net::{Family, IcmpType, PortSet, Protocol, TcpFlags, ethertype_name, parse_ethertype, parse_ports};
+use crate::net::{
+    Family, IcmpType, Mac, PortSet, Protocol, TcpFlags, ethertype_name, is_decimal, parse_ethertype, parse_ports,
+    spell_v6,
+};
 
 use super::super::ruleset::Value;
 use super::options::Kind;
@@ -39,6 +44,8 @@ pub(super) fn spell(kind: Kind, values: &[Word<'_>]) -> Option<Value> {
                 one(Some(protocol(first)))
             }
         }
+        // A single one that is written as it is shown.
+        Kind::Port | Kind::Ports if is_decimal(first) && first.parse::<u16>().is_ok() => one(None),
         Kind::Port | Kind::Ports => match ports(first) {
             Some(set) if set.is_all() && kind == Kind::Port => None,
             Some(set) => Some(any_port(&set)),
@@ -93,7 +100,11 @@ fn network(text: &str) -> Option<(String, u8)> {
         return match prefix {
             // Read without a fault, it is in its one spelling.
             32 => Some((address.to_owned(), 32)),
-            _ => Some((Ipv4Net::new(parsed, prefix).ok()?.trunc().to_string(), prefix)),
+            _ => {
+                let first = Ipv4Net::new(parsed, prefix).ok()?.network();
+                let spelled = first == parsed && mask.is_some_and(is_decimal);
+                Some((if spelled { text.to_owned() } else { format!("{first}/{prefix}") }, prefix))
+            }
         };
     }
     let parsed = address.parse::<Ipv6Addr>().ok()?;
@@ -105,8 +116,12 @@ fn network(text: &str) -> Option<(String, u8)> {
         },
     };
     match prefix {
-        128 => Some((parsed.to_string(), 128)),
-        _ => Some((Ipv6Net::new(parsed, prefix).ok()?.trunc().to_string(), prefix)),
+        128 => Some((spell_v6(parsed), 128)),
+        _ => {
+            let mut spelled = spell_v6(Ipv6Net::new(parsed, prefix).ok()?.network());
+            let _ = write!(spelled, "/{prefix}");
+            Some((spelled, prefix))
+        }
     }
 }
 
@@ -156,13 +171,19 @@ const PROTOCOLS: &[(&str, u8)] = &[
 ///
 /// Zero stays: iptables takes it, and then lists a rule for any protocol. That is not what was written.
 pub(in crate::state) fn protocol(text: &str) -> String {
-    if matches!(text, "tcp" | "udp" | "icmp") {
-        return text.to_owned();
+    protocol_name(text).into_owned()
+}
+
+/// The same, and no new text where it is in its one spelling already.
+pub(super) fn protocol_name(text: &str) -> Cow<'_, str> {
+    if matches!(text, "tcp" | "udp" | "icmp" | "icmpv6") {
+        return Cow::Borrowed(text);
     }
+    let spelled = |known: Protocol| known.name().map_or_else(|| Cow::Owned(known.to_string()), Cow::Borrowed);
     let others = || PROTOCOLS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
     match Protocol::parse(text) {
-        Ok(known) => known.to_string(),
-        Err(_) => others().map_or_else(|| text.to_owned(), |(_, number)| Protocol(*number).to_string()),
+        Ok(known) => spelled(known),
+        Err(_) => others().map_or(Cow::Borrowed(text), |(_, number)| spelled(Protocol(*number))),
     }
 }
 
@@ -195,7 +216,7 @@ fn any_port(set: &PortSet) -> Value {
     let text = |(first, last): (u16, u16)| if first == last { first.to_string() } else { format!("{first}-{last}") };
     match set.as_slice() {
         [one] => Value::One(text(*one)),
-        _ => any(set.iter().map(text).collect()),
+        many => any(many.iter().copied().map(text).collect()),
     }
 }
 
@@ -212,6 +233,9 @@ fn flags(text: &str) -> Option<String> {
 
 /// A MAC in lower case; ebtables leaves out zeros at the front of an octet.
 pub(in crate::state) fn mac(text: &str) -> Option<String> {
+    if Mac::is_spelled(text) {
+        return Some(text.to_owned());
+    }
     let mut found = String::with_capacity(17);
     let mut count = 0;
     for octet in text.split(':') {

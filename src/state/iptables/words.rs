@@ -16,13 +16,13 @@ pub(in crate::state) fn split<'t>(line: &'t str, escapes: bool, found: &mut Vec<
     found.clear();
     let mut rest = line;
     loop {
-        rest = rest.trim_start_matches([' ', '\t']);
-        if rest.is_empty() {
-            return Ok(());
-        }
-        let end = rest.bytes().position(|byte| matches!(byte, b' ' | b'\t' | b'"')).unwrap_or(rest.len());
-        let (word, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        if behind.starts_with('"') {
+        let bytes = rest.as_bytes();
+        let Some(begin) = bytes.iter().position(|byte| !matches!(byte, b' ' | b'\t')) else { return Ok(()) };
+        let behind = bytes.iter().skip(begin).position(|byte| matches!(byte, b' ' | b'\t' | b'"'));
+        let end = behind.map_or(rest.len(), |length| begin + length);
+        let word = rest.get(begin..end).unwrap_or_default();
+        let behind = rest.get(end..).unwrap_or_default();
+        if behind.as_bytes().first() == Some(&b'"') {
             let (word, behind) = quoted(word, behind, escapes)?;
             found.push(word);
             rest = behind;

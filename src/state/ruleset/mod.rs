@@ -209,12 +209,12 @@ pub struct VerdictMap {
 impl Test {
     /// Where it stands in a rule of iptables: addresses, interfaces, the protocol, what modules look at.
     fn rank(&self) -> u8 {
-        match &*self.key {
-            "-s" => 0,
-            "-d" => 1,
-            "-i" => 2,
-            "-o" => 3,
-            "-p" => 4,
+        match self.key.as_bytes() {
+            [b'-', b's'] => 0,
+            [b'-', b'd'] => 1,
+            [b'-', b'i'] => 2,
+            [b'-', b'o'] => 3,
+            [b'-', b'p'] => 4,
             _ => 5,
         }
     }
