@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::object::{Chains, Definition};
-use super::rule;
+use super::rule::{self, Keys};
 use super::token::{Cursor, Token, join, span, span_of};
 use crate::diagnostic::FileId;
 use crate::state::Unread;
@@ -14,7 +14,8 @@ use crate::state::ruleset::{Program, Ruleset, Table, TableName};
 
 /// Reads all tables of a text.
 pub(super) fn read(file: FileId, tokens: &[Token<'_>], unread: Vec<Unread>) -> Ruleset {
-    let mut reader = Reader { file, ruleset: Ruleset::new(Program::Nft), cursor: Cursor::new(tokens) };
+    let mut reader =
+        Reader { file, ruleset: Ruleset::new(Program::Nft), cursor: Cursor::new(tokens), keys: Keys::default() };
     reader.ruleset.unread = unread;
     reader.all();
     reader.ruleset.unread.sort_by_key(|one| one.span);
@@ -26,11 +27,17 @@ struct Reader<'a, 't> {
     file: FileId,
     ruleset: Ruleset,
     cursor: Cursor<'a, 't>,
+    /// Those that rules ask for.
+    keys: Keys,
 }
 
-/// Words that begin an object of a table; its name follows, or (`ct helper`) a second word and the name.
-const OBJECTS: &[&str] =
-    &["chain", "set", "map", "flowtable", "counter", "quota", "limit", "ct", "synproxy", "secmark", "meter"];
+/// Whether a word begins an object of a table; its name follows, or (`ct helper`) a second word and the name.
+fn begins_object(word: &str) -> bool {
+    matches!(
+        word,
+        "chain" | "set" | "map" | "flowtable" | "counter" | "quota" | "limit" | "ct" | "synproxy" | "secmark" | "meter"
+    )
+}
 
 impl<'a, 't> Reader<'a, 't> {
     fn all(&mut self) {
@@ -110,7 +117,7 @@ impl<'a, 't> Reader<'a, 't> {
                 return;
             } else if first.is("table") && self.header().is_some() {
                 return self.unread(head, UNCLOSED);
-            } else if OBJECTS.iter().any(|object| first.is(object)) && self.header().is_some() {
+            } else if begins_object(first.bare()) && self.header().is_some() {
                 self.object(family, name);
             } else {
                 self.attribute(family, name);
@@ -155,17 +162,19 @@ impl<'a, 't> Reader<'a, 't> {
         let file = self.file;
         let mut chain = Chains::new(span_of(file, head));
         let mut cut = None;
+        let mut keys = std::mem::take(&mut self.keys);
         self.body(head, |line, end| {
             if chain.line(family, line) {
                 return;
             }
             match end {
-                End::Here => chain.rules.push(rule::read(family, line, span_of(file, line))),
+                End::Here => chain.rules.push(rule::read(family, line, span_of(file, line), &mut keys)),
                 End::Text => cut = Some(span_of(file, line)),
                 // Said already.
                 End::Brace => {}
             }
         });
+        self.keys = keys;
         self.ruleset.unread.extend(cut.map(|span| Unread { span, reason: CUT.into() }));
         chain.add(self.entry(family, table), Arc::from(&*name.text));
     }
@@ -179,7 +188,7 @@ impl<'a, 't> Reader<'a, 't> {
             } else if first.is("}") {
                 self.cursor.skip(1);
                 return;
-            } else if ["table", "chain", "set", "map"].iter().any(|kind| first.is(kind)) && self.header().is_some() {
+            } else if matches!(first.bare(), "table" | "chain" | "set" | "map") && self.header().is_some() {
                 return self.unread(head, UNCLOSED);
             } else {
                 let (line, ends) = self.statement();
@@ -194,16 +203,23 @@ impl<'a, 't> Reader<'a, 't> {
         let mut depth = 0_usize;
         let mut end = (rest.len(), End::Text);
         for (at, token) in rest.iter().enumerate() {
-            if token.is("{") {
-                depth += 1;
-            } else if token.is("}") && depth > 0 {
-                depth -= 1;
-            } else if token.is("}") || token.is_end() && depth == 0 {
-                end = (at, End::Here);
-                break;
-            } else if token.is_end() && !goes_on(rest, at) {
-                end = (at, End::Brace);
-                break;
+            match token.bare() {
+                "{" => depth += 1,
+                "}" if depth > 0 => depth -= 1,
+                "}" => {
+                    end = (at, End::Here);
+                    break;
+                }
+                _ if !token.is_end() => {}
+                _ if depth == 0 => {
+                    end = (at, End::Here);
+                    break;
+                }
+                _ if !goes_on(rest, at) => {
+                    end = (at, End::Brace);
+                    break;
+                }
+                _ => {}
             }
         }
         let (count, mut how) = end;
@@ -233,10 +249,9 @@ enum End {
 /// Whether what stands in braces goes on behind the end of a line: nft allows that beside commas and braces alone.
 fn goes_on(tokens: &[Token<'_>], end: usize) -> bool {
     let (before, after) = tokens.split_at_checked(end).unwrap_or((tokens, &[]));
-    let is =
-        |token: Option<&Token<'_>>, signs: &[&str]| token.is_some_and(|token| signs.iter().any(|sign| token.is(sign)));
-    is(before.iter().rfind(|token| !token.is_end()), &["{", ","])
-        || is(after.iter().find(|token| !token.is_end()), &["}", ","])
+    let (before, after) = (before.iter().rfind(|token| !token.is_end()), after.iter().find(|token| !token.is_end()));
+    before.is_some_and(|token| matches!(token.bare(), "{" | ","))
+        || after.is_some_and(|token| matches!(token.bare(), "}" | ","))
 }
 
 const UNCLOSED: &str = "this block is not closed";

@@ -3,10 +3,13 @@
 //! In: what stands after a key or between braces. Out: values in their one spelling: numbers for names, neighbours merged
 //! to ranges, ranges that are networks as networks.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
+
+use crate::net::{Mac, is_decimal, spell_v6};
 
 use super::kind::Kind;
 use super::token::{Cursor, Token, join};
@@ -89,7 +92,7 @@ impl Part {
         let one = |value: u128| match class {
             Class::Number => kind.show(value),
             Class::V4 => u32::try_from(value).map_or_else(|_| value.to_string(), |v4| Ipv4Addr::from(v4).to_string()),
-            Class::V6 => Ipv6Addr::from(value).to_string(),
+            Class::V6 => spell_v6(Ipv6Addr::from(value)),
         };
         if low == high {
             return one(low);
@@ -104,6 +107,64 @@ impl Part {
             None => format!("{}-{}", one(low), one(high)),
         }
     }
+}
+
+/// The one spelling of a single value that can be told from its text alone: an address or a network, a hardware address, a
+/// number, a name. None where it takes more.
+pub(super) fn spelled(kind: Kind, tokens: &[Token<'_>]) -> Option<String> {
+    let [single] = tokens else { return None };
+    let text = &*single.text;
+    match kind {
+        Kind::Name => Some(text.to_owned()),
+        Kind::Plain | Kind::Port | Kind::Decimal(_) if is_decimal(text) && text.len() < LONGEST => {
+            Some(text.to_owned())
+        }
+        Kind::Plain if text.bytes().any(|byte| byte == b':') => {
+            if Mac::is_spelled(text) {
+                Some(text.to_owned())
+            } else {
+                spelled_v6(text)
+            }
+        }
+        Kind::Plain => is_spelled_v4(text).then(|| text.to_owned()),
+        Kind::Port
+        | Kind::Decimal(_)
+        | Kind::Symbol(_)
+        | Kind::Flags(_)
+        | Kind::Protocol
+        | Kind::Ethertype
+        | Kind::Mark => None,
+    }
+}
+
+/// Digits of the greatest numbers that are read.
+const LONGEST: usize = 20;
+
+/// Whether a text is an IPv4 address or network as it is shown.
+fn is_spelled_v4(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else { return text.parse::<Ipv4Addr>().is_ok() };
+    let (Ok(address), Ok(length)) =
+        (address.parse::<Ipv4Addr>(), length.parse::<u32>().map(|it| (it, is_decimal(length))))
+    else {
+        return false;
+    };
+    match length {
+        (length @ 0..=31, true) => u32::from(address) & (u32::MAX >> length) == 0,
+        _ => false,
+    }
+}
+
+/// An IPv6 address or network; none where bits behind its prefix are set.
+fn spelled_v6(text: &str) -> Option<String> {
+    let Some((address, length)) = text.split_once('/') else { return text.parse().ok().map(spell_v6) };
+    let network: Ipv6Addr = address.parse().ok()?;
+    let bits: u32 = length.parse().ok().filter(|bits| *bits < u128::BITS && is_decimal(length))?;
+    if u128::from(network) & (u128::MAX >> bits) != 0 {
+        return None;
+    }
+    let mut spelled = spell_v6(network);
+    spelled.extend(["/", length]);
+    Some(spelled)
 }
 
 /// The network that an address and a mask of leading ones say.
@@ -183,65 +244,94 @@ pub(super) fn split<'a, 't>(tokens: &'a [Token<'t>]) -> impl Iterator<Item = &'a
     let mut depth = 0_usize;
     tokens
         .split(move |token| {
-            if token.is("{") {
-                depth += 1;
-            } else if token.is("}") {
-                depth = depth.saturating_sub(1);
+            match token.bare() {
+                "{" => depth += 1,
+                "}" => depth = depth.saturating_sub(1),
+                _ => {}
             }
             depth == 0 && token.is(",")
         })
         .filter(|element| element.iter().any(|token| !token.is_end()))
 }
 
+/// The tokens of an element without lines' ends, which mostly stand around it.
+fn words<'a, 't>(element: &'a [Token<'t>]) -> Cow<'a, [Token<'t>]> {
+    let first = element.iter().position(|token| !token.is_end()).unwrap_or_default();
+    let end = element.iter().rposition(|token| !token.is_end()).map_or(first, |last| last + 1);
+    let inside = element.get(first..end).unwrap_or_default();
+    if inside.iter().any(Token::is_end) {
+        return Cow::Owned(inside.iter().filter(|token| !token.is_end()).cloned().collect());
+    }
+    Cow::Borrowed(inside)
+}
+
 /// The elements of a set, each of as many values as there are kinds.
 pub(super) fn set(kinds: &[Kind], tokens: &[Token<'_>]) -> BTreeSet<String> {
     let mut parts = Vec::new();
-    let mut texts = BTreeSet::new();
+    let mut texts = Vec::new();
     let kind = kinds.first().copied().unwrap_or(Kind::Plain);
     for element in split(tokens) {
-        let words: Vec<Token<'_>> = element.iter().filter(|token| !token.is_end()).cloned().collect();
+        let words = words(element);
         let (value, more) = options(&words);
         if more.is_empty() && !value.iter().any(|token| token.is(".")) {
             parts.push(Part::read(kind, value));
         } else {
-            texts.insert(format!("{}{more}", concatenation(kinds, value)));
+            let mut text = concatenation(kinds, value);
+            text.push_str(&more);
+            texts.push(text);
         }
     }
-    texts.append(&mut merged(kind, parts));
-    texts
+    let mut found: BTreeSet<String> = texts.into_iter().collect();
+    found.append(&mut merged(kind, parts));
+    found
 }
 
 /// The keys of a map's elements, with the tokens of what each maps to.
-pub(super) fn pairs<'t>(kinds: &[Kind], tokens: &[Token<'t>]) -> Vec<(String, Vec<Token<'t>>)> {
-    let mut found = Vec::new();
-    for element in split(tokens) {
-        let words: Vec<Token<'t>> = element.iter().filter(|token| !token.is_end()).cloned().collect();
-        let mut cursor = Cursor::new(&words);
+pub(super) fn pairs<'a, 't>(kinds: &[Kind], tokens: &'a [Token<'t>]) -> Vec<(String, Cow<'a, [Token<'t>]>)> {
+    let of = |words: &[Token<'t>]| {
+        let mut cursor = Cursor::new(words);
         let key = cursor.until(|token| token.is(":"));
-        cursor.skip(1);
         let (value, more) = options(key);
-        found.push((format!("{}{more}", concatenation(kinds, value)), cursor.rest().to_vec()));
-    }
-    found
+        let mut text = concatenation(kinds, value);
+        text.push_str(&more);
+        (text, key.len() + 1)
+    };
+    split(tokens)
+        .map(|element| match words(element) {
+            Cow::Borrowed(words) => {
+                let (key, from) = of(words);
+                (key, Cow::Borrowed(words.get(from..).unwrap_or_default()))
+            }
+            Cow::Owned(words) => {
+                let (key, from) = of(&words);
+                (key, Cow::Owned(words.get(from..).unwrap_or_default().to_vec()))
+            }
+        })
+        .collect()
 }
 
 /// `"tap1i0" . 10.0.0.1` in its one spelling.
 pub(super) fn concatenation(kinds: &[Kind], tokens: &[Token<'_>]) -> String {
     let mut kinds = kinds.iter().copied();
-    let parts: Vec<String> = tokens
-        .split(|token| token.is("."))
-        .map(|part| {
-            let kind = kinds.next().unwrap_or(Kind::Plain);
-            Part::read(kind, part).show(kind)
-        })
-        .collect();
-    parts.join(" . ")
+    let mut text = String::new();
+    for (place, part) in tokens.split(|token| token.is(".")).enumerate() {
+        let kind = kinds.next().unwrap_or(Kind::Plain);
+        if place > 0 {
+            text.push_str(" . ");
+        }
+        match part {
+            [single] if kind == Kind::Name => text.push_str(&single.text),
+            _ => text.push_str(&spelled(kind, part).unwrap_or_else(|| Part::read(kind, part).show(kind))),
+        }
+    }
+    text
 }
 
 /// An element's value, and what else is said of it in the one spelling: not its counter, nor when it ends.
 fn options<'a, 't>(tokens: &'a [Token<'t>]) -> (&'a [Token<'t>], String) {
-    const OPTIONS: &[&str] = &["timeout", "expires", "counter", "comment", "limit", "ct", "quota", "last"];
-    let begins = |token: &Token<'_>| OPTIONS.iter().any(|option| token.is(option));
+    let begins = |token: &Token<'_>| {
+        matches!(token.bare(), "timeout" | "expires" | "counter" | "comment" | "limit" | "ct" | "quota" | "last")
+    };
     let end = tokens.iter().skip(1).position(begins).map_or(tokens.len(), |at| at + 1);
     let (value, rest) = tokens.split_at_checked(end).unwrap_or((tokens, &[]));
     let mut cursor = Cursor::new(rest);

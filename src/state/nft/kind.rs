@@ -147,7 +147,10 @@ impl Kind {
     pub(super) fn show(self, number: u128) -> String {
         let known = |names: Names| names.iter().find(|(_, one)| u128::from(*one) == number).map(|(name, _)| *name);
         match self {
-            Self::Name | Self::Plain | Self::Decimal(_) | Self::Port => number.to_string(),
+            // Shown faster where it is no address.
+            Self::Name | Self::Plain | Self::Decimal(_) | Self::Port => {
+                u64::try_from(number).map_or_else(|_| number.to_string(), |number| number.to_string())
+            }
             Self::Symbol(names) => known(names).map_or_else(|| number.to_string(), str::to_owned),
             Self::Flags(names) => flags(names, number),
             Self::Protocol => u8::try_from(number).map_or_else(|_| number.to_string(), |it| Protocol(it).to_string()),

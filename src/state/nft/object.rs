@@ -46,7 +46,11 @@ impl Chains {
         if let Some(hook) = hook {
             chain.base = Some(Base { hook, policy });
         }
-        chain.rules.extend(rules);
+        if chain.rules.is_empty() {
+            chain.rules = rules;
+        } else {
+            chain.rules.extend(rules);
+        }
     }
 }
 

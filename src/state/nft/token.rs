@@ -25,85 +25,160 @@ pub(super) struct Token<'t> {
     pub mark: Mark,
     pub text: Cow<'t, str>,
     /// The first byte in the file, and the one behind the last.
-    pub place: (usize, usize),
+    pub place: (u32, u32),
 }
 
 impl Token<'_> {
     /// Whether it is this word or sign, not quoted.
+    #[inline]
     pub(super) fn is(&self, text: &str) -> bool {
         self.mark == Mark::Bare && self.text == text
     }
 
+    #[inline]
     pub(super) fn is_end(&self) -> bool {
         self.mark == Mark::End
     }
+
+    /// Its text; empty for a quoted one.
+    #[inline]
+    pub(super) fn bare(&self) -> &str {
+        if self.mark == Mark::Bare { &self.text } else { "" }
+    }
+}
+
+/// A place in a file; no file is longer.
+fn narrow(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 /// The bytes from one token to another.
 pub(super) fn span(file: FileId, from: usize, to: usize) -> Span {
-    let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     Span { file, start: narrow(from), len: narrow(to.saturating_sub(from)) }
 }
 
 /// Where tokens stand; nothing where there are none.
 pub(super) fn span_of(file: FileId, tokens: &[Token<'_>]) -> Span {
     match (tokens.first(), tokens.last()) {
-        (Some(first), Some(last)) => span(file, first.place.0, last.place.1),
+        (Some(first), Some(last)) => {
+            Span { file, start: first.place.0, len: last.place.1.saturating_sub(first.place.0) }
+        }
         (_, _) => span(file, 0, 0),
     }
 }
 
-/// Signs that end a word, longest first.
-const SIGNS: &[&str] =
-    &["==", "!=", "<=", ">=", "<<", ">>", "{", "}", "(", ")", ",", "|", "&", "^", "=", "<", ">", "!"];
+/// What a character outside of quotes begins, by its byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// A word, or a part of one.
+    Word,
+    /// A blank, but for a line's end.
+    Blank,
+    /// A line's end or a semicolon.
+    End,
+    /// A sign, of one character or two.
+    Sign,
+    Comment,
+    Quote,
+    Backslash,
+    /// A part of a character that is not ASCII.
+    Other,
+}
+
+const fn class(byte: u8) -> Class {
+    match byte {
+        b'\n' | b';' => Class::End,
+        b' ' | 0x09..=0x0d => Class::Blank,
+        b'{' | b'}' | b'(' | b')' | b',' | b'|' | b'&' | b'^' | b'=' | b'<' | b'>' | b'!' => Class::Sign,
+        b'#' => Class::Comment,
+        b'"' => Class::Quote,
+        b'\\' => Class::Backslash,
+        0x80.. => Class::Other,
+        _ => Class::Word,
+    }
+}
 
 /// Splits a text; what is wrong with it goes to `unread`.
 pub(super) fn tokens<'t>(file: FileId, text: &'t str, unread: &mut Vec<Unread>) -> Vec<Token<'t>> {
-    let mut found = Vec::with_capacity(text.len() / 6);
-    let mut rest = text;
-    let at = |rest: &str| text.len().saturating_sub(rest.len());
-    while let Some(first) = rest.chars().next() {
-        let start = at(rest);
-        let mut push = |mark: Mark, inner: &'t str, after: &str| {
-            found.push(Token { mark, text: Cow::Borrowed(inner), place: (start, at(after)) });
+    let mut found: Vec<Token<'t>> = Vec::with_capacity(text.len() / 6);
+    let mut start = 0;
+    while let Some(rest) = text.get(start..)
+        && let Some(first) = rest.bytes().next()
+    {
+        let mut push = |mark: Mark, inner: &'t str, length: usize| {
+            found.push(Token { mark, text: Cow::Borrowed(inner), place: (narrow(start), narrow(start + length)) });
         };
-        if let Some(after) = rest.strip_prefix("\\\n").or_else(|| rest.strip_prefix("\\\r\n")) {
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix(['\n', ';']) {
-            // One end after another says no more than one.
-            if !found.last().is_some_and(Token::is_end) {
-                found.push(Token { mark: Mark::End, text: Cow::Borrowed(""), place: (start, at(after)) });
+        start += match class(first) {
+            Class::Word => {
+                let word = word(rest);
+                push(Mark::Bare, word, word.len());
+                word.len()
             }
-            rest = after;
-        } else if first.is_whitespace() {
-            rest = rest.trim_start_matches(|c: char| c.is_whitespace() && c != '\n');
-        } else if first == '#' {
-            let (comment, after) = cut(rest, |c| c == '\n');
-            // Old versions of nft list what they cannot translate as a comment.
-            if comment.starts_with("# xt_") {
-                push(Mark::Text, comment.trim_end(), after);
+            Class::Blank => blanks(rest),
+            Class::End => {
+                // One end after another says no more than one.
+                if !found.last().is_some_and(Token::is_end) {
+                    let place = (narrow(start), narrow(start + 1));
+                    found.push(Token { mark: Mark::End, text: Cow::Borrowed(""), place });
+                }
+                1
             }
-            rest = after;
-        } else if let Some(inside) = rest.strip_prefix('"') {
-            let (text, after) = quoted(inside);
-            let closed = after.strip_prefix('"');
-            if closed.is_none() {
-                let reason = "a quoted text is not closed".to_owned();
-                unread.push(Unread { span: span(file, start, at(after)), reason });
+            Class::Sign => {
+                let length = sign(rest);
+                push(Mark::Bare, rest.get(..length).unwrap_or_default(), length);
+                length
             }
-            rest = closed.unwrap_or(after);
-            push(Mark::Text, text, rest);
-        } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
-            let (sign, after) = rest.split_at_checked(sign.len()).unwrap_or((rest, ""));
-            push(Mark::Bare, sign, after);
-            rest = after;
-        } else {
-            let (word, after) = word(rest);
-            push(Mark::Bare, word, after);
-            rest = after;
-        }
+            Class::Comment => {
+                let (comment, _) = cut(rest, |c| c == '\n');
+                // Old versions of nft list what they cannot translate as a comment.
+                if comment.starts_with("# xt_") {
+                    push(Mark::Text, comment.trim_end(), comment.len());
+                }
+                comment.len()
+            }
+            Class::Quote => {
+                let (inside, after) = quoted(rest.get(1..).unwrap_or_default());
+                let closed = after.starts_with('"');
+                let length = 1 + inside.len() + usize::from(closed);
+                if !closed {
+                    let reason = "a quoted text is not closed".to_owned();
+                    unread.push(Unread { span: span(file, start, start + length), reason });
+                }
+                push(Mark::Text, inside, length);
+                length
+            }
+            Class::Backslash | Class::Other => {
+                let joins = ["\\\n", "\\\r\n"].into_iter().find(|joins| rest.starts_with(joins));
+                if let Some(joins) = joins {
+                    joins.len()
+                } else if rest.starts_with(char::is_whitespace) {
+                    blanks(rest)
+                } else {
+                    let word = word(rest);
+                    push(Mark::Bare, word, word.len());
+                    word.len()
+                }
+            }
+        };
     }
     found
+}
+
+/// The length of the blanks that a text begins with, without lines' ends.
+fn blanks(text: &str) -> usize {
+    let plain = text.bytes().position(|byte| class(byte) != Class::Blank).unwrap_or(text.len());
+    match text.as_bytes().get(plain) {
+        Some(0x80..) => text.len() - text.trim_start_matches(|c: char| c.is_whitespace() && c != '\n').len(),
+        Some(_) | None => plain,
+    }
+}
+
+/// The length of the sign that a text begins with.
+fn sign(text: &str) -> usize {
+    match text.as_bytes() {
+        [b'=' | b'!' | b'<' | b'>', b'=', ..] | [b'<', b'<', ..] | [b'>', b'>', ..] => 2,
+        _ => 1,
+    }
 }
 
 /// What stands before the first character that ends it, and the rest.
@@ -118,6 +193,14 @@ fn cut(text: &str, ends: impl FnMut(char) -> bool) -> (&str, &str) {
 fn quoted(text: &str) -> (&str, &str) {
     // A prefix or a comment has 128 bytes at most.
     const LONG: usize = 1024;
+    // Most are short, and have no other quote.
+    let bytes = text.as_bytes();
+    if let Some(at) = bytes.iter().take(LONG).position(|byte| matches!(byte, b'"' | b'\n'))
+        && bytes.get(at) == Some(&b'"')
+        && bytes.get(at + 1).is_none_or(|next| next.is_ascii_whitespace() || b",;:{}#".contains(next))
+    {
+        return text.split_at_checked(at).unwrap_or((text, ""));
+    }
     let mut first = None;
     let mut rest = text.char_indices().take_while(|(_, c)| *c != '\n').take(LONG).peekable();
     while let Some((at, c)) = rest.next() {
@@ -135,20 +218,27 @@ fn quoted(text: &str) -> (&str, &str) {
 }
 
 /// The word that a text begins with, of at least one character.
-fn word(text: &str) -> (&str, &str) {
-    let ends = |c: char| c.is_whitespace() || ";\"#{}(),|&^=<>!\\".contains(c);
-    let (word, rest) = cut(text, ends);
-    if word.is_empty() {
+fn word(text: &str) -> &str {
+    let ends = |c: char| match u8::try_from(c) {
+        Ok(byte) if byte.is_ascii() => class(byte) != Class::Word,
+        Ok(_) | Err(_) => c.is_whitespace(),
+    };
+    let plain = text.bytes().position(|byte| class(byte) != Class::Word).unwrap_or(text.len());
+    let end = match text.as_bytes().get(plain) {
+        Some(0x80..) => text.find(ends).unwrap_or(text.len()),
+        Some(_) | None => plain,
+    };
+    if end == 0 {
         // A backslash that continues no line.
-        let first = text.chars().next().map_or(0, char::len_utf8);
-        return text.split_at_checked(first).unwrap_or((text, ""));
+        return text.get(..text.chars().next().map_or(0, char::len_utf8)).unwrap_or_default();
     }
+    let word = text.get(..end).unwrap_or_default();
     // `22: accept`, but not `2001:db8::`.
-    match word.strip_suffix(':') {
-        Some(before) if !before.is_empty() && !before.ends_with(':') => {
-            text.split_at_checked(before.len()).unwrap_or((word, rest))
+    match word.as_bytes() {
+        [before @ .., b':'] if before.last().is_some_and(|byte| *byte != b':') => {
+            word.get(..before.len()).unwrap_or(word)
         }
-        Some(_) | None => (word, rest),
+        _ => word,
     }
 }
 
@@ -163,23 +253,28 @@ impl<'a, 't> Cursor<'a, 't> {
         Self { rest: tokens }
     }
 
+    #[inline]
     pub(super) const fn rest(&self) -> &'a [Token<'t>] {
         self.rest
     }
 
+    #[inline]
     pub(super) const fn is_done(&self) -> bool {
         self.rest.is_empty()
     }
 
+    #[inline]
     pub(super) fn peek(&self) -> Option<&'a Token<'t>> {
         self.rest.first()
     }
 
     /// The text of the token that comes `ahead` after the next; empty for a quoted one, or where there is none.
+    #[inline]
     pub(super) fn bare(&self, ahead: usize) -> &'a str {
-        self.rest.get(ahead).filter(|token| token.mark == Mark::Bare).map_or("", |token| &token.text)
+        self.rest.get(ahead).map_or("", Token::bare)
     }
 
+    #[inline]
     pub(super) fn next(&mut self) -> Option<&'a Token<'t>> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
@@ -191,11 +286,13 @@ impl<'a, 't> Cursor<'a, 't> {
         self.next().map(|token| &*token.text)
     }
 
+    #[inline]
     pub(super) fn skip(&mut self, count: usize) {
         self.rest = self.rest.get(count..).unwrap_or_default();
     }
 
     /// Takes these words, if they come next.
+    #[inline]
     pub(super) fn take(&mut self, words: &[&str]) -> bool {
         let here = words.iter().enumerate().all(|(ahead, word)| self.bare(ahead) == *word);
         if here {

@@ -100,6 +100,12 @@ pub(super) fn leave_out_tcp(tests: &mut Vec<Asked>, left: &mut Vec<Test>) {
 /// Leaves out what the others mean, or what stands behind them without another statement between, which reads `next`.
 /// What is left out goes to `left`.
 pub(super) fn leave_out(tests: &mut Vec<Asked>, next: Uses, left: &mut Vec<Test>) {
+    // All that can be left out; most rules have none of it.
+    let asks =
+        |(test, _): &Asked| matches!(&*test.key, "meta l4proto" | "meta nfproto" | "meta protocol" | "ether type");
+    if !tests.iter().any(asks) {
+        return;
+    }
     let uses = tests.iter().fold(next, |uses, (_, more)| uses.and(*more));
     for network in Network::BOTH {
         let (_, _, headers, protocol) = network.words();

@@ -1,5 +1,7 @@
 //! What a rule looks at: `tcp dport`, `iifname . ether saddr`, `meta mark & 0x1`.
 
+use std::sync::Arc;
+
 use super::super::element::Part;
 use super::super::kind::Kind;
 use super::super::token::{Cursor, Token, join};
@@ -8,14 +10,28 @@ use super::super::token::{Cursor, Token, join};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Uses(u16);
 
-/// Each header that means another condition.
-pub(super) const HEADERS: &[&str] = &[
-    "ip", "ip6", "arp", "vlan", "tcp", "udp", "icmp", "icmpv6", "igmp", "sctp", "dccp", "udplite", "esp", "ah", "comp",
-];
-
 impl Uses {
+    /// Of a header, if it means another condition.
+    #[inline]
     pub(super) fn of(header: &str) -> Self {
-        HEADERS.iter().zip(0..).find(|(known, _)| **known == header).map_or(Self(0), |(_, bit)| Self(1 << bit))
+        Self(match header {
+            "ip" => 1,
+            "ip6" => 1 << 1,
+            "arp" => 1 << 2,
+            "vlan" => 1 << 3,
+            "tcp" => 1 << 4,
+            "udp" => 1 << 5,
+            "icmp" => 1 << 6,
+            "icmpv6" => 1 << 7,
+            "igmp" => 1 << 8,
+            "sctp" => 1 << 9,
+            "dccp" => 1 << 10,
+            "udplite" => 1 << 11,
+            "esp" => 1 << 12,
+            "ah" => 1 << 13,
+            "comp" => 1 << 14,
+            _ => 0,
+        })
     }
 
     #[must_use]
@@ -23,87 +39,183 @@ impl Uses {
         Self(self.0 | other.0)
     }
 
+    #[inline]
     pub(super) fn has(self, header: &str) -> bool {
         self.0 & Self::of(header).0 != 0
     }
 }
 
+/// A field that a key looks at.
+#[derive(Debug, Clone)]
+struct Field {
+    /// In its one spelling.
+    text: Arc<str>,
+    /// Of its values.
+    kind: Kind,
+    uses: Uses,
+}
+
+impl Field {
+    fn new(text: String, header: &str) -> Self {
+        Self { kind: Kind::of_key(&text), uses: Uses::of(header), text: text.into() }
+    }
+}
+
+/// Fields of one word or two that were read before: most rules ask for the same, and share their names.
+#[derive(Debug, Default)]
+pub(in crate::state::nft) struct Keys {
+    fields: Vec<Field>,
+}
+
+impl Keys {
+    /// How many are remembered; rules that ask for more than these are none that anybody writes.
+    const MOST: usize = 64;
+
+    /// A field by its words, of which the second one may be empty.
+    fn field(&mut self, first: &str, second: &str, header: &str) -> Field {
+        let same = |field: &&Field| match field.text.strip_prefix(first) {
+            Some("") => second.is_empty(),
+            Some(rest) => rest.strip_prefix(' ') == Some(second),
+            None => false,
+        };
+        if let Some(known) = self.fields.iter().find(same) {
+            return known.clone();
+        }
+        let blank = if second.is_empty() { "" } else { " " };
+        let field = Field::new([first, blank, second].concat(), header);
+        if self.fields.len() < Self::MOST {
+            self.fields.push(field.clone());
+        }
+        field
+    }
+}
+
+/// What the values of a key's parts are.
+#[derive(Debug, Clone)]
+enum Kinds {
+    One([Kind; 1]),
+    More(Vec<Kind>),
+}
+
 /// What is looked at.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Key<'a, 't> {
     /// In its one spelling, without the mask.
-    pub text: String,
-    /// Of each part's values.
-    pub kinds: Vec<Kind>,
+    pub text: Arc<str>,
+    kinds: Kinds,
     /// The mask of a single field.
     pub mask: Option<&'a [Token<'t>]>,
     pub uses: Uses,
 }
 
 impl Key<'_, '_> {
+    /// Of each part's values.
+    pub(super) const fn kinds(&self) -> &[Kind] {
+        match &self.kinds {
+            Kinds::One(kind) => kind,
+            Kinds::More(kinds) => kinds.as_slice(),
+        }
+    }
+
     /// The kind of its values, where it has one part.
     pub(super) fn kind(&self) -> Kind {
-        match self.kinds.as_slice() {
+        match self.kinds() {
             [kind] => *kind,
             _ => Kind::Plain,
         }
     }
 
     /// With the mask.
-    pub(super) fn whole(&self) -> String {
+    pub(super) fn whole(&self) -> Arc<str> {
         let kind = self.kind();
-        self.mask
-            .map_or_else(|| self.text.clone(), |mask| format!("{} & {}", self.text, Part::read(kind, mask).show(kind)))
+        self.mask.map_or_else(
+            || Arc::clone(&self.text),
+            |mask| format!("{} & {}", self.text, Part::read(kind, mask).show(kind)).into(),
+        )
+    }
+
+    /// One more part.
+    fn join(&mut self, field: &Field) {
+        self.text = format!("{} . {}", self.text, field.text).into();
+        self.uses = self.uses.and(field.uses);
+        self.kinds = Kinds::More(self.kinds().iter().copied().chain([field.kind]).collect());
     }
 }
 
 /// Metadata that nft lists without `meta`.
-const BARE: &[&str] = &["iif", "oif", "iifname", "oifname", "iifgroup", "oifgroup"];
+fn is_listed_bare(word: &str) -> bool {
+    matches!(word, "iif" | "oif" | "iifname" | "oifname" | "iifgroup" | "oifgroup")
+}
 
 /// Metadata that it takes without `meta`, and lists with it.
-const SHORT: &[&str] = &[
-    "mark",
-    "iiftype",
-    "oiftype",
-    "skuid",
-    "skgid",
-    "nftrace",
-    "rtclassid",
-    "ibrname",
-    "obrname",
-    "pkttype",
-    "cpu",
-    "cgroup",
-    "time",
-    "day",
-    "hour",
-    "random",
-];
+fn is_short(word: &str) -> bool {
+    matches!(
+        word,
+        "mark"
+            | "iiftype"
+            | "oiftype"
+            | "skuid"
+            | "skgid"
+            | "nftrace"
+            | "rtclassid"
+            | "ibrname"
+            | "obrname"
+            | "pkttype"
+            | "cpu"
+            | "cgroup"
+            | "time"
+            | "day"
+            | "hour"
+            | "random"
+    )
+}
 
-/// Keys of two words.
-const PAIRS: &[&str] = &[
-    "ip", "ip6", "tcp", "udp", "icmp", "icmpv6", "th", "ether", "vlan", "arp", "sctp", "dccp", "udplite", "esp", "ah",
-    "comp", "igmp", "ct", "rt", "socket", "exthdr", "frag", "hbh", "mh", "dst", "srh", "meta",
-];
+/// What begins keys of two words.
+fn begins_pair(word: &str) -> bool {
+    matches!(
+        word,
+        "ip" | "ip6"
+            | "tcp"
+            | "udp"
+            | "icmp"
+            | "icmpv6"
+            | "th"
+            | "ether"
+            | "vlan"
+            | "arp"
+            | "sctp"
+            | "dccp"
+            | "udplite"
+            | "esp"
+            | "ah"
+            | "comp"
+            | "igmp"
+            | "ct"
+            | "rt"
+            | "socket"
+            | "exthdr"
+            | "frag"
+            | "hbh"
+            | "mh"
+            | "dst"
+            | "srh"
+            | "meta"
+    )
+}
 
 /// Fields of options of TCP and of IPv4.
 const OPTION_FIELDS: &[&str] =
     &["size", "count", "left", "right", "kind", "length", "tsval", "tsecr", "type", "ptr", "addr", "value"];
 
 /// A key, if one comes next.
-pub(super) fn read<'a, 't>(cursor: &mut Cursor<'a, 't>) -> Option<Key<'a, 't>> {
+pub(super) fn read<'a, 't>(cursor: &mut Cursor<'a, 't>, keys: &mut Keys) -> Option<Key<'a, 't>> {
     let mut ahead = *cursor;
-    let mut key = Key::default();
-    loop {
-        let (text, header) = field(&mut ahead)?;
-        key.kinds.push(Kind::of_key(&text));
-        key.uses = key.uses.and(Uses::of(header));
-        key.text.push_str(&text);
+    let Field { text, kind, uses } = field(&mut ahead, keys)?;
+    let mut key = Key { text, kinds: Kinds::One([kind]), mask: None, uses };
+    operations(&mut ahead, &mut key);
+    while ahead.take(&["."]) {
+        key.join(&field(&mut ahead, keys)?);
         operations(&mut ahead, &mut key);
-        if !ahead.take(&["."]) {
-            break;
-        }
-        key.text.push_str(" . ");
     }
     *cursor = ahead;
     Some(key)
@@ -111,21 +223,28 @@ pub(super) fn read<'a, 't>(cursor: &mut Cursor<'a, 't>) -> Option<Key<'a, 't>> {
 
 /// Masks and shifts behind a field: a single mask apart, all else as a part of the key.
 fn operations<'a, 't>(cursor: &mut Cursor<'a, 't>, key: &mut Key<'a, 't>) {
-    const OPERATORS: &[(&str, &str)] = &[("&", "and"), ("|", "or"), ("^", "xor"), ("<<", "lshift"), (">>", "rshift")];
-    let kind = key.kinds.last().copied().unwrap_or(Kind::Plain);
-    let operator =
-        |word: &str| OPERATORS.iter().find(|(sign, name)| word == *sign || word == *name).map(|(sign, _)| *sign);
+    let kind = key.kinds().last().copied().unwrap_or(Kind::Plain);
+    let operator = |word: &str| {
+        Some(match word {
+            "&" | "and" => "&",
+            "|" | "or" => "|",
+            "^" | "xor" => "^",
+            "<<" | "lshift" => "<<",
+            ">>" | "rshift" => ">>",
+            _ => return None,
+        })
+    };
     while let Some(sign) = operator(cursor.bare(0)) {
         cursor.skip(1);
         let operand = operand(cursor);
         if let Some(mask) = key.mask.take() {
-            key.text.extend([" & ", &Part::read(kind, mask).show(kind)]);
+            key.text = format!("{} & {}", key.text, Part::read(kind, mask).show(kind)).into();
         }
         let more = operator(cursor.bare(0)).is_some() || cursor.bare(0) == ".";
-        if sign == "&" && key.kinds.len() == 1 && !more {
+        if sign == "&" && key.kinds().len() == 1 && !more {
             key.mask = Some(operand);
         } else {
-            key.text.extend([" ", sign, " ", &Part::read(kind, operand).show(kind)]);
+            key.text = format!("{} {sign} {}", key.text, Part::read(kind, operand).show(kind)).into();
         }
     }
 }
@@ -142,43 +261,39 @@ pub(super) fn operand<'a, 't>(cursor: &mut Cursor<'a, 't>) -> &'a [Token<'t>] {
     rest.get(..1).unwrap_or_default()
 }
 
-/// One field, with its header.
-fn field<'a>(cursor: &mut Cursor<'a, '_>) -> Option<(String, &'a str)> {
+/// One field.
+fn field(cursor: &mut Cursor<'_, '_>, keys: &mut Keys) -> Option<Field> {
     let first = cursor.bare(0);
-    if BARE.contains(&first) {
+    if is_listed_bare(first) {
         cursor.skip(1);
-        return Some((first.to_owned(), ""));
+        return Some(keys.field(first, "", ""));
     }
-    if SHORT.contains(&first) {
+    if is_short(first) {
         cursor.skip(1);
-        return Some((format!("meta {first}"), ""));
-    }
-    if first.starts_with('@') {
-        return raw(cursor);
+        return Some(keys.field("meta", first, ""));
     }
     let second = cursor.bare(1);
-    if !second.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-        return None;
-    }
-    match (first, second) {
-        ("meta", name) if BARE.contains(&name) => {
+    let (text, header) = match (first, second) {
+        _ if first.starts_with('@') => (raw(cursor)?, ""),
+        _ if !second.starts_with(|c: char| c.is_ascii_alphanumeric()) => return None,
+        ("meta", name) if is_listed_bare(name) => {
             cursor.skip(2);
-            Some((name.to_owned(), ""))
+            return Some(keys.field(name, "", ""));
         }
         ("tcp" | "ip", "option") | ("sctp", "chunk") => {
             let count = if OPTION_FIELDS.contains(&cursor.bare(3)) { 4 } else { 3 };
-            Some((words(cursor, count), first))
+            (words(cursor, count), first)
         }
-        ("arp", "saddr" | "daddr") => Some((words(cursor, 3), first)),
-        ("ct", "original" | "reply") if ["ip", "ip6"].contains(&cursor.bare(2)) => Some((words(cursor, 4), "")),
-        ("ct", "original" | "reply") => Some((words(cursor, 3), "")),
-        ("ct" | "rt", "ip" | "ip6") => Some((words(cursor, 3), "")),
-        ("osf", "ttl") => Some((words(cursor, 4), "")),
-        ("osf", _) => Some((words(cursor, 2), "")),
-        ("socket", "cgroupv2") => Some((words(cursor, 4), "")),
-        ("fib", _) => up_to(cursor, &["type", "oif", "oifname"]),
+        ("arp", "saddr" | "daddr") => (words(cursor, 3), first),
+        ("ct", "original" | "reply") if ["ip", "ip6"].contains(&cursor.bare(2)) => (words(cursor, 4), ""),
+        ("ct", "original" | "reply") => (words(cursor, 3), ""),
+        ("ct" | "rt", "ip" | "ip6") => (words(cursor, 3), ""),
+        ("osf", "ttl") => (words(cursor, 4), ""),
+        ("osf", _) => (words(cursor, 2), ""),
+        ("socket", "cgroupv2") => (words(cursor, 4), ""),
+        ("fib", _) => (up_to(cursor, &["type", "oif", "oifname"])?, ""),
         ("numgen" | "jhash" | "symhash", _) => {
-            let (mut text, _) = up_to(cursor, &["mod"])?;
+            let mut text = up_to(cursor, &["mod"])?;
             text.extend([" ", cursor.text()?]);
             for option in ["seed", "offset"] {
                 if cursor.take(&[option]) {
@@ -188,11 +303,15 @@ fn field<'a>(cursor: &mut Cursor<'a, '_>) -> Option<(String, &'a str)> {
                     }
                 }
             }
-            Some((text, ""))
+            (text, "")
         }
-        (header, _) if PAIRS.contains(&header) => Some((words(cursor, 2), header)),
-        (_, _) => None,
-    }
+        (header, name) if begins_pair(header) => {
+            cursor.skip(2);
+            return Some(keys.field(header, name, header));
+        }
+        (_, _) => return None,
+    };
+    Some(Field::new(text, header))
 }
 
 /// Some words, with a blank between.
@@ -206,17 +325,17 @@ fn words(cursor: &mut Cursor<'_, '_>, count: usize) -> String {
 const FAR: usize = 32;
 
 /// Words up to one of these, which belongs to them.
-fn up_to<'a>(cursor: &mut Cursor<'a, '_>, last: &[&str]) -> Option<(String, &'a str)> {
+fn up_to(cursor: &mut Cursor<'_, '_>, last: &[&str]) -> Option<String> {
     let at = cursor.rest().iter().take(FAR).position(|token| last.iter().any(|word| token.is(word)))?;
-    Some((words(cursor, at + 1), ""))
+    Some(words(cursor, at + 1))
 }
 
 /// `@th,16,16`.
-fn raw<'a>(cursor: &mut Cursor<'a, '_>) -> Option<(String, &'a str)> {
+fn raw(cursor: &mut Cursor<'_, '_>) -> Option<String> {
     let (base, offset, length) = (cursor.bare(0), cursor.bare(2), cursor.bare(4));
     let is_raw = cursor.bare(1) == "," && cursor.bare(3) == "," && !length.is_empty();
     is_raw.then(|| {
         cursor.skip(5);
-        (format!("{base},{offset},{length}"), "")
+        format!("{base},{offset},{length}")
     })
 }

@@ -19,6 +19,7 @@ use super::token::{Cursor, Mark, Token, join};
 use crate::diagnostic::Span;
 use crate::state::ruleset::{Rule, Test, Unlisted, Verdict};
 use implied::{Asked, Carried, Network};
+pub(super) use key::Keys;
 use key::Uses;
 
 /// Words that begin a part of a rule and stand in no key or value.
@@ -27,36 +28,56 @@ const STARTS: &[&str] = &[
     "quota", "notrack", "meter", "xt",
 ];
 
-/// Statements that end a rule, and that no other part here has a place for.
-const ENDS: &[&str] = &["queue", "snat", "dnat", "masquerade", "redirect", "fwd"];
-
-/// A rule of a table of this family.
-pub(super) fn read(family: &str, tokens: &[Token<'_>], span: Span) -> Rule {
-    let mut draft = Draft::default();
+/// A rule of a table of this family. `keys` are those that rules before asked for.
+pub(super) fn read(family: &str, tokens: &[Token<'_>], span: Span, keys: &mut Keys) -> Rule {
+    let mut draft = Draft::new(family, keys);
     let mut cursor = Cursor::new(tokens);
     while !cursor.is_done() {
         draft.part(&mut cursor);
     }
-    draft.finish(family, span)
+    draft.finish(span)
 }
 
-/// A part of a rule that stands in an order.
+/// A statement of a rule, and the tests behind it.
 #[derive(Debug)]
-enum Part {
-    Test(Test, Uses),
-    Statement(String, Uses),
+struct Behind {
+    text: String,
+    uses: Uses,
+    tests: Vec<Asked>,
 }
 
-#[derive(Debug, Default)]
-struct Draft {
-    parts: Vec<Part>,
+#[derive(Debug)]
+struct Draft<'k> {
+    family: &'k str,
+    keys: &'k mut Keys,
+    /// The tests before any statement.
+    tests: Vec<Asked>,
+    /// In their order.
+    statements: Vec<Behind>,
     verdict: Option<Verdict>,
     /// What the verdict looks at.
     uses: Uses,
     comment: Option<std::sync::Arc<str>>,
+    carried: Carried,
+    /// What a listing leaves out.
+    left: Vec<Test>,
 }
 
-impl Draft {
+impl<'k> Draft<'k> {
+    fn new(family: &'k str, keys: &'k mut Keys) -> Self {
+        Self {
+            family,
+            keys,
+            tests: Vec::new(),
+            statements: Vec::new(),
+            verdict: None,
+            uses: Uses::default(),
+            comment: None,
+            carried: Carried::default(),
+            left: Vec::new(),
+        }
+    }
+
     /// Reads the next part, of at least one token.
     fn part(&mut self, cursor: &mut Cursor<'_, '_>) {
         if let Some(verdict) = element::simple_verdict(cursor) {
@@ -71,12 +92,13 @@ impl Draft {
                 let verdict = statement::reject(cursor);
                 self.decide(verdict);
             }
-            end if ENDS.contains(&end) => {
+            // Statements that end a rule, and that no other part here has a place for.
+            "queue" | "snat" | "dnat" | "masquerade" | "redirect" | "fwd" => {
                 let verdict = Verdict::Other(statement::written(cursor));
                 self.decide(verdict);
             }
-            _ => match statement::read(cursor) {
-                Some(Some((text, uses))) => self.parts.push(Part::Statement(text, uses)),
+            _ => match statement::read(cursor, self.keys) {
+                Some(Some((text, uses))) => self.statement(text, uses),
                 Some(None) => {}
                 None => self.expression(cursor),
             },
@@ -85,66 +107,75 @@ impl Draft {
 
     /// A match, a verdict by map, or a change of what the key names.
     fn expression<'a, 't>(&mut self, cursor: &mut Cursor<'a, 't>) {
-        let Some(key) = key::read(cursor) else {
-            self.parts.push(Part::Statement(statement::written(cursor), Uses::default()));
-            return;
+        let Some(key) = key::read(cursor, self.keys) else {
+            return self.statement(statement::written(cursor), Uses::default());
         };
-        if cursor.take(&["set"]) {
-            let text = statement::change(&key, cursor);
-            self.parts.push(Part::Statement(text, key.uses));
-        } else if cursor.take(&["vmap"]) {
-            self.uses = self.uses.and(key.uses);
-            let verdict = by_map(&key, cursor);
-            self.decide(verdict);
-        } else {
-            let test = test::read(&key, cursor);
-            self.parts.push(Part::Test(test, key.uses));
+        match cursor.bare(0) {
+            "set" => {
+                cursor.skip(1);
+                let text = statement::change(&key, cursor, self.keys);
+                self.statement(text, key.uses);
+            }
+            "vmap" => {
+                cursor.skip(1);
+                self.uses = self.uses.and(key.uses);
+                let verdict = by_map(&key, cursor);
+                self.decide(verdict);
+            }
+            _ => {
+                let test = test::read(&key, cursor);
+                self.test(test, key.uses);
+            }
         }
     }
 
     /// A verdict; one behind another keeps the first in its place.
     fn decide(&mut self, verdict: Verdict) {
         if let Some(before) = self.verdict.replace(verdict) {
-            self.parts.push(Part::Statement(before.to_string(), Uses::default()));
+            self.statement(before.to_string(), Uses::default());
         }
     }
 
-    fn finish(self, family: &str, span: Span) -> Rule {
-        let Self { parts, verdict, uses, comment } = self;
-        let mut verdict = verdict.unwrap_or(Verdict::Continue);
-        let mut left = Vec::new();
-        let (mut groups, mut statements) = (vec![Vec::<Asked>::new()], Vec::new());
-        let mut carried = Carried::default();
-        for part in parts {
-            let (test, uses) = match &part {
-                Part::Test(test, uses) => (Some(test), *uses),
-                Part::Statement(_, uses) => (None, *uses),
-            };
-            left.extend(carried.before(test, uses).filter(|_| family == "bridge"));
-            match part {
-                Part::Test(test, uses) => {
-                    if let Some(group) = groups.last_mut() {
-                        group.push((respelled(family, test), uses));
-                    }
-                }
-                Part::Statement(text, uses) => {
-                    statements.push((text, uses));
-                    groups.push(Vec::new());
-                }
-            }
+    fn test(&mut self, test: Test, uses: Uses) {
+        self.carries(Some(&test), uses);
+        let group = self.statements.last_mut().map_or(&mut self.tests, |last| &mut last.tests);
+        group.push((respelled(self.family, test), uses));
+    }
+
+    fn statement(&mut self, text: String, uses: Uses) {
+        self.carries(None, uses);
+        self.statements.push(Behind { text, uses, tests: Vec::new() });
+    }
+
+    fn carries(&mut self, test: Option<&Test>, uses: Uses) {
+        if self.family == "bridge" {
+            self.left.extend(self.carried.before(test, uses));
         }
-        let meant = |network: Network| groups.iter().any(|group| network.is_meant(group));
-        let network = match family {
-            "ip" => Some(Network::V4),
-            "ip6" => Some(Network::V6),
-            _ => Network::BOTH.into_iter().find(|network| meant(*network)),
-        };
+    }
+
+    fn finish(self, span: Span) -> Rule {
+        let Self { family, tests: first, statements, verdict, uses, comment, mut left, .. } = self;
+        let mut verdict = verdict.unwrap_or(Verdict::Continue);
+        let mut groups = Vec::with_capacity(statements.len() + 1);
+        let mut next = Vec::with_capacity(statements.len() + 1);
+        let mut texts = Vec::with_capacity(statements.len());
+        groups.push(first);
+        for Behind { text, uses, tests } in statements {
+            texts.push(text);
+            next.push(uses);
+            groups.push(tests);
+        }
+        next.push(uses);
         if let Verdict::Reject(answer) = &mut verdict {
+            let meant = |network: Network| groups.iter().any(|group| network.is_meant(group));
+            let network = match family {
+                "ip" => Some(Network::V4),
+                "ip6" => Some(Network::V6),
+                _ => Network::BOTH.into_iter().find(|network| meant(*network)),
+            };
             *answer = statement::answer(answer, network);
             leave_out_of_reject(answer, &mut groups, &mut left);
         }
-        let mut next: Vec<Uses> = statements.iter().map(|(_, uses)| *uses).collect();
-        next.push(uses);
         for (group, next) in groups.iter_mut().zip(next) {
             implied::leave_out(group, next, &mut left);
         }
@@ -156,12 +187,10 @@ impl Draft {
         });
         let tests = groups.next().unwrap_or_default();
         // A condition behind a statement does not hold for that statement: it keeps its place.
-        let statements = statements
+        let statements = texts
             .into_iter()
             .zip(groups)
-            .flat_map(|((text, _), behind)| {
-                std::iter::once(text).chain(behind.into_iter().map(|test| test.to_string()))
-            })
+            .flat_map(|(text, behind)| std::iter::once(text).chain(behind.into_iter().map(|test| test.to_string())))
             .collect();
         Rule { tests, statements, verdict, unlisted: Unlisted(left), comment, span }
     }
@@ -212,14 +241,14 @@ fn respelled(family: &str, mut test: Test) -> Test {
 /// `vmap @name`, `vmap { … }`.
 fn by_map(key: &key::Key<'_, '_>, cursor: &mut Cursor<'_, '_>) -> Verdict {
     if cursor.bare(0) == "{" {
-        let elements: BTreeMap<String, Verdict> = element::pairs(&key.kinds, cursor.braces())
+        let elements: BTreeMap<String, Verdict> = element::pairs(key.kinds(), cursor.braces())
             .into_iter()
             .map(|(value, verdict)| (value, element::verdict(&verdict)))
             .collect();
-        return Verdict::Inline { key: key.whole(), elements };
+        return Verdict::Inline { key: key.whole().to_string(), elements };
     }
     let map = cursor.text().unwrap_or_default();
-    Verdict::Map { key: key.whole(), map: map.strip_prefix('@').unwrap_or(map).into() }
+    Verdict::Map { key: key.whole().to_string(), map: map.strip_prefix('@').unwrap_or(map).into() }
 }
 
 /// Whether a token begins another part of the rule.

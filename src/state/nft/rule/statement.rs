@@ -4,12 +4,12 @@ use super::super::element::{Part, time};
 use super::super::kind::{ICMP_CODE, ICMPV6_CODE, Kind};
 use super::super::token::{Cursor, join};
 use super::implied::Network;
-use super::key::{self, Key, Uses, operand};
+use super::key::{self, Key, Keys, Uses, operand};
 use super::{is_start, verbatim};
 use crate::state::ruleset::Verdict;
 
 /// A statement in its one spelling with what it reads, if one comes next; a counter is none.
-pub(super) fn read(cursor: &mut Cursor<'_, '_>) -> Option<Option<(String, Uses)>> {
+pub(super) fn read(cursor: &mut Cursor<'_, '_>, keys: &mut Keys) -> Option<Option<(String, Uses)>> {
     let text = match (cursor.bare(0), cursor.bare(1)) {
         ("counter", "name") => named(cursor),
         ("counter", _) => {
@@ -30,8 +30,8 @@ pub(super) fn read(cursor: &mut Cursor<'_, '_>) -> Option<Option<(String, Uses)>
             "notrack".into()
         }
         ("ct", "count") => count(cursor),
-        ("update" | "add" | "delete", set) if set.starts_with('@') => return Some(Some(fill(cursor))),
-        ("meter", _) => return Some(Some(meter(cursor))),
+        ("update" | "add" | "delete", set) if set.starts_with('@') => return Some(Some(fill(cursor, keys))),
+        ("meter", _) => return Some(Some(meter(cursor, keys))),
         ("xt", _) => {
             let text = join(cursor.rest().get(..3).unwrap_or(cursor.rest()));
             cursor.skip(3);
@@ -148,31 +148,31 @@ fn log_flags(cursor: &mut Cursor<'_, '_>, flags: &mut Vec<String>) {
 }
 
 /// `update @set { ip saddr limit rate over 5/second }`.
-fn fill(cursor: &mut Cursor<'_, '_>) -> (String, Uses) {
+fn fill(cursor: &mut Cursor<'_, '_>, keys: &mut Keys) -> (String, Uses) {
     let head = join(cursor.rest().get(..2).unwrap_or(cursor.rest()));
     cursor.skip(2);
-    let (inside, uses) = element(cursor);
+    let (inside, uses) = element(cursor, keys);
     (format!("{head} {inside}"), uses)
 }
 
 /// `meter name size 65535 { … }`.
-fn meter(cursor: &mut Cursor<'_, '_>) -> (String, Uses) {
+fn meter(cursor: &mut Cursor<'_, '_>, keys: &mut Keys) -> (String, Uses) {
     cursor.skip(1);
     let name = cursor.text().unwrap_or_default();
     let size = if cursor.take(&["size"]) { cursor.text().unwrap_or_default() } else { "65535" };
-    let (inside, uses) = element(cursor);
+    let (inside, uses) = element(cursor, keys);
     (format!("meter {name} size {size} {inside}"), uses)
 }
 
 /// What is put into a set: a key, its timeout, what counts for it.
-fn element(cursor: &mut Cursor<'_, '_>) -> (String, Uses) {
+fn element(cursor: &mut Cursor<'_, '_>, keys: &mut Keys) -> (String, Uses) {
     if cursor.bare(0) != "{" {
         return (String::new(), Uses::default());
     }
     let mut inside = Cursor::new(cursor.braces());
     let mut text = String::from("{");
     let mut uses = Uses::default();
-    if let Some(key) = key::read(&mut inside) {
+    if let Some(key) = key::read(&mut inside, keys) {
         uses = key.uses;
         text.extend([" ", &key.whole()]);
     }
@@ -197,11 +197,11 @@ fn element(cursor: &mut Cursor<'_, '_>) -> (String, Uses) {
 }
 
 /// `meta mark set meta mark & 0xf`: what stands behind `set` is a value of the key's kind, or computed from other keys.
-pub(super) fn change<'a, 't>(key: &Key<'a, 't>, cursor: &mut Cursor<'a, 't>) -> String {
+pub(super) fn change<'a, 't>(key: &Key<'a, 't>, cursor: &mut Cursor<'a, 't>, keys: &mut Keys) -> String {
     let kind = key.kind();
     let mut text = format!("{} set", key.whole());
     loop {
-        if let Some(from) = key::read(cursor) {
+        if let Some(from) = key::read(cursor, keys) {
             text.extend([" ", &from.whole()]);
         } else {
             let value = operand(cursor);

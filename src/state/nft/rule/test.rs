@@ -1,6 +1,7 @@
 //! One condition: a key, an operator, a value.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::super::element::{self, Part, bits};
 use super::super::kind::Kind;
@@ -29,7 +30,7 @@ pub(super) fn read<'a, 't>(key: &Key<'a, 't>, cursor: &mut Cursor<'a, 't>) -> Te
         return test(key.whole(), operator, Value::Set(name.into()));
     }
     if cursor.bare(0) == "{" {
-        let values = element::set(&key.kinds, cursor.braces());
+        let values = element::set(key.kinds(), cursor.braces());
         return test(key.whole(), operator, any(values));
     }
     match key.kind() {
@@ -65,20 +66,20 @@ fn any(mut values: BTreeSet<String>) -> Value {
     if values.len() > 1 { Value::Any(values) } else { Value::One(values.pop_first().unwrap_or_default()) }
 }
 
-fn test(key: String, operator: Operator, value: Value) -> Test {
+fn test(key: Arc<str>, operator: Operator, value: Value) -> Test {
     let (negated, value) = match operator {
         Operator::Implicit | Operator::Equal => (false, value),
         Operator::Other => (true, value),
         Operator::Clear => (false, Value::One(format!("! {value}"))),
         Operator::Order(sign) => (false, Value::One(format!("{sign} {value}"))),
     };
-    Test { key: key.into(), negated, value }
+    Test { key, negated, value }
 }
 
 /// The tokens of one value: a word, a range with blanks, a concatenation.
 fn value<'a, 't>(cursor: &mut Cursor<'a, 't>) -> &'a [Token<'t>] {
     let mut count = 1;
-    while [".", "-", ",", "|", "&", "/"].contains(&cursor.bare(count)) {
+    while matches!(cursor.bare(count), "." | "-" | "," | "|" | "&" | "/") {
         count += 2;
     }
     let rest = cursor.rest();
@@ -88,14 +89,21 @@ fn value<'a, 't>(cursor: &mut Cursor<'a, 't>) -> &'a [Token<'t>] {
 
 fn plain<'a, 't>(key: &Key<'a, 't>, kind: Kind, operator: Operator, cursor: &mut Cursor<'a, 't>) -> Test {
     let tokens = value(cursor);
-    if key.kinds.len() > 1 {
-        return test(key.whole(), operator, Value::One(element::concatenation(&key.kinds, tokens)));
+    if key.kinds().len() > 1 {
+        return test(key.whole(), operator, Value::One(element::concatenation(key.kinds(), tokens)));
+    }
+    let compared = matches!(operator, Operator::Implicit | Operator::Equal | Operator::Other);
+    if key.mask.is_none()
+        && compared
+        && let Some(spelled) = element::spelled(kind, tokens)
+    {
+        return test(key.whole(), operator, Value::One(spelled));
     }
     let value = Part::read(kind, tokens);
     if let Some(mask) = key.mask {
         let mask = Part::read(kind, mask);
         return match element::network(&mask, &value) {
-            Some(network) => test(key.text.clone(), operator, Value::One(network.show(kind))),
+            Some(network) => test(Arc::clone(&key.text), operator, Value::One(network.show(kind))),
             None => masked(key, kind, &mask, &value, operator),
         };
     }
@@ -119,7 +127,7 @@ fn plain<'a, 't>(key: &Key<'a, 't>, kind: Kind, operator: Operator, cursor: &mut
 
 /// A comparison behind a mask; of a single bit there are two ways to say each.
 fn masked(key: &Key<'_, '_>, kind: Kind, mask: &Part, value: &Part, operator: Operator) -> Test {
-    let whole = format!("{} & {}", key.text, mask.show(kind));
+    let whole: Arc<str> = format!("{} & {}", key.text, mask.show(kind)).into();
     let bit = matches!(mask, Part::Run(_, low, high) if low == high && low.is_power_of_two());
     let clear = matches!(value, Part::Run(_, 0, 0));
     match operator {
@@ -139,7 +147,7 @@ fn flags<'a, 't>(key: &Key<'a, 't>, kind: Kind, operator: Operator, cursor: &mut
     let mask = if cursor.take(&["/"]) { Some(flag_list(cursor)) } else { key.mask };
     let written = || test(key.whole(), operator, Value::One(join(tokens)));
     let Some(value) = bits(kind, tokens) else { return written() };
-    let states = key.text == "ct state";
+    let states = &*key.text == "ct state";
     let shown = |bits: u64| kind.show(bits.into());
     let each = |bits: u64| {
         let one = |bit: u32| 1_u64.checked_shl(bit).unwrap_or_default();
@@ -149,9 +157,9 @@ fn flags<'a, 't>(key: &Key<'a, 't>, kind: Kind, operator: Operator, cursor: &mut
         let part = |bits: u64| Part::Run(element::Class::Number, bits.into(), bits.into());
         // A connection has one state: any of several is a set of them.
         match operator {
-            Operator::Other if states && value == 0 => test(key.text.clone(), Operator::Equal, each(mask)),
+            Operator::Other if states && value == 0 => test(Arc::clone(&key.text), Operator::Equal, each(mask)),
             Operator::Equal | Operator::Implicit if states && value == 0 => {
-                test(key.text.clone(), Operator::Other, each(mask))
+                test(Arc::clone(&key.text), Operator::Other, each(mask))
             }
             Operator::Implicit | Operator::Equal | Operator::Other | Operator::Clear | Operator::Order(_) => {
                 masked(key, kind, &part(mask), &part(value), operator)
@@ -161,7 +169,7 @@ fn flags<'a, 't>(key: &Key<'a, 't>, kind: Kind, operator: Operator, cursor: &mut
     match (mask.map(|mask| bits(kind, mask)), operator) {
         (Some(None), _) => {
             let mask = join(mask.unwrap_or_default());
-            test(format!("{} & {mask}", key.text), operator, Value::One(shown(value)))
+            test(format!("{} & {mask}", key.text).into(), operator, Value::One(shown(value)))
         }
         (Some(Some(mask)), _) => compare(mask, value, operator),
         (None, Operator::Implicit) => compare(value, 0, Operator::Other),

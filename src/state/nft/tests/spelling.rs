@@ -288,3 +288,26 @@ fn what_a_listing_leaves_out_is_kept_apart() {
     assert_eq!(left("ip6 saddr :: icmpv6 type 135 accept"), [""; 0]);
     assert_eq!(left("arp saddr ip 10.0.0.1 accept"), ["ether type arp"]);
 }
+
+#[test]
+fn what_is_spelled_at_once_is_what_is_read() {
+    use super::super::element::{Part, spelled};
+    use super::super::kind::{ICMP_CODE, Kind};
+    use super::super::token::tokens;
+    let texts = [
+        "0 22 022 65536 18446744073709551615 18446744073709551616 0x1f host-unreachable tap1i0 a*",
+        "10.0.0.0/8 10.0.0.1/8 10.0.0.1 10.0.0.1/32 10.0.0.0/08 0.0.0.0/0 10.0.0.0/255.0.0.0 010.0.0.1 10.0.0 10.0.0.0/33",
+        "2001:db8::/32 2001:DB8::/32 2001:db8:0::1 2001:db8::1/32 ::/0 ::1/128 ::ffff:1.2.3.4 1::2-1::3 fe80::/010 ::/129",
+        "bc:24:11:00:00:75 BC:24:11:00:00:75 bc:24:11:0:0:75 bc:24:11:00:00:7g",
+    ];
+    let mut at_once = 0;
+    for kind in [Kind::Name, Kind::Plain, Kind::Port, Kind::Decimal(ICMP_CODE), Kind::Mark, Kind::Protocol] {
+        for text in texts.join(" ").split(' ') {
+            let read = tokens(FileId(0), text, &mut Vec::new());
+            let found = spelled(kind, &read);
+            at_once += usize::from(found.is_some());
+            assert!(found.is_none_or(|found| found == Part::read(kind, &read).show(kind)), "{kind:?} {text}");
+        }
+    }
+    assert!(at_once > 50, "{at_once}");
+}
