@@ -3,7 +3,7 @@
 //! An `in` rule accepts new connections to a port by which machines are administered, from the whole internet of a family:
 //! without a `source`, or with one that holds all of it. `policy_in: accept` does so for all ports that no rule speaks of.
 //! Rules before it count: what they take away from most of the internet is not open. A host's rule with `iface` is not told,
-//! because nothing says who is behind that interface.
+//! nor a policy where rules close some interface, because nothing says who is behind which.
 //!
 //! | port | because it gives |
 //! |---|---|
@@ -30,7 +30,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::analysis::sets::{Diagram, OverBudget, PacketSet};
+use crate::analysis::sets::{Diagram, Field, Numbered, OverBudget, PacketSet};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::net::{AddressSet, Family, PortSet, Protocol};
 use crate::policy::{Applied, Direction, Match, Origin, Platform, RuleInterface, State, States, Verdict, ZoneRef};
@@ -130,15 +130,18 @@ pub(super) fn check(ground: &Ground<'_>, out: &mut Vec<Finding>) {
     for (span, open) in &ground.fates.open {
         let ports: Vec<&str> = open.ports.iter().filter_map(|port| Some(PORTS.get(*port)?.what)).collect();
         let what = if ports.len() == 1 { "an administrative port" } else { "administrative ports" };
+        let zone: &ZoneRef = &open.origin().zone;
         let (who, help) = match open.by {
-            Opener::Rule(_) => ("this rule", "name who may under `source`"),
-            Opener::Policy(_) => ("this policy", "let it be `drop`, and accept by rules who may"),
+            Opener::Rule(_) => ("this rule", "name who may under `source`; or say why all may".to_owned()),
+            Opener::Policy(_) => {
+                let help = format!("let it be `drop`, and accept by rules who may; or say at `{zone}` why all may");
+                ("this policy", help)
+            }
         };
         let message = format!("{who} opens {what} to everybody");
         let finding = Diagnostic::warning(Code::OpenAdministration, *span, message)
             .because(ports.join(", "))
-            .help(format!("{help}; or say why all may: `allow: {{ open-administration: REASON }}`"));
-        let zone: &ZoneRef = &open.origin().zone;
+            .help(format!("{help}: `allow: {{ open-administration: REASON }}`"));
         out.push(match open.by {
             Opener::Rule(_) => Finding::of_rule(zone, *span, finding),
             Opener::Policy(_) => Finding::of_zone(zone.clone(), finding),
@@ -188,7 +191,10 @@ pub(super) fn look<'a>(
         if families.is_empty() {
             continue;
         }
-        let decided = table.own(element.diagram, element.who, whole)?;
+        let mut decided = table.own(element.diagram, element.who, whole)?;
+        if matches!(by, Opener::Policy(_)) {
+            decided = by_all_interfaces(table, decided, whole)?;
+        }
         for (number, port) in ports {
             let mut is_open = false;
             for family in &families {
@@ -201,6 +207,14 @@ pub(super) fn look<'a>(
         }
     }
     Ok(found)
+}
+
+/// The packets of a set that are accepted by whichever interface they come.
+fn by_all_interfaces(table: &mut Table, set: PacketSet, whole: Diagram) -> Result<PacketSet, OverBudget> {
+    let accepts = |label| Numbered::of(label).is_some_and(|numbered| numbered.decision.0 == Verdict::Accept);
+    let stopped = table.sets.select(whole, |label| !accepts(label))?;
+    let stopped = table.sets.regardless(stopped, Field::InInterface)?;
+    table.sets.difference(set, stopped)
 }
 
 /// What an element accepts by, if anything that is written.
