@@ -15,13 +15,14 @@ impl Mac {
     pub fn parse(text: &str) -> Result<Self, String> {
         let bad = || format!("`{text}` is not a MAC address");
         let mut octets = [0_u8; 6];
-        let mut parts = text.split([':', '-']);
-        for octet in &mut octets {
-            let part = parts.next().filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit()));
-            *octet = part.and_then(|part| u8::from_str_radix(part, 16).ok()).ok_or_else(bad)?;
-        }
-        if parts.next().is_some() {
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let parts = text.as_bytes().chunks(3);
+        if text.len() != 17 {
             return Err(bad());
+        }
+        for (octet, part) in octets.iter_mut().zip(parts) {
+            let ([high, low] | [high, low, b':' | b'-']) = part else { return Err(bad()) };
+            *octet = digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low).ok_or_else(bad)?;
         }
         Ok(Self(octets))
     }

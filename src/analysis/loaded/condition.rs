@@ -51,8 +51,8 @@ pub enum Condition {
     Port {
         /// Which.
         port: Port,
-        /// Any of these.
-        names: Vec<Pattern>,
+        /// Any of these: often those of a set, which many rules name.
+        names: Arc<[Pattern]>,
         /// None of these.
         negated: bool,
     },

@@ -41,6 +41,16 @@ fn spell_above(family: Family, rate: &str, burst: &str, mask: &str) -> String {
     format!("{rate} burst {burst} by {family} source /{mask}")
 }
 
+/// What a test asks.
+enum Found {
+    /// Values of a field.
+    Field(Field, Ranges<u128>),
+    /// Values of a field of packets of a protocol.
+    Of(Protocol, Field, Ranges<u128>),
+    /// Something else.
+    Other(Condition),
+}
+
 /// Understands the rules of a table, and remembers its sets.
 #[derive(Debug)]
 pub struct Words<'t> {
@@ -62,7 +72,12 @@ impl<'t> Words<'t> {
         let transport = transport(rule);
         for test in &rule.tests {
             match self.test(test, transport) {
-                Some(condition) => draft.and(condition),
+                Some(Found::Field(field, values)) => draft.field(field, values),
+                Some(Found::Of(protocol, field, values)) => {
+                    draft.field(Field::Protocol, values::protocol(protocol));
+                    draft.field(field, values);
+                }
+                Some(Found::Other(condition)) => draft.and(condition),
                 None if says_nothing(test, transport) => {}
                 None => draft.opaque(test),
             }
@@ -71,36 +86,40 @@ impl<'t> Words<'t> {
         draft.finish()
     }
 
-    fn test(&mut self, test: &Test, transport: Option<Protocol>) -> Option<Condition> {
+    fn test(&mut self, test: &Test, transport: Option<Protocol>) -> Option<Found> {
         let key = &*test.key;
-        let fields = match key {
-            "-s" | "--src-range" => self.addresses(test, Field::Source)?,
-            "-d" | "--dst-range" => self.addresses(test, Field::Dest)?,
-            "--match-set src" => self.ipset(test, Field::Source)?,
-            "--match-set dst" => self.ipset(test, Field::Dest)?,
-            "-p" => self.numbers(test, Field::Protocol, |text| {
-                let Protocol(number) = Protocol::parse(text).ok().filter(|protocol| self.sees(*protocol))?;
-                Some((number.into(), number.into()))
-            })?,
-            "--dport" => self.ports(test, transport?, Field::DestPort)?,
-            "--sport" => self.ports(test, transport?, Field::SourcePort)?,
-            "--ports" => return self.either_port(test, transport?),
-            "--icmp-type" | "--icmpv6-type" => self.icmp(test, transport?)?,
-            "--tcp-flags" => self.flags(test, transport?)?,
-            "--ctstate" => self.numbers(test, Field::State, values::state)?,
-            "--mac-source" => self.numbers(test, Field::SourceMac, values::mac)?,
-            "-m" if self.family == Family::V6 && is(test, "ah") => Fields::one(Field::Protocol, Ranges::single(51)),
-            "-i" => return interface(test, Port::In),
-            "-o" => return interface(test, Port::Out),
-            "--physdev-in" => return interface(test, Port::BridgeIn),
-            "--physdev-out" => return interface(test, Port::BridgeOut),
-            "--physdev-is-in" => return Some(Condition::FromBridge(!test.negated)),
-            "--physdev-is-out" => return Some(Condition::ToBridge(!test.negated)),
-            "--physdev-is-bridged" => return Some(Condition::Bridged(!test.negated)),
-            "--mark" => return mark(test),
+        let condition = match key {
+            "-s" | "--src-range" => return self.addresses(test, Field::Source),
+            "-d" | "--dst-range" => return self.addresses(test, Field::Dest),
+            "--match-set src" => return self.ipset(test, Field::Source),
+            "--match-set dst" => return self.ipset(test, Field::Dest),
+            "-p" => {
+                return self.numbers(test, Field::Protocol, |text| {
+                    let Protocol(number) = Protocol::parse(text).ok().filter(|protocol| self.sees(*protocol))?;
+                    Some((number.into(), number.into()))
+                });
+            }
+            "--dport" => return self.ports(test, transport?, Field::DestPort),
+            "--sport" => return self.ports(test, transport?, Field::SourcePort),
+            "--ports" => self.either_port(test, transport?)?,
+            "--icmp-type" | "--icmpv6-type" => return self.icmp(test, transport?),
+            "--tcp-flags" => return self.flags(test, transport?),
+            "--ctstate" => return self.numbers(test, Field::State, values::state),
+            "--mac-source" => return self.numbers(test, Field::SourceMac, values::mac),
+            "-m" if self.family == Family::V6 && is(test, "ah") => {
+                return Some(Found::Field(Field::Protocol, Ranges::single(51)));
+            }
+            "-i" => interface(test, Port::In)?,
+            "-o" => interface(test, Port::Out)?,
+            "--physdev-in" => interface(test, Port::BridgeIn)?,
+            "--physdev-out" => interface(test, Port::BridgeOut)?,
+            "--physdev-is-in" => Condition::FromBridge(!test.negated),
+            "--physdev-is-out" => Condition::ToBridge(!test.negated),
+            "--physdev-is-bridged" => Condition::Bridged(!test.negated),
+            "--mark" => mark(test)?,
             _ => return None,
         };
-        Some(Condition::Packet(vec![fields]))
+        Some(Found::Other(condition))
     }
 
     /// Whether `-p` asks for a protocol: 0 stands for any, and ip6tables looks through IPv6's extension headers (RFC 8200).
@@ -112,26 +131,26 @@ impl<'t> Words<'t> {
     }
 
     /// A field whose values are each understood by themselves.
-    fn numbers(&self, test: &Test, field: Field, read: impl Fn(&str) -> Option<(u128, u128)>) -> Option<Fields> {
+    fn numbers(&self, test: &Test, field: Field, read: impl Fn(&str) -> Option<(u128, u128)>) -> Option<Found> {
         let found = union(texts(&test.value)?, read)?;
-        Some(Fields::one(field, unless(test.negated, field, self.family, found)))
+        Some(Found::Field(field, unless(test.negated, field, self.family, found)))
     }
 
-    fn addresses(&self, test: &Test, field: Field) -> Option<Fields> {
+    fn addresses(&self, test: &Test, field: Field) -> Option<Found> {
         self.numbers(test, field, |text| values::addresses(self.family, text))
     }
 
-    fn ipset(&mut self, test: &Test, field: Field) -> Option<Fields> {
+    fn ipset(&mut self, test: &Test, field: Field) -> Option<Found> {
         let Value::Set(name) = &test.value else { return None };
         let (family, table) = (self.family, self.table);
         let (name, set) = table.sets.get_key_value(name)?;
         let found = self.sets.entry(name).or_insert_with(|| ipset(family, set)).as_ref()?;
-        Some(Fields::one(field, unless(test.negated, field, family, found.clone())))
+        Some(Found::Field(field, unless(test.negated, field, family, found.clone())))
     }
 
-    fn ports(&self, test: &Test, transport: Protocol, field: Field) -> Option<Fields> {
+    fn ports(&self, test: &Test, transport: Protocol, field: Field) -> Option<Found> {
         let found = self.port_numbers(test, transport)?;
-        Some(values::of_protocol(values::protocol(transport), field, unless(test.negated, field, self.family, found)))
+        Some(Found::Of(transport, field, unless(test.negated, field, self.family, found)))
     }
 
     fn port_numbers(&self, test: &Test, transport: Protocol) -> Option<Ranges<u128>> {
@@ -154,7 +173,7 @@ impl<'t> Words<'t> {
         ))
     }
 
-    fn icmp(&self, test: &Test, transport: Protocol) -> Option<Fields> {
+    fn icmp(&self, test: &Test, transport: Protocol) -> Option<Found> {
         let (key, own) = match self.family {
             Family::V4 => ("--icmp-type", Protocol::ICMP),
             Family::V6 => ("--icmpv6-type", Protocol::ICMPV6),
@@ -169,17 +188,17 @@ impl<'t> Words<'t> {
             let of = |code: u8| u128::from(kind) << 8 | u128::from(code);
             Some((of(first), of(last)))
         };
-        let fields = self.numbers(test, Field::Icmp, read).filter(|_| fits)?;
-        Some(fields.and(Field::Protocol, values::protocol(own)))
+        let found = texts(&test.value).filter(|_| fits).and_then(|texts| union(texts, read))?;
+        Some(Found::Of(own, Field::Icmp, unless(test.negated, Field::Icmp, self.family, found)))
     }
 
-    fn flags(&self, test: &Test, transport: Protocol) -> Option<Fields> {
+    fn flags(&self, test: &Test, transport: Protocol) -> Option<Found> {
         let Value::One(text) = &test.value else { return None };
         let (mask, set) = text.split_once(' ')?;
         let wanted = TcpFlags { mask: flag_bits(mask)?, set: flag_bits(set)? };
         let values = unless(test.negated, Field::Flags, self.family, flag_values(wanted));
         let tcp = transport == Protocol::TCP;
-        tcp.then(|| values::of_protocol(values::protocol(transport), Field::Flags, values))
+        tcp.then_some(Found::Of(transport, Field::Flags, values))
     }
 
     /// What it counts and does.
@@ -297,7 +316,7 @@ fn interface(test: &Test, port: Port) -> Option<Condition> {
         Some(start) => Pattern::BeginsWith(Arc::from(start)),
         None => Pattern::Is(Arc::from(text.as_str())),
     };
-    Some(Condition::Port { port, names: vec![name], negated: test.negated })
+    Some(Condition::Port { port, names: [name].into(), negated: test.negated })
 }
 
 fn number(text: &str) -> Option<u32> {

@@ -197,7 +197,10 @@ impl<'t> Chains<'t> {
         for condition in conditions {
             match condition {
                 Condition::Packet(any) => {
-                    boxes = Some(boxes.map_or_else(|| any.clone(), |known| product(&known, &any)))
+                    boxes = Some(match &boxes {
+                        None => any,
+                        Some(known) => product(known, &any),
+                    });
                 }
                 Condition::Outer(_)
                 | Condition::Port { .. }
@@ -328,7 +331,7 @@ impl<'t> Chains<'t> {
                 for condition in &rule.others {
                     match condition {
                         Condition::Port { port, names: patterns, .. } if wanted(*port) => {
-                            for pattern in patterns {
+                            for pattern in patterns.iter() {
                                 match pattern {
                                     Pattern::Is(name) => names.insert(Arc::clone(name)),
                                     Pattern::BeginsWith(start) => starts.insert(Arc::clone(start)),

@@ -1,6 +1,7 @@
 //! Values of loaded rules as numbers of fields, and rules in the making.
 
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 
 use crate::analysis::sets::Field;
 use crate::net::{Family, Mac, Protocol, Ranges};
@@ -18,8 +19,10 @@ pub(super) const fn frame(family: Family) -> u128 {
 }
 
 /// The ethertypes of IP.
-pub(super) fn ip_frames() -> Ranges<u128> {
-    Ranges::from_ranges(Family::BOTH.map(|family| (frame(family), frame(family))))
+pub(super) fn ip_frames() -> &'static Ranges<u128> {
+    static FOUND: LazyLock<Ranges<u128>> =
+        LazyLock::new(|| Ranges::from_ranges(Family::BOTH.map(|family| (frame(family), frame(family)))));
+    &FOUND
 }
 
 /// The ethertype of ARP (IEEE 802).
@@ -64,21 +67,21 @@ pub(super) fn union<'t>(
     texts: impl Iterator<Item = &'t str>,
     read: impl Fn(&str) -> Option<(u128, u128)>,
 ) -> Option<Ranges<u128>> {
-    texts.map(read).collect::<Option<Vec<_>>>().map(Ranges::from_ranges)
-}
-
-fn number(address: IpAddr) -> (Family, u128) {
-    match address {
-        IpAddr::V4(address) => (Family::V4, u32::from(address).into()),
-        IpAddr::V6(address) => (Family::V6, address.into()),
-    }
+    let mut known = true;
+    let read = texts.map_while(|text| {
+        let found = read(text);
+        known &= found.is_some();
+        found
+    });
+    let found = Ranges::from_ranges(read);
+    known.then_some(found)
 }
 
 /// An address, a network or a range of a family.
 pub(super) fn addresses(family: Family, text: &str) -> Option<(u128, u128)> {
-    let address = |text: &str| {
-        let (found, number) = number(text.parse().ok()?);
-        (found == family).then_some(number)
+    let address = |text: &str| match family {
+        Family::V4 => text.parse::<Ipv4Addr>().ok().map(|address| u32::from(address).into()),
+        Family::V6 => text.parse::<Ipv6Addr>().ok().map(u128::from),
     };
     if let Some((network, length)) = text.split_once('/') {
         let width: u32 = match family {
@@ -132,14 +135,14 @@ impl Fields {
     /// One more that must be so as well.
     #[must_use]
     pub(super) fn and(mut self, field: Field, values: Ranges<u128>) -> Self {
-        self.require(field, &values);
+        self.require(field, values);
         self
     }
 
-    fn require(&mut self, field: Field, values: &Ranges<u128>) {
+    fn require(&mut self, field: Field, values: Ranges<u128>) {
         match self.0.iter_mut().find(|(known, _)| *known == field) {
-            Some((_, known)) => *known = known.intersection(values),
-            None => self.0.push((field, values.clone())),
+            Some((_, known)) => *known = known.intersection(&values),
+            None => self.0.push((field, values)),
         }
     }
 
@@ -179,9 +182,26 @@ pub(super) struct Draft {
 
 impl Draft {
     /// The packet's fields are so.
-    pub(super) fn fields(&mut self, fields: &Fields) {
-        for (field, values) in &fields.0 {
-            self.fields.require(*field, values);
+    pub(super) fn fields(&mut self, fields: Fields) {
+        if self.fields.0.is_empty() {
+            self.fields = fields;
+            return;
+        }
+        for (field, values) in fields.0 {
+            self.fields.require(field, values);
+        }
+    }
+
+    /// A field of the packet is so.
+    pub(super) fn field(&mut self, field: Field, values: Ranges<u128>) {
+        self.fields.require(field, values);
+    }
+
+    /// A field of the packet is as it is for many rules.
+    pub(super) fn shared(&mut self, field: Field, values: &Ranges<u128>) {
+        match self.fields.0.iter_mut().find(|(known, _)| *known == field) {
+            Some((_, known)) => *known = known.intersection(values),
+            None => self.fields.0.push((field, values.clone())),
         }
     }
 
@@ -190,10 +210,13 @@ impl Draft {
         match condition {
             Condition::Packet(mut choices) => {
                 choices.retain(|one| !one.is_never());
-                match choices.as_slice() {
-                    [] => self.never = true,
-                    [only] => self.fields(only),
-                    [_, _, ..] => self.others.push(Condition::Packet(choices)),
+                match (choices.pop(), choices.is_empty()) {
+                    (None, _) => self.never = true,
+                    (Some(only), true) => self.fields(only),
+                    (Some(last), false) => {
+                        choices.push(last);
+                        self.others.push(Condition::Packet(choices));
+                    }
                 }
             }
             other @ (Condition::Outer(_)

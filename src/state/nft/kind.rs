@@ -32,56 +32,38 @@ pub(super) enum Kind {
 pub(super) type Names = &'static [(&'static str, u64)];
 
 /// The datatype of each key whose values have names or a spelling of their own.
-const KEYS: &[(&str, &str)] = &[
-    ("iifname", "ifname"),
-    ("oifname", "ifname"),
-    ("meta ibrname", "ifname"),
-    ("meta obrname", "ifname"),
-    ("iif", "iface_index"),
-    ("oif", "iface_index"),
-    ("meta l4proto", "inet_proto"),
-    ("ip protocol", "inet_proto"),
-    ("ip6 nexthdr", "inet_proto"),
-    ("ct protocol", "inet_proto"),
-    ("meta nfproto", "nf_proto"),
-    ("ct l3proto", "nf_proto"),
-    ("meta protocol", "ether_type"),
-    ("ether type", "ether_type"),
-    ("vlan type", "ether_type"),
-    ("arp ptype", "ether_type"),
-    ("meta pkttype", "pkt_type"),
-    ("meta mark", "mark"),
-    ("ct mark", "mark"),
-    ("ip saddr", "ipv4_addr"),
-    ("ip daddr", "ipv4_addr"),
-    ("ip6 saddr", "ipv6_addr"),
-    ("ip6 daddr", "ipv6_addr"),
-    ("arp saddr ip", "ipv4_addr"),
-    ("arp daddr ip", "ipv4_addr"),
-    ("arp saddr ether", "ether_addr"),
-    ("arp daddr ether", "ether_addr"),
-    ("ether saddr", "ether_addr"),
-    ("ether daddr", "ether_addr"),
-    ("tcp flags", "tcp_flag"),
-    ("ct state", "ct_state"),
-    ("ct status", "ct_status"),
-    ("ct direction", "ct_dir"),
-    ("icmp type", "icmp_type"),
-    ("icmp code", "icmp_code"),
-    ("icmpv6 type", "icmpv6_type"),
-    ("icmpv6 code", "icmpv6_code"),
-    ("arp operation", "arp_op"),
-    ("igmp type", "igmp_type"),
-    ("ip dscp", "dscp"),
-    ("ip6 dscp", "dscp"),
-    ("ip ecn", "ecn"),
-    ("ip6 ecn", "ecn"),
-    ("ct helper", "string"),
-];
+fn datatype_of_key(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "iifname" | "oifname" | "meta ibrname" | "meta obrname" => "ifname",
+        "iif" | "oif" => "iface_index",
+        "meta l4proto" | "ip protocol" | "ip6 nexthdr" | "ct protocol" => "inet_proto",
+        "meta nfproto" | "ct l3proto" => "nf_proto",
+        "meta protocol" | "ether type" | "vlan type" | "arp ptype" => "ether_type",
+        "meta pkttype" => "pkt_type",
+        "meta mark" | "ct mark" => "mark",
+        "ip saddr" | "ip daddr" | "arp saddr ip" | "arp daddr ip" => "ipv4_addr",
+        "ip6 saddr" | "ip6 daddr" => "ipv6_addr",
+        "arp saddr ether" | "arp daddr ether" | "ether saddr" | "ether daddr" => "ether_addr",
+        "tcp flags" => "tcp_flag",
+        "ct state" => "ct_state",
+        "ct status" => "ct_status",
+        "ct direction" => "ct_dir",
+        "icmp type" => "icmp_type",
+        "icmp code" => "icmp_code",
+        "icmpv6 type" => "icmpv6_type",
+        "icmpv6 code" => "icmpv6_code",
+        "arp operation" => "arp_op",
+        "igmp type" => "igmp_type",
+        "ip dscp" | "ip6 dscp" => "dscp",
+        "ip ecn" | "ip6 ecn" => "ecn",
+        "ct helper" => "string",
+        _ => return None,
+    })
+}
 
 /// The datatype of a key, where it has one that matters here.
 pub(super) fn datatype(key: &str) -> Option<&'static str> {
-    if let Some((_, datatype)) = KEYS.iter().find(|(known, _)| *known == key) {
+    if let Some(datatype) = datatype_of_key(key) {
         return Some(datatype);
     }
     let (header, field) = key.rsplit_once(' ')?;

@@ -53,7 +53,7 @@ fn of_key<'r>(kind: Kind, rule: &Rule, key: &str, entries: &'r BTreeMap<String, 
     let look = Context::new(kind, rule).look(key)?;
     let case = |(value, verdict): (&String, &Verdict)| {
         let values = look.values(std::iter::once(value.as_str()))?;
-        Some((vec![condition(kind, &look, values, false)], verdict.clone()))
+        Some((vec![condition(kind, &look, values)], verdict.clone()))
     };
     entries.iter().map(case).collect::<Option<Vec<_>>>().map(Cases::Packet)
 }

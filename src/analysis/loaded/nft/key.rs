@@ -7,7 +7,7 @@ use crate::net::{Family, Protocol, Ranges, TcpFlags};
 use crate::state::nft::number;
 use crate::state::ruleset::{Rule, Test, Value, Verdict};
 
-use super::super::values;
+use super::super::values::{self, Draft};
 use super::super::{Fields, Pattern, Port};
 use super::Kind;
 
@@ -36,14 +36,60 @@ pub(super) struct Look {
     /// Which.
     pub(super) field: Field,
     /// The packets that have it.
-    pub(super) domain: Fields,
+    pub(super) domain: Domain,
     spelling: Spelling,
+}
+
+/// Packets that have a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Domain {
+    /// All.
+    All,
+    /// Those of IP.
+    Ip,
+    /// Those of a family.
+    Of(Family),
+    Arp,
+    /// Those of a protocol, of a family or of both.
+    Protocol(Protocol, Option<Family>),
+}
+
+impl Domain {
+    /// By their fields.
+    pub(super) fn fields(self) -> Fields {
+        let of = |family| Fields::one(Field::Frame, Ranges::single(values::frame(family)));
+        let ip = || Fields::one(Field::Frame, values::ip_frames().clone());
+        match self {
+            Self::All => Fields::default(),
+            Self::Ip => ip(),
+            Self::Of(family) => of(family),
+            Self::Arp => Fields::one(Field::Frame, Ranges::single(values::ARP)),
+            Self::Protocol(protocol, family) => {
+                family.map_or_else(ip, of).and(Field::Protocol, values::protocol(protocol))
+            }
+        }
+    }
+
+    /// Asks for these packets.
+    pub(super) fn ask(self, draft: &mut Draft) {
+        let frame = |draft: &mut Draft, frame| draft.field(Field::Frame, Ranges::single(frame));
+        match self {
+            Self::All => {}
+            Self::Ip => draft.shared(Field::Frame, values::ip_frames()),
+            Self::Of(family) => frame(draft, values::frame(family)),
+            Self::Arp => frame(draft, values::ARP),
+            Self::Protocol(protocol, family) => {
+                family.map_or(Self::Ip, Self::Of).ask(draft);
+                draft.field(Field::Protocol, values::protocol(protocol));
+            }
+        }
+    }
 }
 
 impl Look {
     /// The ethertype.
     pub(super) const fn frames() -> Self {
-        Self { field: Field::Frame, domain: Fields(Vec::new()), spelling: Spelling::Number("ether type") }
+        Self { field: Field::Frame, domain: Domain::All, spelling: Spelling::Number("ether type") }
     }
 
     /// The family of the packets, where the field's values depend on it.
@@ -147,13 +193,8 @@ pub(super) fn pattern(text: &str) -> Option<Pattern> {
     })
 }
 
-pub(super) fn patterns<'v>(texts: impl Iterator<Item = &'v str>) -> Option<Vec<Pattern>> {
+pub(super) fn patterns<'v>(texts: impl Iterator<Item = &'v str>) -> Option<Arc<[Pattern]>> {
     texts.map(pattern).collect()
-}
-
-/// IP packets of a protocol.
-pub(super) fn of_protocol(protocol: Protocol) -> Fields {
-    Fields::one(Field::Frame, values::ip_frames()).and(Field::Protocol, values::protocol(protocol))
 }
 
 /// What the rest of a rule says about the packets that a key sees.
@@ -180,25 +221,50 @@ fn only<'r>(test: &'r Test, keys: &[&str]) -> Option<&'r str> {
     }
 }
 
+/// The header that a key of one part begins with.
+fn header(key: &str) -> &str {
+    let end = key.bytes().position(|byte| byte == b' ').unwrap_or(key.len());
+    key.get(..end).unwrap_or_default()
+}
+
+/// The family that a test names by its value or by a header that it reads.
+fn named(test: &Test) -> Option<Family> {
+    match only(test, &["meta nfproto", "meta protocol"]) {
+        Some("ipv4" | "ip") => return Some(Family::V4),
+        Some("ipv6" | "ip6") => return Some(Family::V6),
+        Some(_) | None => {}
+    }
+    let reads = |name: &str| match test.key.contains(" . ") {
+        true => test.key.split(" . ").any(|part| header(part) == name),
+        false => header(&test.key) == name,
+    };
+    if reads("ip") {
+        return Some(Family::V4);
+    }
+    reads("ip6").then_some(Family::V6)
+}
+
 impl Context {
     pub(super) fn new(kind: Kind, rule: &Rule) -> Self {
-        let tests = || rule.tests.iter().chain(&rule.unlisted.0);
-        let named = |test: &Test| {
-            let header = |name: &str| test.key.split(" . ").any(|part| part.split(' ').next() == Some(name));
-            match only(test, &["meta nfproto", "meta protocol"]) {
-                Some("ipv4" | "ip") => Some(Family::V4),
-                Some("ipv6" | "ip6") => Some(Family::V6),
-                _ if header("ip") => Some(Family::V4),
-                _ if header("ip6") => Some(Family::V6),
-                _ => None,
+        let mut context = Self { kind, family: None, named: None, messages: false, arp: false, ported: false };
+        let mut by_header = None;
+        for test in rule.tests.iter().chain(&rule.unlisted.0) {
+            context.named = context.named.or_else(|| named(test));
+            by_header = by_header.or_else(|| match (kind, header(&test.key)) {
+                (Kind::Inet, "icmp") => Some(Family::V4),
+                (Kind::Inet, "icmpv6") => Some(Family::V6),
+                (_, _) => None,
+            });
+            match &*test.key {
+                "meta l4proto" if !test.negated => {
+                    context.messages |= matches!(only(test, &["meta l4proto"]), Some("icmp" | "icmpv6"));
+                    context.ported |= values::texts(&test.value)
+                        .is_some_and(|mut all| all.all(|text| Protocol::parse(text).is_ok_and(Protocol::has_ports)));
+                }
+                "meta protocol" => context.arp |= only(test, &["meta protocol"]) == Some("arp"),
+                _ => {}
             }
-        };
-        let messages = |test: &Test| matches!(only(test, &["meta l4proto"]), Some("icmp" | "icmpv6"));
-        let header = |test: &Test| match (kind, test.key.split(' ').next()) {
-            (Kind::Inet, Some("icmp")) => Some(Family::V4),
-            (Kind::Inet, Some("icmpv6")) => Some(Family::V6),
-            _ => None,
-        };
+        }
         let answer = || {
             let Verdict::Reject(answer) = &rule.verdict else { return None };
             match answer.split(' ').next() {
@@ -207,24 +273,10 @@ impl Context {
                 _ => None,
             }
         };
-        let ported = |test: &Test| {
-            !test.negated
-                && &*test.key == "meta l4proto"
-                && values::texts(&test.value)
-                    .is_some_and(|mut all| all.all(|text| Protocol::parse(text).is_ok_and(Protocol::has_ports)))
-        };
         let family = if let Kind::Ip(family) = kind { Some(family) } else { None };
-        let named = tests().find_map(named);
-        let messages = tests().any(messages);
-        let header = || tests().find_map(header).filter(|_| !messages);
-        Self {
-            kind,
-            family: family.or(named).or_else(answer).or_else(header),
-            named,
-            messages,
-            arp: tests().any(|test| only(test, &["meta protocol"]) == Some("arp")),
-            ported: tests().any(ported),
-        }
+        let by_header = by_header.filter(|_| !context.messages);
+        context.family = family.or(context.named).or_else(answer).or(by_header);
+        context
     }
 
     /// Whether a listing may have lost the family beside this test.
@@ -238,34 +290,29 @@ impl Context {
         Some(Look { field, domain, spelling })
     }
 
-    fn find(&self, key: &str) -> Option<(Field, Fields, Spelling)> {
-        let of = |family: Family| Fields::one(Field::Frame, Ranges::single(values::frame(family)));
-        let ip = || Fields::one(Field::Frame, values::ip_frames());
-        let address = |family, field| Some((field, of(family), Spelling::Address(family)));
+    fn find(&self, key: &str) -> Option<(Field, Domain, Spelling)> {
+        let address = |family, field| Some((field, Domain::Of(family), Spelling::Address(family)));
         match key {
-            "meta nfproto" if self.kind != Kind::Bridge => Some((Field::Frame, ip(), Spelling::Family)),
-            "meta protocol" => Some((Field::Frame, Fields::default(), Spelling::Number("meta protocol"))),
+            "meta nfproto" if self.kind != Kind::Bridge => Some((Field::Frame, Domain::Ip, Spelling::Family)),
+            "meta protocol" => Some((Field::Frame, Domain::All, Spelling::Number("meta protocol"))),
             "ip saddr" => address(Family::V4, Field::Source),
             "ip daddr" => address(Family::V4, Field::Dest),
             "ip6 saddr" => address(Family::V6, Field::Source),
             "ip6 daddr" => address(Family::V6, Field::Dest),
-            "arp saddr ip" | "arp saddr ether" if self.arp && self.kind == Kind::Bridge => {
-                let domain = Fields::one(Field::Frame, Ranges::single(values::ARP));
-                Some(match key {
-                    "arp saddr ip" => (Field::Source, domain, Spelling::Address(Family::V4)),
-                    _ => (Field::ArpMac, domain, Spelling::Mac),
-                })
-            }
-            "ether saddr" if self.kind == Kind::Bridge => Some((Field::SourceMac, Fields::default(), Spelling::Mac)),
-            "meta l4proto" => Some((Field::Protocol, ip(), Spelling::Protocol(self.family != Some(Family::V4)))),
-            "ip protocol" => Some((Field::Protocol, of(Family::V4), Spelling::Protocol(false))),
+            "arp saddr ip" | "arp saddr ether" if self.arp && self.kind == Kind::Bridge => Some(match key {
+                "arp saddr ip" => (Field::Source, Domain::Arp, Spelling::Address(Family::V4)),
+                _ => (Field::ArpMac, Domain::Arp, Spelling::Mac),
+            }),
+            "ether saddr" if self.kind == Kind::Bridge => Some((Field::SourceMac, Domain::All, Spelling::Mac)),
+            "meta l4proto" => Some((Field::Protocol, Domain::Ip, Spelling::Protocol(self.family != Some(Family::V4)))),
+            "ip protocol" => Some((Field::Protocol, Domain::Of(Family::V4), Spelling::Protocol(false))),
             "icmp type" | "icmp code" | "icmpv6 type" | "icmpv6 code" => self.icmp(key),
-            "ct state" => Some((Field::State, ip(), Spelling::State)),
+            "ct state" => Some((Field::State, Domain::Ip, Spelling::State)),
             _ => self.transport(key),
         }
     }
 
-    fn icmp(&self, key: &str) -> Option<(Field, Fields, Spelling)> {
+    fn icmp(&self, key: &str) -> Option<(Field, Domain, Spelling)> {
         let (own, protocol) = match key.starts_with("icmpv6") {
             true => (Family::V6, Protocol::ICMPV6),
             false => (Family::V4, Protocol::ICMP),
@@ -284,10 +331,10 @@ impl Context {
             "icmpv6 type" => Spelling::Type("icmpv6 type"),
             _ => Spelling::Code("icmpv6 code"),
         };
-        Some((Field::Icmp, of_protocol(protocol).and(Field::Frame, Ranges::single(values::frame(family))), spelling))
+        Some((Field::Icmp, Domain::Protocol(protocol, Some(family)), spelling))
     }
 
-    fn transport(&self, key: &str) -> Option<(Field, Fields, Spelling)> {
+    fn transport(&self, key: &str) -> Option<(Field, Domain, Spelling)> {
         let (header, name) = key.split_once(' ')?;
         let protocol = match header {
             "tcp" => Some(Protocol::TCP),
@@ -299,7 +346,7 @@ impl Context {
             "th" if self.ported => None,
             _ => return None,
         };
-        let domain = protocol.map_or_else(|| Fields::one(Field::Frame, values::ip_frames()), of_protocol);
+        let domain = protocol.map_or(Domain::Ip, |protocol| Domain::Protocol(protocol, None));
         match (protocol, name) {
             (_, "sport") => Some((Field::SourcePort, domain, Spelling::Number("th sport"))),
             (_, "dport") => Some((Field::DestPort, domain, Spelling::Number("th dport"))),

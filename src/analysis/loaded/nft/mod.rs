@@ -23,7 +23,7 @@ use crate::state::ruleset::{Rule, Table, Test, Value, Verdict};
 use super::values::{self, Draft, texts};
 use super::{Asked, Condition, Fields, Pattern, Port};
 pub use cases::Cases;
-use key::{Context, Look};
+use key::{Context, Domain, Look};
 use set::Sets;
 
 /// What a rule of a table of a family (`inet`) asks.
@@ -80,13 +80,12 @@ impl<'t> Words<'t> {
         let context = Context::new(self.kind, rule);
         let mut draft = Draft::default();
         for test in rule.tests.iter().chain(&rule.unlisted.0) {
-            match self.test(&context, test) {
-                Some(condition) => draft.and(condition),
-                None => draft.opaque(test),
+            if self.test(&context, test, &mut draft).is_none() {
+                draft.opaque(test);
             }
         }
         match answer_is_for(self.kind, &rule.verdict) {
-            Some(fields) => draft.fields(&fields),
+            Some(domain) => domain.ask(&mut draft),
             None => draft.opaque(&rule.verdict),
         }
         statement::read(self.table, rule, &mut draft);
@@ -102,19 +101,42 @@ impl<'t> Words<'t> {
         cases::read(self.kind, self.table, rule)
     }
 
-    fn test(&mut self, context: &Context, test: &Test) -> Option<Condition> {
+    /// Adds what a test asks; none where that is not understood.
+    fn test(&mut self, context: &Context, test: &Test, draft: &mut Draft) -> Option<()> {
         let key = &*test.key;
         if let Some(port) = key::port(key) {
             let names = match &test.value {
                 Value::Set(name) => self.sets.names(name)?,
                 value @ (Value::One(_) | Value::Any(_)) => key::patterns(texts(value)?)?,
             };
-            return Some(Condition::Port { port, names, negated: test.negated });
+            draft.and(Condition::Port { port, names, negated: test.negated });
+            return Some(());
         }
+        let look = match context.look(key) {
+            Some(look) if key != "ether type" && !context.lacks_family(test) => look,
+            Some(_) | None => {
+                draft.and(self.other(context, test)?);
+                return Some(());
+            }
+        };
+        let values = self.values(context, test, &look)?;
+        let values = values::unless(test.negated, look.field, look.family(), values);
+        if is_untracked(self.kind, &look, &values) {
+            draft.and(condition(self.kind, &look, values));
+        } else {
+            look.domain.ask(draft);
+            draft.field(look.field, values);
+        }
+        Some(())
+    }
+
+    /// What a test asks that looks at no field, or at several.
+    fn other(&mut self, context: &Context, test: &Test) -> Option<Condition> {
+        let key = &*test.key;
         if let ("iif" | "oif", false, Value::One(name)) = (key, test.negated, &test.value) {
             // Of other interfaces the numbers may have changed since.
             let port = if key == "iif" { Port::In } else { Port::Out };
-            let names = vec![Pattern::Is(Arc::from(name.as_str()))];
+            let names = [Pattern::Is(Arc::from(name.as_str()))].into();
             return (name == "lo").then_some(Condition::Port { port, names, negated: false });
         }
         if key == "meta mark" || key.starts_with("meta mark & ") {
@@ -123,15 +145,10 @@ impl<'t> Words<'t> {
         if key == "ether type" {
             return self.outer(context, test);
         }
-        if context.lacks_family(test) {
+        if context.lacks_family(test) || !key.contains(" . ") {
             return None;
         }
-        if key.contains(" . ") {
-            return self.sets.concatenation(context, test);
-        }
-        let look = context.look(key)?;
-        let values = self.values(context, test, &look)?;
-        Some(condition(self.kind, &look, values, test.negated))
+        self.sets.concatenation(context, test)
     }
 
     /// The values that a test of one key compares with.
@@ -149,31 +166,33 @@ impl<'t> Words<'t> {
     }
 }
 
-/// Packets whose field has some values, or others.
-fn condition(kind: Kind, look: &Look, values: Ranges<u128>, negated: bool) -> Condition {
-    let values = values::unless(negated, look.field, look.family(), values);
-    // A frame that connections are not tracked of has no state, and so an invalid one.
-    let untracked = kind == Kind::Bridge && look.field == Field::State && values.contains(INVALID);
-    let mut choices = vec![look.domain.clone().and(look.field, values)];
+/// Packets whose field has some values.
+fn condition(kind: Kind, look: &Look, values: Ranges<u128>) -> Condition {
+    let untracked = is_untracked(kind, look, &values);
+    let mut choices = vec![look.domain.fields().and(look.field, values)];
     if untracked {
-        let others = values::unless(true, Field::Frame, Family::V4, values::ip_frames());
+        let others = values::unless(true, Field::Frame, Family::V4, values::ip_frames().clone());
         choices.push(Fields::one(Field::Frame, others));
     }
     Condition::Packet(choices)
+}
+
+/// Whether frames fit that connections are not tracked of: such a one has no state, and so an invalid one.
+fn is_untracked(kind: Kind, look: &Look, values: &Ranges<u128>) -> bool {
+    kind == Kind::Bridge && look.field == Field::State && values.contains(INVALID)
 }
 
 /// The number of the state.
 const INVALID: u128 = 3;
 
 /// The packets that an answer can be given to, which nft asks for; none where that is not known.
-fn answer_is_for(kind: Kind, verdict: &Verdict) -> Option<Fields> {
-    let Verdict::Reject(answer) = verdict else { return Some(Fields::default()) };
-    let of = |family: Family| Fields::one(Field::Frame, Ranges::single(values::frame(family)));
+fn answer_is_for(kind: Kind, verdict: &Verdict) -> Option<Domain> {
+    let Verdict::Reject(answer) = verdict else { return Some(Domain::All) };
     match (answer.split(' ').next()?, kind) {
-        ("icmp", _) => Some(of(Family::V4)),
-        ("icmpv6", _) => Some(of(Family::V6)),
-        ("tcp", _) => Some(key::of_protocol(crate::net::Protocol::TCP)),
-        ("icmpx", Kind::Inet | Kind::Bridge) => Some(Fields::default()),
+        ("icmp", _) => Some(Domain::Of(Family::V4)),
+        ("icmpv6", _) => Some(Domain::Of(Family::V6)),
+        ("tcp", _) => Some(Domain::Protocol(crate::net::Protocol::TCP, None)),
+        ("icmpx", Kind::Inet | Kind::Bridge) => Some(Domain::All),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Named sets, each read once for each key that looks things up in it.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::net::{Family, Ranges};
@@ -15,20 +15,20 @@ use super::key::{self, Context, Look};
 #[derive(Debug, Clone)]
 enum Known {
     Values(Ranges<u128>),
-    Names(Vec<Pattern>),
+    Names(Arc<[Pattern]>),
     Keyed(Entries),
     Choices(Vec<Fields>),
 }
 
 /// What a set is for each key; none where that is not understood.
-type ByKey = BTreeMap<Box<str>, Option<Known>>;
+type ByKey = Vec<(Box<str>, Option<Known>)>;
 
 /// The sets of a table.
 #[derive(Debug)]
 pub(super) struct Sets<'t> {
     table: &'t Table,
     /// By name, and by the family that a rule names.
-    known: BTreeMap<(Arc<str>, Option<Family>), ByKey>,
+    known: HashMap<&'t str, [ByKey; 3]>,
 }
 
 /// A set whose elements are all that is in it.
@@ -38,8 +38,8 @@ fn whole<'t>(table: &'t Table, name: &str) -> Option<&'t Set> {
 }
 
 impl<'t> Sets<'t> {
-    pub(super) const fn new(table: &'t Table) -> Self {
-        Self { table, known: BTreeMap::new() }
+    pub(super) fn new(table: &'t Table) -> Self {
+        Self { table, known: HashMap::new() }
     }
 
     /// What was found for a set and a key, or is found now.
@@ -51,12 +51,18 @@ impl<'t> Sets<'t> {
         find: impl FnOnce(&Set) -> Option<Known>,
     ) -> Option<&Known> {
         let table = self.table;
-        let of = self.known.entry((Arc::clone(name), family)).or_default();
-        if !of.contains_key(key) {
-            let found = whole(table, name).and_then(find);
-            of.insert(Box::from(key), found);
-        }
-        of.get(key).and_then(Option::as_ref)
+        let (name, _) = table.sets.get_key_value(name)?;
+        let [none, v4, v6] = self.known.entry(name).or_default();
+        let of = match family {
+            None => none,
+            Some(Family::V4) => v4,
+            Some(Family::V6) => v6,
+        };
+        let place = of.iter().position(|(known, _)| **known == *key).unwrap_or_else(|| {
+            of.push((Box::from(key), whole(table, name).and_then(find)));
+            of.len() - 1
+        });
+        of.get(place).and_then(|(_, known)| known.as_ref())
     }
 
     /// The values in a set for a key of one field.
@@ -74,9 +80,9 @@ impl<'t> Sets<'t> {
     }
 
     /// The names in a set.
-    pub(super) fn names(&mut self, name: &Arc<str>) -> Option<Vec<Pattern>> {
+    pub(super) fn names(&mut self, name: &Arc<str>) -> Option<Arc<[Pattern]>> {
         match self.get(name, None, "", |set| key::patterns(elements(set)).map(Known::Names))? {
-            Known::Names(names) => Some(names.clone()),
+            Known::Names(names) => Some(Arc::clone(names)),
             Known::Values(_) | Known::Keyed(_) | Known::Choices(_) => None,
         }
     }
@@ -127,8 +133,8 @@ impl Shape {
 
     fn domain(&self) -> Fields {
         let mut domain = Fields::default();
-        for (field, values) in self.looks.iter().flat_map(|look| &look.domain.0) {
-            domain = domain.and(*field, values.clone());
+        for (field, values) in self.looks.iter().flat_map(|look| look.domain.fields().0) {
+            domain = domain.and(field, values);
         }
         domain
     }
@@ -140,23 +146,27 @@ impl Shape {
             each.fold(domain.clone(), |fields, (field, values)| fields.and(field, values))
         };
         let mut choices = Vec::new();
-        let mut named: BTreeMap<Arc<str>, Vec<Vec<Ranges<u128>>>> = BTreeMap::new();
+        let mut named = Vec::new();
         for element in elements {
             let (name, values) = self.element(element)?;
             match name {
-                Some(name) => match named.get_mut(name) {
-                    Some(known) => known.push(values),
-                    None => drop(named.insert(Arc::from(name), vec![values])),
-                },
+                Some(name) => named.push((name, values)),
                 None => choices.push(within(values)),
             }
         }
         if self.port.is_none() {
             return Some(Known::Choices(choices));
         }
-        let entries = named.into_iter().map(|(name, all)| {
-            let all = if self.looks.len() == 1 { vec![vec![together(&all)]] } else { all };
-            (name, all.into_iter().map(&within).collect())
+        // Elements come in their order, and so do mostly the names that they begin with.
+        named.sort_by_key(|(name, _)| *name);
+        let entries = named.chunk_by(|(one, _), (other, _)| one == other).map(|same| {
+            let name = same.first().map_or("", |(name, _)| name);
+            let all = || same.iter().map(|(_, values)| values);
+            let fields = match self.looks.len() {
+                1 => vec![within(vec![together(all())])],
+                _ => all().cloned().map(&within).collect(),
+            };
+            (Arc::from(name), fields)
         });
         Some(Known::Keyed(Arc::new(entries.collect())))
     }
@@ -178,6 +188,6 @@ impl Shape {
 }
 
 /// All values of the only part.
-fn together(all: &[Vec<Ranges<u128>>]) -> Ranges<u128> {
-    Ranges::from_ranges(all.iter().flatten().flat_map(Ranges::iter))
+fn together<'r>(all: impl Iterator<Item = &'r Vec<Ranges<u128>>>) -> Ranges<u128> {
+    Ranges::from_ranges(all.flatten().flat_map(Ranges::iter))
 }

@@ -9,7 +9,7 @@ use crate::state::nft::number;
 use crate::state::ruleset::{Rule, Table, Verdict};
 
 use super::super::values::{self, Draft};
-use super::super::{Condition, Effect, Fields};
+use super::super::{Condition, Effect};
 
 /// All statements of a rule.
 pub(super) fn read(table: &Table, rule: &Rule, draft: &mut Draft) {
@@ -25,7 +25,7 @@ pub(super) fn read(table: &Table, rule: &Rule, draft: &mut Draft) {
         } else if text.starts_with("update @") {
             match above(text) {
                 Some((family, above)) => {
-                    draft.fields(&Fields::one(Field::Frame, Ranges::single(values::frame(family))));
+                    draft.field(Field::Frame, Ranges::single(values::frame(family)));
                     draft.and(Condition::Above(above));
                 }
                 None => unknown(text, draft),
