@@ -60,7 +60,23 @@ impl<'t> Slice<'t> {
 
     /// Its lines, without their ends.
     fn lines(self) -> impl Iterator<Item = Slice<'t>> {
-        self.text.lines().map(move |line| self.part(line))
+        let mut rest = self.text;
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let (line, after) = match rest.find('\n') {
+                Some(end) => {
+                    let (line, after) = rest.split_at_checked(end)?;
+                    // As `str::lines` does.
+                    let bare = line.as_bytes().ends_with(b"\r").then(|| line.get(..line.len() - 1)).flatten();
+                    (bare.unwrap_or(line), after.get(1..).unwrap_or_default())
+                }
+                None => (rest, ""),
+            };
+            rest = after;
+            Some(self.part(line))
+        })
     }
 
     fn split_once(self, separator: char) -> Option<(Self, Self)> {

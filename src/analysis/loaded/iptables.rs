@@ -12,7 +12,7 @@ use crate::policy::{LogLevel, Synflood};
 use crate::state::iptables::{hashlimit_rate, statement_words};
 use crate::state::ruleset::{Rule, Set, Table, Test, Value, Verdict};
 
-use super::values::{self, Draft, texts, union, unless};
+use super::values::{self, Draft, union, unless};
 use super::{Asked, Condition, Effect, Fields, Pattern, Port};
 
 /// What a rule of a table asks.
@@ -132,7 +132,7 @@ impl<'t> Words<'t> {
 
     /// A field whose values are each understood by themselves.
     fn numbers(&self, test: &Test, field: Field, read: impl Fn(&str) -> Option<(u128, u128)>) -> Option<Found> {
-        let found = union(texts(&test.value)?, read)?;
+        let found = values::numbers(&test.value, read)?;
         Some(Found::Field(field, unless(test.negated, field, self.family, found)))
     }
 
@@ -154,7 +154,7 @@ impl<'t> Words<'t> {
     }
 
     fn port_numbers(&self, test: &Test, transport: Protocol) -> Option<Ranges<u128>> {
-        texts(&test.value).filter(|_| transport.has_ports()).and_then(|texts| union(texts, ports))
+        transport.has_ports().then(|| values::numbers(&test.value, ports)).flatten()
     }
 
     /// One of both ports, or neither.
@@ -188,7 +188,7 @@ impl<'t> Words<'t> {
             let of = |code: u8| u128::from(kind) << 8 | u128::from(code);
             Some((of(first), of(last)))
         };
-        let found = texts(&test.value).filter(|_| fits).and_then(|texts| union(texts, read))?;
+        let found = values::numbers(&test.value, read).filter(|_| fits)?;
         Some(Found::Of(own, Field::Icmp, unless(test.negated, Field::Icmp, self.family, found)))
     }
 

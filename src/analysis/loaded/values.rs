@@ -62,6 +62,15 @@ pub(super) fn texts(value: &Value) -> Option<impl Iterator<Item = &str>> {
     Some(one.into_iter().chain(any.into_iter().flatten()).map(String::as_str))
 }
 
+/// What a test compares with, as numbers; none for a set, or if one of its texts is not understood.
+pub(super) fn numbers(value: &Value, read: impl Fn(&str) -> Option<(u128, u128)>) -> Option<Ranges<u128>> {
+    match value {
+        Value::One(text) => read(text).map(|(first, last)| Ranges::range(first, last)),
+        Value::Any(texts) => union(texts.iter().map(String::as_str), read),
+        Value::Set(_) => None,
+    }
+}
+
 /// What several texts say together; none if one of them is not understood.
 pub(super) fn union<'t>(
     texts: impl Iterator<Item = &'t str>,

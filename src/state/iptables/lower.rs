@@ -27,14 +27,6 @@ pub(super) struct Lowering {
     set_dest: Arc<str>,
 }
 
-/// What a line stands for.
-#[derive(Debug)]
-pub(super) enum Lowered {
-    One(Rule),
-    /// For each of the networks that it lists.
-    Listed(Vec<Rule>),
-}
-
 /// A rule in the making.
 #[derive(Debug, Default)]
 struct Parts {
@@ -77,8 +69,8 @@ impl Lowering {
         draft.of(Owner::Rule).map(networks).fold(1, usize::saturating_mul)
     }
 
-    /// The rules that a line stands for: more than one where it lists networks. `chain` gives a chain's shared name.
-    pub(super) fn rules(&self, draft: &Draft<'_>, span: Span, chain: impl Fn(&str) -> Arc<str>) -> Lowered {
+    /// Adds the rules that a line stands for: more than one where it lists networks. `chain` gives a chain's shared name.
+    pub(super) fn rules(&self, draft: &Draft<'_>, span: Span, chain: impl Fn(&str) -> Arc<str>, found: &mut Vec<Rule>) {
         let asks = |option: &&Written| draft.known(option).is_none_or(|known| known.module != Module::Comment);
         let tests = Vec::with_capacity(draft.options.iter().filter(asks).count());
         let mut parts = Parts { tests, ..Parts::default() };
@@ -101,7 +93,7 @@ impl Lowering {
         let (statement, verdict) = target::read(draft, self.program, chain);
         parts.statements.extend(statement);
         if lists.is_empty() {
-            return Lowered::One(finish(parts, verdict, span));
+            return found.push(finish(parts, verdict, span));
         }
         // Sources first, whatever was written first.
         lists.sort_by_key(|option| draft.known(option).is_none_or(|known| known.key != "-s"));
@@ -109,7 +101,7 @@ impl Lowering {
         for option in lists {
             made = self.listed(draft, option, &made);
         }
-        Lowered::Listed(made.into_iter().map(|parts| finish(parts, verdict.clone(), span)).collect())
+        found.extend(made.into_iter().map(|parts| finish(parts, verdict.clone(), span)));
     }
 
     /// One rule for each network of a list, as the programs make them.
@@ -281,7 +273,10 @@ fn comment(draft: &Draft<'_>, owner: Owner, parts: &mut Parts) {
 
 fn finish(parts: Parts, verdict: Verdict, span: Span) -> Rule {
     let Parts { mut tests, statements, comment, .. } = parts;
-    tests.sort_unstable();
-    tests.dedup();
+    // Programs list them in this order.
+    if !tests.is_sorted_by(|one, next| one < next) {
+        tests.sort_unstable();
+        tests.dedup();
+    }
     Rule { tests, statements, verdict, unlisted: Unlisted::default(), comment, span }
 }

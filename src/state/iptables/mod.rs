@@ -28,7 +28,7 @@ use super::ruleset::{Base, Chain, Program, Rule, Ruleset, Table, TableName, Verd
 use super::{Slice, Unread};
 
 use draft::{Draft, shown};
-use lower::{Lowered, Lowering};
+use lower::Lowering;
 
 pub(super) use value::{c_number, mac, port, protocol};
 pub(super) use words::{Word, split as split_words};
@@ -78,6 +78,8 @@ struct Open {
     index: HashMap<Arc<str>, usize>,
     /// The chain of the last rule: the next one is mostly of the same.
     last: usize,
+    /// The rules of that chain which are not in it yet: it takes them all at once.
+    pending: Vec<Rule>,
     /// The chain that the last rule leads to, which is asked for more than once.
     target: Cell<usize>,
 }
@@ -101,6 +103,7 @@ impl Open {
             chains: Vec::new(),
             index: HashMap::new(),
             last: 0,
+            pending: Vec::new(),
             target: Cell::new(0),
         }
     }
@@ -133,6 +136,15 @@ impl Open {
         let chain = Chain { base: None, rules: Vec::new(), span };
         self.chains.push(Entry { name, chain, declared: false, deleted: false });
         place
+    }
+
+    /// Puts the rules that are pending into their chain.
+    fn settle(&mut self) {
+        let Some(entry) = self.chains.get_mut(self.last) else { return };
+        if entry.chain.rules.is_empty() {
+            entry.chain.rules.reserve_exact(self.pending.len());
+        }
+        entry.chain.rules.append(&mut self.pending);
     }
 
     /// A chain's name, shared with the chain.
@@ -234,7 +246,8 @@ impl<'t> Reader<'t> {
         self.keep(open);
     }
 
-    fn keep(&mut self, open: Open) {
+    fn keep(&mut self, mut open: Open) {
+        open.settle();
         let kept = open.chains.into_iter().filter(|entry| !entry.deleted).inspect(|entry| {
             if !entry.declared && !BUILT_IN.contains(&&*entry.name) {
                 let reason = format!("no line declares the chain `{}`", shown(&entry.name));
@@ -283,6 +296,7 @@ impl<'t> Reader<'t> {
             None => return self.unread(line.span(), format!("`{}` is not a policy", shown(policy))),
         };
         let Some(open) = self.opened(line) else { return };
+        open.settle();
         let place = open.place(name, line.span());
         let Some(entry) = open.chains.get_mut(place) else { return };
         let again = entry.declared && !BUILT_IN.contains(&name);
@@ -337,6 +351,7 @@ impl<'t> Reader<'t> {
 
     fn clear(&mut self, line: Slice<'t>, name: &str, delete: bool) {
         let Some(open) = self.opened(line) else { return };
+        open.settle();
         let place = open.find(name);
         let Some(entry) = place.and_then(|place| open.chains.get_mut(place)) else {
             return self.unread(line.span(), format!("there is no chain `{}` here", shown(name)));
@@ -370,14 +385,21 @@ impl<'t> Reader<'t> {
             return self.unread(span, format!("lists of networks that stand for more than {RULES} rules"));
         }
         let place = open.place(self.draft.word(name), span);
-        let rules = self.lowering.rules(&self.draft, span, |name| open.shared(name));
-        open.last = place;
-        let Some(entry) = open.chains.get_mut(place) else { return };
-        match rules {
-            Lowered::One(rule) if insert.is_none() => entry.chain.rules.push(rule),
-            Lowered::One(rule) => add(&mut entry.chain.rules, vec![rule], insert),
-            Lowered::Listed(rules) => add(&mut entry.chain.rules, rules, insert),
+        if place != open.last || insert.is_some() {
+            open.settle();
+            open.last = place;
         }
+        let mut pending = std::mem::take(&mut open.pending);
+        self.lowering.rules(&self.draft, span, |name| open.shared(name), &mut pending);
+        if let Some(number) = insert
+            && let Some(entry) = open.chains.get_mut(place)
+        {
+            // Before the rule of a number, from 1; without one, before the first.
+            let rules = &mut entry.chain.rules;
+            let at = number.map_or(0, |number| number - 1).min(rules.len());
+            rules.splice(at..at, pending.drain(..));
+        }
+        open.pending = pending;
     }
 
     fn end(mut self, whole: Slice<'t>) -> Ruleset {
@@ -390,12 +412,6 @@ impl<'t> Reader<'t> {
         self.found.unread.sort_by_key(|unread| unread.span);
         self.found
     }
-}
-
-/// Adds rules at the end, or before the rule of a number (from 1; without one, the first).
-fn add(to: &mut Vec<Rule>, rules: Vec<Rule>, insert: Option<Option<usize>>) {
-    let at = insert.map_or(to.len(), |number| number.map_or(0, |number| number - 1).min(to.len()));
-    to.splice(at..at, rules);
 }
 
 /// `[12:3456]`.

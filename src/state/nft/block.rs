@@ -10,12 +10,17 @@ use super::rule::{self, Keys};
 use super::token::{Cursor, Token, join, span, span_of};
 use crate::diagnostic::FileId;
 use crate::state::Unread;
-use crate::state::ruleset::{Program, Ruleset, Table, TableName};
+use crate::state::ruleset::{Program, Rule, Ruleset, Table, TableName};
 
 /// Reads all tables of a text.
 pub(super) fn read(file: FileId, tokens: &[Token<'_>], unread: Vec<Unread>) -> Ruleset {
-    let mut reader =
-        Reader { file, ruleset: Ruleset::new(Program::Nft), cursor: Cursor::new(tokens), keys: Keys::default() };
+    let mut reader = Reader {
+        file,
+        ruleset: Ruleset::new(Program::Nft),
+        cursor: Cursor::new(tokens),
+        keys: Keys::default(),
+        rules: Vec::new(),
+    };
     reader.ruleset.unread = unread;
     reader.all();
     reader.ruleset.unread.sort_by_key(|one| one.span);
@@ -29,6 +34,8 @@ struct Reader<'a, 't> {
     cursor: Cursor<'a, 't>,
     /// Those that rules ask for.
     keys: Keys,
+    /// Room for the rules of a chain while it is read.
+    rules: Vec<Rule>,
 }
 
 /// Whether a word begins an object of a table; its name follows, or (`ct helper`) a second word and the name.
@@ -163,18 +170,22 @@ impl<'a, 't> Reader<'a, 't> {
         let mut chain = Chains::new(span_of(file, head));
         let mut cut = None;
         let mut keys = std::mem::take(&mut self.keys);
+        let mut rules = std::mem::take(&mut self.rules);
         self.body(head, |line, end| {
             if chain.line(family, line) {
                 return;
             }
             match end {
-                End::Here => chain.rules.push(rule::read(family, line, span_of(file, line), &mut keys)),
+                End::Here => rules.push(rule::read(family, line, span_of(file, line), &mut keys)),
                 End::Text => cut = Some(span_of(file, line)),
                 // Said already.
                 End::Brace => {}
             }
         });
-        self.keys = keys;
+        // At once, so that chains hold no more room than they need.
+        chain.rules.reserve_exact(rules.len());
+        chain.rules.append(&mut rules);
+        (self.keys, self.rules) = (keys, rules);
         self.ruleset.unread.extend(cut.map(|span| Unread { span, reason: CUT.into() }));
         chain.add(self.entry(family, table), Arc::from(&*name.text));
     }

@@ -126,6 +126,7 @@ pub(super) fn spelled(kind: Kind, tokens: &[Token<'_>]) -> Option<String> {
                 spelled_v6(text)
             }
         }
+        Kind::Plain | Kind::Port | Kind::Decimal(_) if is_spelled_run(text) => Some(text.to_owned()),
         Kind::Plain => is_spelled_v4(text).then(|| text.to_owned()),
         Kind::Port
         | Kind::Decimal(_)
@@ -139,6 +140,13 @@ pub(super) fn spelled(kind: Kind, tokens: &[Token<'_>]) -> Option<String> {
 
 /// Digits of the greatest numbers that are read.
 const LONGEST: usize = 20;
+
+/// Whether a text is a range of numbers as it is shown.
+fn is_spelled_run(text: &str) -> bool {
+    let number = |text: &str| text.parse::<u64>().ok().filter(|_| is_decimal(text) && text.len() < LONGEST);
+    let ends = text.split_once('-').and_then(|(low, high)| number(low).zip(number(high)));
+    ends.is_some_and(|(low, high)| low < high)
+}
 
 /// Whether a text is an IPv4 address or network as it is shown.
 fn is_spelled_v4(text: &str) -> bool {

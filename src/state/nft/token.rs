@@ -85,6 +85,24 @@ enum Class {
     Other,
 }
 
+/// The class of each byte, at hand.
+struct Classes([Class; 256]);
+
+impl Classes {
+    fn new() -> Self {
+        Self(std::array::from_fn(|byte| u8::try_from(byte).map_or(Class::Other, class)))
+    }
+
+    fn of(&self, byte: u8) -> Class {
+        self.0.get(usize::from(byte)).copied().unwrap_or(Class::Other)
+    }
+
+    /// How many bytes of a text are of a class before the first of another one.
+    fn run(&self, text: &str, class: Class) -> usize {
+        text.as_bytes().iter().position(|byte| self.of(*byte) != class).unwrap_or(text.len())
+    }
+}
+
 const fn class(byte: u8) -> Class {
     match byte {
         b'\n' | b';' => Class::End,
@@ -101,6 +119,7 @@ const fn class(byte: u8) -> Class {
 /// Splits a text; what is wrong with it goes to `unread`.
 pub(super) fn tokens<'t>(file: FileId, text: &'t str, unread: &mut Vec<Unread>) -> Vec<Token<'t>> {
     let mut found: Vec<Token<'t>> = Vec::with_capacity(text.len() / 6);
+    let classes = Classes::new();
     let mut start = 0;
     while let Some(rest) = text.get(start..)
         && let Some(first) = rest.bytes().next()
@@ -108,13 +127,13 @@ pub(super) fn tokens<'t>(file: FileId, text: &'t str, unread: &mut Vec<Unread>) 
         let mut push = |mark: Mark, inner: &'t str, length: usize| {
             found.push(Token { mark, text: Cow::Borrowed(inner), place: (narrow(start), narrow(start + length)) });
         };
-        start += match class(first) {
+        start += match classes.of(first) {
             Class::Word => {
-                let word = word(rest);
+                let word = word(&classes, rest);
                 push(Mark::Bare, word, word.len());
                 word.len()
             }
-            Class::Blank => blanks(rest),
+            Class::Blank => blanks(&classes, rest),
             Class::End => {
                 // One end after another says no more than one.
                 if !found.last().is_some_and(Token::is_end) {
@@ -152,9 +171,9 @@ pub(super) fn tokens<'t>(file: FileId, text: &'t str, unread: &mut Vec<Unread>) 
                 if let Some(joins) = joins {
                     joins.len()
                 } else if rest.starts_with(char::is_whitespace) {
-                    blanks(rest)
+                    blanks(&classes, rest)
                 } else {
-                    let word = word(rest);
+                    let word = word(&classes, rest);
                     push(Mark::Bare, word, word.len());
                     word.len()
                 }
@@ -165,8 +184,8 @@ pub(super) fn tokens<'t>(file: FileId, text: &'t str, unread: &mut Vec<Unread>) 
 }
 
 /// The length of the blanks that a text begins with, without lines' ends.
-fn blanks(text: &str) -> usize {
-    let plain = text.bytes().position(|byte| class(byte) != Class::Blank).unwrap_or(text.len());
+fn blanks(classes: &Classes, text: &str) -> usize {
+    let plain = classes.run(text, Class::Blank);
     match text.as_bytes().get(plain) {
         Some(0x80..) => text.len() - text.trim_start_matches(|c: char| c.is_whitespace() && c != '\n').len(),
         Some(_) | None => plain,
@@ -218,12 +237,12 @@ fn quoted(text: &str) -> (&str, &str) {
 }
 
 /// The word that a text begins with, of at least one character.
-fn word(text: &str) -> &str {
+fn word<'t>(classes: &Classes, text: &'t str) -> &'t str {
     let ends = |c: char| match u8::try_from(c) {
-        Ok(byte) if byte.is_ascii() => class(byte) != Class::Word,
+        Ok(byte) if byte.is_ascii() => classes.of(byte) != Class::Word,
         Ok(_) | Err(_) => c.is_whitespace(),
     };
-    let plain = text.bytes().position(|byte| class(byte) != Class::Word).unwrap_or(text.len());
+    let plain = classes.run(text, Class::Word);
     let end = match text.as_bytes().get(plain) {
         Some(0x80..) => text.find(ends).unwrap_or(text.len()),
         Some(_) | None => plain,

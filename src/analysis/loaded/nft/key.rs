@@ -182,6 +182,11 @@ pub(super) fn port(key: &str) -> Option<Port> {
     }
 }
 
+/// Whether a text is the name of one port, and not of many.
+pub(super) fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains('\\') && !text.ends_with('*')
+}
+
 /// A name, or what it begins with; none for what may stand for other characters.
 pub(super) fn pattern(text: &str) -> Option<Pattern> {
     if text.is_empty() || text == "*" || text.contains('\\') {

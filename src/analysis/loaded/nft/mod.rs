@@ -155,7 +155,8 @@ impl<'t> Words<'t> {
     fn values(&mut self, context: &Context, test: &Test, look: &Look) -> Option<Ranges<u128>> {
         match &test.value {
             Value::Set(name) => self.sets.values(context, name, &test.key, look),
-            value @ (Value::One(_) | Value::Any(_)) => look.values(texts(value)?),
+            Value::One(text) => look.values(std::iter::once(text.as_str())),
+            value @ Value::Any(_) => look.values(texts(value)?),
         }
     }
 

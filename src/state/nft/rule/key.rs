@@ -64,29 +64,31 @@ impl Field {
 /// Fields of one word or two that were read before: most rules ask for the same, and share their names.
 #[derive(Debug, Default)]
 pub(in crate::state::nft) struct Keys {
-    fields: Vec<Field>,
+    /// Each at a number made from its words; one with the same number takes its place. Nothing before the first.
+    fields: Vec<Option<Field>>,
 }
 
 impl Keys {
-    /// How many are remembered; rules that ask for more than these are none that anybody writes.
-    const MOST: usize = 64;
+    const ROOM: usize = 64;
 
     /// A field by its words, of which the second one may be empty.
     fn field(&mut self, first: &str, second: &str, header: &str) -> Field {
-        let same = |field: &&Field| match field.text.strip_prefix(first) {
-            Some("") => second.is_empty(),
-            Some(rest) => rest.strip_prefix(' ') == Some(second),
-            None => false,
-        };
-        if let Some(known) = self.fields.iter().find(same) {
-            return known.clone();
-        }
         let blank = if second.is_empty() { "" } else { " " };
-        let field = Field::new([first, blank, second].concat(), header);
-        if self.fields.len() < Self::MOST {
-            self.fields.push(field.clone());
+        let begin = |word: &str| word.bytes().next().map_or(0, usize::from);
+        // So that the keys of most rules have numbers of their own.
+        let number = first.len() * 61 + begin(first) * 14 + second.len() * 28 + begin(second) * 12;
+        self.fields.resize_with(Self::ROOM, || None);
+        let Some(place) = self.fields.get_mut(number % Self::ROOM) else {
+            return Field::new([first, blank, second].concat(), header);
+        };
+        let same = |text: &str| {
+            text.len() == first.len() + blank.len() + second.len()
+                && text.strip_suffix(second).and_then(|rest| rest.strip_suffix(blank)) == Some(first)
+        };
+        match place {
+            Some(known) if same(&known.text) => known.clone(),
+            other => other.insert(Field::new([first, blank, second].concat(), header)).clone(),
         }
-        field
     }
 }
 

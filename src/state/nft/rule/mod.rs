@@ -181,8 +181,10 @@ impl<'k> Draft<'k> {
         }
         let mut groups = groups.into_iter().map(|group| {
             let mut tests: Vec<Test> = group.into_iter().map(|(test, _)| test).collect();
-            tests.sort();
-            tests.dedup();
+            if !tests.is_sorted_by(|one, next| one < next) {
+                tests.sort();
+                tests.dedup();
+            }
             tests
         });
         let tests = groups.next().unwrap_or_default();
