@@ -90,7 +90,11 @@ impl<'t> Draft<'t> {
 
     /// The text of a word.
     pub(super) fn word(&self, at: usize) -> &str {
-        self.words.get(at).map_or("", AsRef::as_ref)
+        match self.words.get(at) {
+            Some(Word::Borrowed(word)) => word,
+            Some(Word::Owned(word)) => word,
+            None => "",
+        }
     }
 
     /// The words of an option's values.

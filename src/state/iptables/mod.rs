@@ -9,6 +9,7 @@ mod draft;
 mod known;
 mod lower;
 mod meter;
+mod open;
 mod options;
 mod rate;
 mod target;
@@ -18,17 +19,16 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use std::cell::Cell;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{FileId, Span};
 
-use super::ruleset::{Base, Chain, Program, Rule, Ruleset, Table, TableName, Verdict};
+use super::ruleset::{Base, Program, Ruleset, Table, TableName, Verdict};
 use super::{Slice, Unread};
 
 use draft::{Draft, shown};
 use lower::Lowering;
+use open::Open;
 
 pub(super) use value::{c_number, mac, port, protocol};
 pub(super) use words::{Word, split as split_words};
@@ -64,95 +64,6 @@ const WORDS: usize = 1024;
 
 /// Rules that one line may stand for, by lists of networks.
 const RULES: usize = 1024;
-
-/// A table that is being read.
-#[derive(Debug)]
-struct Open {
-    name: Arc<str>,
-    /// The line that begins it.
-    span: Span,
-    /// Whether a line names it.
-    named: bool,
-    chains: Vec<Entry>,
-    /// Places in `chains`.
-    index: HashMap<Arc<str>, usize>,
-    /// The chain of the last rule: the next one is mostly of the same.
-    last: usize,
-    /// The rules of that chain which are not in it yet: it takes them all at once.
-    pending: Vec<Rule>,
-    /// The chain that the last rule leads to, which is asked for more than once.
-    target: Cell<usize>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    name: Arc<str>,
-    chain: Chain,
-    /// Whether a line declares it.
-    declared: bool,
-    /// Whether a line deletes it.
-    deleted: bool,
-}
-
-impl Open {
-    fn new(name: &str, span: Span, named: bool) -> Self {
-        Self {
-            name: Arc::from(name),
-            span,
-            named,
-            chains: Vec::new(),
-            index: HashMap::new(),
-            last: 0,
-            pending: Vec::new(),
-            target: Cell::new(0),
-        }
-    }
-
-    fn find(&self, name: &str) -> Option<usize> {
-        if self.chains.get(self.last).is_some_and(|entry| &*entry.name == name) {
-            return Some(self.last);
-        }
-        self.index.get(name).copied()
-    }
-
-    /// The place of a chain that a rule leads to.
-    fn find_target(&self, name: &str) -> Option<usize> {
-        if self.chains.get(self.target.get()).is_some_and(|entry| &*entry.name == name) {
-            return Some(self.target.get());
-        }
-        let place = self.index.get(name).copied()?;
-        self.target.set(place);
-        Some(place)
-    }
-
-    /// The place of a chain, which is made where there is none.
-    fn place(&mut self, name: &str, span: Span) -> usize {
-        if let Some(place) = self.find(name) {
-            return place;
-        }
-        let name: Arc<str> = Arc::from(name);
-        let place = self.chains.len();
-        self.index.insert(Arc::clone(&name), place);
-        let chain = Chain { base: None, rules: Vec::new(), span };
-        self.chains.push(Entry { name, chain, declared: false, deleted: false });
-        place
-    }
-
-    /// Puts the rules that are pending into their chain.
-    fn settle(&mut self) {
-        let Some(entry) = self.chains.get_mut(self.last) else { return };
-        if entry.chain.rules.is_empty() {
-            entry.chain.rules.reserve_exact(self.pending.len());
-        }
-        entry.chain.rules.append(&mut self.pending);
-    }
-
-    /// A chain's name, shared with the chain.
-    fn shared(&self, name: &str) -> Arc<str> {
-        let entry = self.find_target(name).and_then(|place| self.chains.get(place));
-        entry.map_or_else(|| Arc::from(name), |entry| Arc::clone(&entry.name))
-    }
-}
 
 #[derive(Debug)]
 struct Reader<'t> {

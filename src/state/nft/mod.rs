@@ -16,6 +16,7 @@ mod json;
 mod kind;
 mod object;
 mod rule;
+mod spelled;
 mod token;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod spellings;
 mod structure;
 
 use super::*;
-use crate::state::ruleset::{Test, Value};
+use crate::state::ruleset::{Rule, Test, Value};
 
 /// A text without what tells only where things stand.
 fn ruleset(text: &str, program: Program) -> Ruleset {

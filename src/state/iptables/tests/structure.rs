@@ -126,3 +126,18 @@ fn lines_beyond_measure_are_listed() {
     assert_eq!(unread(&rule(&"-m x ".repeat(100_000)), Iptables).len(), 1);
     assert_eq!(read(FileId(0), &rule(&format!("-s {list}")), Iptables).rule_count(), 41);
 }
+
+#[test]
+fn rules_of_several_chains_may_stand_between_each_other() {
+    let text = "*filter\n:a - [0:0]\n:b - [0:0]\n-A a -p 1\n-A b -p 2\n-A a -p 3\n-A a -p 4\n-I a -p 5\n-I a 2 -p 6\n\
+                -A a -p 8\n-A b -p 7\n-F b\n-A b -p 9\n-A a -p 10\n:c - [0:0]\n-A b -p 11\nCOMMIT\n";
+    let read = ruleset(text, Iptables);
+    assert_eq!(read.unread, []);
+    let protocols = |chain: &str| -> Vec<u8> {
+        let rules = &read.tables.values().next().unwrap().chains[chain].rules;
+        rules.iter().map(|rule| crate::net::Protocol::parse(&rule.tests[0].value.to_string()).unwrap().0).collect()
+    };
+    assert_eq!(protocols("a"), [5, 6, 1, 3, 4, 8, 10]);
+    assert_eq!(protocols("b"), [9, 11]);
+    assert!(protocols("c").is_empty());
+}

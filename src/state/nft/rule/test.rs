@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::element::{self, Part, bits};
 use super::super::kind::Kind;
+use super::super::spelled::spelled;
 use super::super::token::{Cursor, Token, join};
 use super::key::Key;
 use crate::state::ruleset::{Test, Value};
@@ -95,7 +96,7 @@ fn plain<'a, 't>(key: &Key<'a, 't>, kind: Kind, operator: Operator, cursor: &mut
     let compared = matches!(operator, Operator::Implicit | Operator::Equal | Operator::Other);
     if key.mask.is_none()
         && compared
-        && let Some(spelled) = element::spelled(kind, tokens)
+        && let Some(spelled) = spelled(kind, tokens)
     {
         return test(key.whole(), operator, Value::One(spelled));
     }

@@ -291,8 +291,9 @@ fn what_a_listing_leaves_out_is_kept_apart() {
 
 #[test]
 fn what_is_spelled_at_once_is_what_is_read() {
-    use super::super::element::{Part, spelled};
+    use super::super::element::Part;
     use super::super::kind::{ICMP_CODE, Kind};
+    use super::super::spelled::spelled;
     use super::super::token::tokens;
     let texts = [
         "0 22 022 22-23 23-22 22-22 022-23 65536 18446744073709551615 18446744073709551616 0x1f host-unreachable tap1i0 a*",
