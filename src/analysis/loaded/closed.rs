@@ -3,13 +3,14 @@
 //! What a chain says of packets that go on, come back or are accepted becomes what a hook says of them; the marks that they
 //! have then are told apart from that.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::analysis::sets::{Diagram, Label, OverBudget, PacketSet};
+use crate::analysis::sets::{Label, Memo, OverBudget, PacketSet};
 
+use super::back::by;
 use super::outcome::{Exit, Outcome, State};
 use super::run::{BACK, Ground};
+use super::said::{Said, Step};
 use super::walk::pass;
 
 /// What becomes of packets at the end of a base chain.
@@ -22,12 +23,12 @@ pub(super) enum Policy {
 }
 
 /// What a list of rules comes to in the labels of hooks, and the marks that packets pass on with.
-pub(super) type Closed = (Diagram, Arc<[u32]>);
+pub(super) type Closed = (Said, Arc<[u32]>);
 
 /// What closed parts are known by: the list, the mark before it, the packets it is for, whether it is the last.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    pub(super) whole: Diagram,
+    pub(super) whole: Said,
     pub(super) mark: u32,
     pub(super) packets: (PacketSet, PacketSet),
     pub(super) splits: bool,
@@ -36,7 +37,7 @@ pub(super) struct Key {
 }
 
 /// Closed parts.
-pub(super) type Known = HashMap<Key, Closed>;
+pub(super) type Known = Memo<Key, Closed>;
 
 /// How packets leave a part, in the words of hooks.
 fn leaves(key: &Key, outcome: Option<Outcome>, returned: bool) -> Outcome {
@@ -75,39 +76,46 @@ fn leaves(key: &Key, outcome: Option<Outcome>, returned: bool) -> Outcome {
 /// What a stretch comes to.
 pub(super) fn closed(ground: &mut Ground, key: &Key) -> Result<Closed, OverBudget> {
     let (sees, counts) = key.packets;
-    let Ground { sets, outcomes, .. } = ground;
     let mut becomes = Vec::new();
-    for label in sets.labels(key.whole).into_iter().chain([Label::NONE]) {
-        let outcome = if label == BACK { None } else { outcomes.outcome(label) };
-        becomes.push((label, outcomes.label(leaves(key, outcome, label == BACK))));
+    for label in ground.labels(key.whole).iter().copied().chain([Label::NONE]) {
+        let outcome = if label == BACK { None } else { ground.outcomes.outcome(label) };
+        becomes.push((label, ground.outcomes.label(leaves(key, outcome, label == BACK))));
     }
-    let whole = sets.relabel(key.whole, renamed(&becomes))?;
-    let counted = if counts == PacketSet::ALL { whole } else { sets.within(counts, whole)? };
-    let mut marks: Vec<u32> = Vec::new();
-    for label in sets.labels(counted) {
-        if let Some(Outcome { exit: Exit::Accept, state }) = outcomes.outcome(label)
+    let mut whole = ground.renamed(key.whole, &by(&becomes))?;
+    let mut marks = marks(ground, &ground.labels(whole));
+    if marks.len() > 1 && !key.splits {
+        // Of labels that no packet has, none counts.
+        let exact = ground.whole(whole)?;
+        let counted = ground.sets.within(counts, exact)?;
+        let labels: Vec<Label> = ground.sets.labels(counted).into_iter().collect();
+        marks = self::marks(ground, &labels);
+        whole = ground.of_diagram(exact);
+    }
+    let mut plain = Vec::new();
+    for label in ground.labels(whole).iter() {
+        if let Some(Outcome { exit, state }) = ground.outcomes.outcome(*label)
+            && state.mark != 0
+        {
+            plain.push((*label, ground.outcomes.label(Outcome { exit, state: State { mark: 0, ..state } })));
+        }
+    }
+    let whole = ground.renamed(whole, &by(&plain))?;
+    if sees == PacketSet::ALL {
+        return Ok((whole, marks.into()));
+    }
+    let seen = ground.said([Step::Lead(sees, whole), Step::One(PacketSet::ALL, pass())]);
+    Ok((seen, marks.into()))
+}
+
+/// The marks of accepted packets.
+fn marks(ground: &Ground, labels: &[Label]) -> Vec<u32> {
+    let mut marks = Vec::new();
+    for label in labels {
+        if let Some(Outcome { exit: Exit::Accept, state }) = ground.outcomes.outcome(*label)
             && !marks.contains(&state.mark)
         {
             marks.push(state.mark);
         }
     }
-    let mut plain = Vec::new();
-    for label in sets.labels(whole) {
-        if let Some(Outcome { exit, state }) = outcomes.outcome(label)
-            && state.mark != 0
-        {
-            plain.push((label, outcomes.label(Outcome { exit, state: State { mark: 0, ..state } })));
-        }
-    }
-    let whole = if plain.is_empty() { whole } else { sets.relabel(whole, renamed(&plain))? };
-    if sees == PacketSet::ALL {
-        return Ok((whole, marks.into()));
-    }
-    let seen = sets.within(sees, whole)?;
-    Ok((sets.over(seen, Diagram::all(pass()))?, marks.into()))
-}
-
-/// A label's new one, of a list; without one the same.
-fn renamed(becomes: &[(Label, Label)]) -> impl Fn(Label) -> Label + '_ {
-    |label| becomes.iter().find(|(old, _)| *old == label).map_or(label, |(_, new)| *new)
+    marks
 }

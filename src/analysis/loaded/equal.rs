@@ -4,8 +4,10 @@ use crate::analysis::sets::{Diagram, Field, Label, OverBudget, PacketSet, Sets};
 use crate::net::{Family, Ranges};
 use crate::policy::State as Connection;
 
+use super::back::by;
 use super::outcome::{Exit, Outcome, State};
 use super::run::{Ground, Loaded};
+use super::said::Said;
 use super::walk::pass;
 
 /// Where rules and policy differ.
@@ -25,9 +27,9 @@ pub struct Difference {
 #[derive(Debug, Clone, Copy)]
 pub struct Sides<'d> {
     /// Of the rules.
-    pub found: &'d [Diagram],
+    pub found: &'d [Said],
     /// Of the policy.
-    pub meant: &'d [Diagram],
+    pub meant: &'d [Said],
     /// The packets that matter.
     pub among: PacketSet,
 }
@@ -44,8 +46,9 @@ pub fn difference(
     if is_alike(ground, sides)? {
         return Ok(None);
     }
-    let found = product(ground, sides.found)?;
-    let meant = product(ground, sides.meant)?;
+    let (found, meant) = (wholes(ground, sides.found)?, wholes(ground, sides.meant)?);
+    let found = product(ground, &found)?;
+    let meant = product(ground, &meant)?;
     let (found, meant) = (spelled_out(ground, loaded, found)?, spelled_out(ground, loaded, meant)?);
     let Ground { sets, outcomes, .. } = ground;
     let is_unknown = |label: Label| matches!(outcomes.outcome(label), Some(Outcome { exit: Exit::Unknown(_), .. }));
@@ -62,29 +65,101 @@ pub fn difference(
 ///
 /// # Errors
 /// Over budget.
-pub fn passes_established(sets: &mut Sets, hook: Diagram, among: PacketSet) -> Result<bool, OverBudget> {
-    let established = established(sets)?;
-    let established = sets.intersection(established, among)?;
-    let said = sets.within(established, hook)?;
-    Ok(said == sets.within(established, Diagram::all(pass()))?)
+pub fn passes_established(ground: &mut Ground, hook: Said, among: PacketSet) -> Result<bool, OverBudget> {
+    if let Some(known) = ground.established.get(&(hook, among)) {
+        return Ok(*known);
+    }
+    let packets = established(&mut ground.sets)?;
+    let packets = ground.sets.intersection(packets, among)?;
+    let passes = match ground.passes_all(hook, packets)? {
+        Some(passes) => passes,
+        None => {
+            let whole = ground.whole(hook)?;
+            let said = ground.sets.within(packets, whole)?;
+            said == ground.sets.within(packets, Diagram::all(pass()))?
+        }
+    };
+    ground.established.insert((hook, among), passes);
+    Ok(passes)
 }
 
 /// Packets of known connections.
 fn established(sets: &mut Sets) -> Result<PacketSet, OverBudget> {
     let known = [Connection::Established, Connection::Related].map(Field::of_state);
     let values = Ranges::from_ranges(known.into_iter().map(|number| (number, number)));
-    let one = sets.fields(Family::V4, &[(Field::State, values)], Label::new(1))?;
-    sets.select(one, |label| label == Label::new(1))
+    sets.having(Family::V4, &[(Field::State, values)])
 }
 
 /// Whether both are the same one by one. What rules accept for good may be what all later hooks accept anyway: packets of
 /// known connections.
+fn is_alike(ground: &mut Ground, sides: Sides<'_>) -> Result<bool, OverBudget> {
+    Ok(is_seen_alike(ground, sides)? || is_whole_alike(ground, sides)?)
+}
+
+/// Whether that is seen from their steps.
 ///
 /// # Errors
 /// Over budget.
-pub fn is_alike(ground: &mut Ground, Sides { found, meant, among }: Sides<'_>) -> Result<bool, OverBudget> {
-    let found = restricted(ground, found, among)?;
-    let restricted = restricted(ground, meant, among)?;
+pub fn is_seen_alike(ground: &mut Ground, Sides { found, meant, among }: Sides<'_>) -> Result<bool, OverBudget> {
+    let does = |said: &&Said| !ground.is_all(**said, pass());
+    let (found, meant): (Vec<Said>, Vec<Said>) =
+        (found.iter().filter(does).copied().collect(), meant.iter().filter(does).copied().collect());
+    if found.len() != meant.len() {
+        return Ok(false);
+    }
+    let mut comes = among;
+    for (at, (part, hook)) in found.iter().zip(&meant).enumerate() {
+        let is_same = ground.is_same(*part, *hook, among)?;
+        if !is_same {
+            // What is decided before does not come here.
+            for before in meant.get(..at).unwrap_or_default() {
+                let Some(passed) = ground.passed(*before)? else { return Ok(false) };
+                comes = ground.sets.intersection(comes, passed)?;
+            }
+            if comes == among || !ground.is_same(*part, *hook, comes)? {
+                return Ok(false);
+            }
+        }
+        let later = meant.get(at + 1..).unwrap_or_default();
+        if later.is_empty() {
+            continue;
+        }
+        let Some(for_good) = ground.accepted_for_good(*part)? else { return Ok(false) };
+        if !passes_later(ground, for_good, later, among)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether packets that are accepted for good are those that all later hooks accept.
+fn passes_later(
+    ground: &mut Ground,
+    for_good: PacketSet,
+    later: &[Said],
+    among: PacketSet,
+) -> Result<bool, OverBudget> {
+    let for_good = ground.sets.intersection(for_good, among)?;
+    if for_good.is_empty() {
+        return Ok(true);
+    }
+    let known = established(&mut ground.sets)?;
+    if !ground.sets.is_subset(for_good, known)? {
+        return Ok(false);
+    }
+    for hook in later {
+        if !passes_established(ground, *hook, among)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The same, for diagrams of all steps.
+fn is_whole_alike(ground: &mut Ground, Sides { found, meant, among }: Sides<'_>) -> Result<bool, OverBudget> {
+    let (found, hooks) = (wholes(ground, found)?, wholes(ground, meant)?);
+    let found = restricted(ground, &found, among)?;
+    let restricted = restricted(ground, &hooks, among)?;
     if found.len() != restricted.len() {
         return Ok(false);
     }
@@ -97,17 +172,19 @@ pub fn is_alike(ground: &mut Ground, Sides { found, meant, among }: Sides<'_>) -
             return Ok(false);
         }
         let later = restricted.get(at + 1..).unwrap_or_default();
-        let known = established(&mut ground.sets)?;
-        if !later.is_empty() && !ground.sets.is_subset(for_good, known)? {
-            return Ok(false);
+        if later.is_empty() {
+            continue;
         }
-        for hook in later {
-            if !passes_established(&mut ground.sets, *hook, among)? {
-                return Ok(false);
-            }
+        let later: Vec<Said> = later.iter().map(|hook| ground.of_diagram(*hook)).collect();
+        if !passes_later(ground, for_good, &later, among)? {
+            return Ok(false);
         }
     }
     Ok(true)
+}
+
+fn wholes(ground: &mut Ground, all: &[Said]) -> Result<Vec<Diagram>, OverBudget> {
+    all.iter().map(|said| ground.whole(*said)).collect()
 }
 
 /// Those that do something with the packets that matter, as far as it is about these.
@@ -123,15 +200,34 @@ fn restricted(ground: &mut Ground, all: &[Diagram], among: PacketSet) -> Result<
     Ok(restricted)
 }
 
-/// What is accepted for good taken for what is accepted, and which packets these are.
+/// What is accepted for good taken for what is accepted.
 ///
 /// # Errors
 /// Over budget.
-pub fn for_good(ground: &mut Ground, part: Diagram) -> Result<(Diagram, PacketSet), OverBudget> {
+pub fn accepted(ground: &mut Ground, said: Said) -> Result<Said, OverBudget> {
+    let pairs = ground.labels(said).iter().map(|label| (*label, ground.outcomes.accepted(*label))).collect::<Vec<_>>();
+    let becomes: Vec<(Label, Label)> = pairs.into_iter().filter_map(|(old, new)| Some((old, new?))).collect();
+    ground.renamed(said, &by(&becomes))
+}
+
+/// Whether packets are accepted for good.
+///
+/// # Errors
+/// Over budget.
+pub fn accepts_for_good(ground: &mut Ground, said: Said) -> Result<bool, OverBudget> {
+    if ground.accepted_for_good(said)? == Some(PacketSet::EMPTY) {
+        return Ok(false);
+    }
+    let whole = ground.whole(said)?;
+    Ok(!for_good(ground, whole)?.1.is_empty())
+}
+
+/// What is accepted for good taken for what is accepted, and which packets these are.
+fn for_good(ground: &mut Ground, part: Diagram) -> Result<(Diagram, PacketSet), OverBudget> {
     if let Some(known) = ground.for_good.get(&part) {
         return Ok(*known);
     }
-    let Ground { sets, outcomes, for_good } = ground;
+    let Ground { sets, outcomes, for_good, .. } = ground;
     let mut becomes = Vec::new();
     for label in sets.labels(part) {
         if let Some(Outcome { exit: Exit::Final, state }) = outcomes.outcome(label) {

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use crate::analysis::sets::{Diagram, Field, Label, OverBudget, PacketSet};
+use crate::analysis::sets::{Field, Label, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
 use crate::state::ruleset::Verdict;
 
 use super::outcome::State;
 use super::ready::Ready;
 use super::run::{Ground, Loaded};
+use super::said::{Said, Step};
 use super::{Condition, Context, Fields, Pattern, Port, PortValue, Tagging};
 
 /// Which packets a rule is for.
@@ -38,7 +39,6 @@ enum Holds {
     Unknown,
 }
 
-const YES: Label = Label::new(1);
 /// The ethertype of a service tag (IEEE 802.1ad).
 const SERVICE: u128 = 0x88a8;
 /// The ethertype of another tag (IEEE 802.1Q).
@@ -107,9 +107,7 @@ impl<'t> Loaded<'t> {
         context: &Context,
     ) -> Result<Holds, OverBudget> {
         match condition {
-            Condition::Packet(boxes) => {
-                self.boxes(ground, boxes, YES).and_then(|one| members(ground, one)).map(Holds::In)
-            }
+            Condition::Packet(boxes) => self.boxes(ground, boxes).map(Holds::In),
             Condition::Outer(values) => match context.tagging {
                 Tagging::Plain => plain(ground, values, self.chains.family),
                 Tagging::Service => Ok(when(values.contains(SERVICE))),
@@ -128,12 +126,10 @@ impl<'t> Loaded<'t> {
                     context.port(*port).name().and_then(|name| entries.get(name)).map_or(&[][..], Vec::as_slice);
                 let mut fields = Cow::Borrowed(fields);
                 own(&mut fields, context);
-                let inside = self.boxes(ground, &fields, YES)?;
-                let inside = members(ground, inside)?;
+                let inside = self.boxes(ground, &fields)?;
                 let mut domain = Cow::Borrowed(std::slice::from_ref(domain));
                 own(&mut domain, context);
-                let domain = self.boxes(ground, &domain, YES)?;
-                let domain = members(ground, domain)?;
+                let domain = self.boxes(ground, &domain)?;
                 let set = if *negated {
                     ground.sets.difference(domain, inside)?
                 } else {
@@ -150,11 +146,11 @@ impl<'t> Loaded<'t> {
         }
     }
 
-    fn boxes(&self, ground: &mut Ground, boxes: &[Fields], label: Label) -> Result<Diagram, OverBudget> {
-        let mut whole = Diagram::all(Label::NONE);
+    fn boxes(&self, ground: &mut Ground, boxes: &[Fields]) -> Result<PacketSet, OverBudget> {
+        let mut whole = PacketSet::EMPTY;
         for one in boxes {
-            let made = ground.sets.fields(family(one, self.chains.family), &one.0, label)?;
-            whole = ground.sets.over(whole, made)?;
+            let made = ground.sets.having(family(one, self.chains.family), &one.0)?;
+            whole = ground.sets.union(whole, made)?;
         }
         Ok(whole)
     }
@@ -171,42 +167,34 @@ impl<'t> Loaded<'t> {
     }
 
     /// The label, for packets that fit.
-    pub(super) fn labelled(&self, ground: &mut Ground, fit: &Fit<'_>, label: Label) -> Result<Diagram, OverBudget> {
+    pub(super) fn labelled(&self, ground: &mut Ground, fit: &Fit<'_>, label: Label) -> Result<Said, OverBudget> {
+        let set = self.set(ground, fit)?;
+        Ok(ground.said([Step::One(set, label)]))
+    }
+
+    pub(super) fn set(&self, ground: &mut Ground, fit: &Fit<'_>) -> Result<PacketSet, OverBudget> {
         let made = match &fit.boxes {
-            Some(boxes) => self.boxes(ground, boxes, label)?,
-            None => Diagram::all(label),
+            Some(boxes) => self.boxes(ground, boxes)?,
+            None => PacketSet::ALL,
         };
         match fit.among {
-            Some(among) => ground.sets.within(among, made),
+            Some(among) => ground.sets.intersection(among, made),
             None => Ok(made),
         }
     }
 
-    pub(super) fn set(&self, ground: &mut Ground, fit: &Fit<'_>) -> Result<PacketSet, OverBudget> {
-        let made = self.labelled(ground, fit, YES)?;
-        members(ground, made)
-    }
-
-    /// A diagram, for packets that fit.
-    pub(super) fn among(&self, ground: &mut Ground, fit: &Fit<'_>, diagram: Diagram) -> Result<Diagram, OverBudget> {
-        if let Some(label) = diagram.label() {
-            return if label == Label::NONE { Ok(diagram) } else { self.labelled(ground, fit, label) };
-        }
+    /// What is said, for packets that fit.
+    pub(super) fn among(&self, ground: &mut Ground, fit: &Fit<'_>, said: Said) -> Result<Said, OverBudget> {
         if fit.is_all() {
-            return Ok(diagram);
+            return Ok(said);
         }
         let set = self.set(ground, fit)?;
-        ground.sets.within(set, diagram)
+        ground.within(set, said)
     }
 }
 
 const fn when(holds: bool) -> Holds {
     if holds { Holds::Always } else { Holds::Never }
-}
-
-/// The packets of a diagram that says yes.
-fn members(ground: &mut Ground, diagram: Diagram) -> Result<PacketSet, OverBudget> {
-    ground.sets.select(diagram, |label| label == YES)
 }
 
 /// The family of the addresses in fields.
@@ -259,8 +247,7 @@ fn plain(ground: &mut Ground, values: &Ranges<u128>, family: Family) -> Result<H
     if !inside && !values.complement().is_subset(&service) {
         return Ok(Holds::Unknown);
     }
-    let made = ground.sets.fields(family, &[(Field::Frame, values.clone())], YES)?;
-    members(ground, made).map(Holds::In)
+    ground.sets.having(family, &[(Field::Frame, values.clone())]).map(Holds::In)
 }
 
 /// A port that is a field of the packet.
@@ -279,6 +266,5 @@ fn any_port(ground: &mut Ground, port: Port, names: &[Pattern], negated: bool) -
     }
     let wanted = Ranges::from_ranges(numbers.into_iter().map(|number| (number, number)));
     let wanted = if negated { wanted.complement() } else { wanted };
-    let made = ground.sets.fields(Family::V4, &[(field, wanted)], YES)?;
-    members(ground, made).map(Holds::In)
+    ground.sets.having(Family::V4, &[(field, wanted)]).map(Holds::In)
 }

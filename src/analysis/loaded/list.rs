@@ -1,25 +1,26 @@
 //! What a list of rules says together: the first that decides a packet counts, and what one leaves on packets is known to those
 //! behind it.
 
-use crate::analysis::sets::{Diagram, FirstMatch, Label, OverBudget, PacketSet};
-use crate::state::ruleset::Verdict;
+use crate::analysis::sets::{Label, OverBudget, PacketSet};
 
 use super::Context;
-use super::back::left;
+use super::back::{by, left};
 use super::outcome::{Exit, Outcome, State};
 use super::ready::Ready;
 use super::run::{BACK, Ground, Loaded, Part};
+use super::said::{Said, Step};
 
 impl<'t> Loaded<'t> {
-    /// How packets leave a list of rules.
+    /// How packets leave a list of rules; `parts`: what is known already of rules from the first on.
     pub(super) fn list(
         &mut self,
         ground: &mut Ground,
         rules: &[Ready<'t>],
+        parts: Vec<Option<Part>>,
         state: &State,
         context: &Context,
-    ) -> Result<Diagram, OverBudget> {
-        self.some(ground, rules, state, context, PacketSet::ALL)
+    ) -> Result<Said, OverBudget> {
+        self.listed(ground, (rules, parts), state, context, PacketSet::ALL)
     }
 
     /// The same for some packets; what is said of others means nothing. A rule that logs stands before one that decides
@@ -30,53 +31,58 @@ impl<'t> Loaded<'t> {
         rules: &[Ready<'t>],
         state: &State,
         context: &Context,
+        among: PacketSet,
+    ) -> Result<Said, OverBudget> {
+        self.listed(ground, (rules, Vec::new()), state, context, among)
+    }
+
+    fn listed(
+        &mut self,
+        ground: &mut Ground,
+        (rules, mut parts): (&[Ready<'t>], Vec<Option<Part>>),
+        state: &State,
+        context: &Context,
         mut among: PacketSet,
-    ) -> Result<Diagram, OverBudget> {
+    ) -> Result<Said, OverBudget> {
         let counts = among != PacketSet::ALL;
-        let mut list = FirstMatch::default();
+        let mut list: Vec<Step> = Vec::with_capacity(rules.len());
         for (at, rule) in rules.iter().enumerate() {
             let rest = rules.get(at + 1..).unwrap_or_default();
-            match self.part(ground, rule, state, context)? {
+            let part = match parts.get_mut(at).and_then(Option::take) {
+                Some(known) => known,
+                None => self.part(ground, rule, state, context)?,
+            };
+            match part {
                 Part::Nothing => {}
-                Part::Comes(diagram) => {
-                    let Some(settled) = self.settled(ground, diagram, (state, context), rest)? else {
-                        let parts = self.changed(ground, diagram, (state, context), rest, among)?;
-                        parts.into_iter().for_each(|part| list.push(part));
+                Part::Comes(said) => {
+                    let Some(settled) = self.settled(ground, said, (state, context), rest)? else {
+                        list.extend(self.changed(ground, said, (state, context), rest, among)?);
                         break;
                     };
-                    list.push(settled);
+                    list.push(Step::Sub(settled));
                     if counts {
-                        let decided = ground.sets.select(settled, |label| label != Label::NONE)?;
+                        let decided = ground.members(settled)?;
                         among = ground.sets.difference(among, decided)?;
                     }
                 }
-                Part::Says(diagram) => {
-                    list.push(diagram);
-                    if diagram.label().is_some_and(|label| label != Label::NONE) {
+                Part::Says(said) => {
+                    list.push(Step::Sub(said));
+                    if ground.is_total(said) {
                         break;
                     }
                     if counts {
-                        let decided = ground.sets.select(diagram, |label| label != Label::NONE)?;
+                        let decided = ground.members(said)?;
                         among = ground.sets.difference(among, decided)?;
                     }
                 }
-                Part::Ends(diagram) => {
-                    list.push(diagram);
+                Part::Ends(said) => {
+                    list.push(Step::Sub(said));
                     break;
                 }
-                // Two ways part here: told as such, nothing of what is led elsewhere is made twice.
-                Part::Leads(set, diagram) if leading(rest) < FEW => {
-                    let others = if counts { ground.sets.difference(among, set)? } else { among };
-                    let then = self.some(ground, rest, state, context, others)?;
-                    list.push(ground.sets.choose(set, diagram, then)?);
-                    break;
-                }
-                part @ Part::Leads(..) => {
-                    let Part::Says(diagram) = self.told(ground, part)? else { continue };
-                    list.push(diagram);
+                Part::Leads(set, said) => {
+                    list.push(Step::Lead(set, said));
                     if counts {
-                        let decided = ground.sets.select(diagram, |label| label != Label::NONE)?;
-                        among = ground.sets.difference(among, decided)?;
+                        among = ground.sets.difference(among, set)?;
                     }
                 }
                 Part::Becomes(set, next) => {
@@ -88,10 +94,10 @@ impl<'t> Loaded<'t> {
                     let then = self.some(ground, rest, &next, context, these)?;
                     let then = left(ground, then, &next, state)?;
                     let Some(set) = set else {
-                        list.push(then);
+                        list.push(Step::Sub(then));
                         break;
                     };
-                    list.push(ground.sets.within(set, then)?);
+                    list.push(Step::Sub(ground.within(set, then)?));
                     among = ground.sets.difference(among, set)?;
                 }
             }
@@ -99,68 +105,67 @@ impl<'t> Loaded<'t> {
                 break;
             }
         }
-        list.diagram(&mut ground.sets)
+        Ok(ground.said(list))
     }
 
     /// What is led elsewhere as what is said.
     pub(super) fn told(&mut self, ground: &mut Ground, part: Part) -> Result<Part, OverBudget> {
-        let Part::Leads(set, diagram) = part else { return Ok(part) };
-        let whole = self.total(ground, diagram)?;
-        ground.sets.within(set, whole).map(Part::Says)
+        let Part::Leads(set, said) = part else { return Ok(part) };
+        let whole = self.total(ground, said)?;
+        ground.within(set, whole).map(Part::Says)
     }
 
-    /// For a rule from which packets come back in other states, where the very next rule ends it: all that came back so leave
-    /// the list, or they are again as all others.
+    /// For a rule from which packets come back in other states, where the rules behind it do the same with all that are in such a
+    /// state: they leave the list, or they are again as all others.
     fn settled(
         &mut self,
         ground: &mut Ground,
-        diagram: Diagram,
+        said: Said,
         (state, context): (&State, &Context),
         rest: &[Ready<'t>],
-    ) -> Result<Option<Diagram>, OverBudget> {
+    ) -> Result<Option<Said>, OverBudget> {
         let mut becomes = Vec::new();
-        for label in ground.sets.labels(diagram) {
+        for label in ground.labels(said).iter().copied() {
             let Some(Outcome { exit: Exit::Return, state: next }) = ground.outcomes.outcome(label) else { continue };
-            let then = match rest.first() {
-                Some(rule) => self.part(ground, rule, &next, context)?,
-                None => Part::Says(Diagram::all(BACK)),
-            };
-            let to = match then {
-                Part::Says(all) => match all.label() {
-                    Some(BACK) => ground.outcomes.label(Outcome { exit: Exit::Leave, state: next }),
-                    Some(label) if label != Label::NONE => label,
-                    Some(_) | None => return Ok(None),
-                },
-                Part::Becomes(None, again) if again == *state && self.is_idle(ground, rest, state, context)? => {
-                    Label::NONE
-                }
-                Part::Nothing | Part::Comes(_) | Part::Leads(..) | Part::Ends(_) | Part::Becomes(..) => {
-                    return Ok(None);
-                }
-            };
-            becomes.push((label, to));
+            match self.settles(ground, (state, next), context, rest)? {
+                Some(to) => becomes.push((label, to)),
+                None => return Ok(None),
+            }
         }
         self.split = true;
-        let key = (diagram, becomes);
-        if let Some(known) = self.settled.get(&key) {
-            return Ok(Some(*known));
-        }
-        let renamed = |label| key.1.iter().find(|(old, _)| *old == label).map_or(label, |(_, new)| *new);
-        let made = ground.sets.relabel(diagram, renamed)?;
-        self.settled.insert(key, made);
-        Ok(Some(made))
+        ground.renamed(said, &by(&becomes)).map(Some)
     }
 
-    /// Whether the first of some rules does nothing with packets of a state.
-    fn is_idle(
+    /// What becomes of all packets that came back in state `now` where they came in `state`, by the rules behind.
+    fn settles(
         &mut self,
         ground: &mut Ground,
-        rules: &[Ready<'t>],
-        state: &State,
+        (state, mut now): (&State, State),
         context: &Context,
-    ) -> Result<bool, OverBudget> {
-        let Some(rule) = rules.first() else { return Ok(true) };
-        Ok(matches!(self.part(ground, rule, state, context)?, Part::Nothing))
+        rest: &[Ready<'t>],
+    ) -> Result<Option<Label>, OverBudget> {
+        for rule in rest {
+            match self.part(ground, rule, &now, context)? {
+                Part::Nothing => {}
+                Part::Becomes(None, next) => now = next,
+                Part::Says(all) => match ground.label(all) {
+                    Some(BACK) => break,
+                    Some(label) if label != Label::NONE => return Ok(Some(label)),
+                    Some(_) | None => return Ok(None),
+                },
+                Part::Comes(_) | Part::Leads(..) | Part::Ends(_) | Part::Becomes(Some(_), _) => return Ok(None),
+            }
+        }
+        if now != *state {
+            return Ok(Some(ground.outcomes.label(Outcome { exit: Exit::Leave, state: now })));
+        }
+        // They would be through the rest again.
+        for rule in rest {
+            if !matches!(self.part(ground, rule, state, context)?, Part::Nothing) {
+                return Ok(Some(BACK));
+            }
+        }
+        Ok(Some(Label::NONE))
     }
 
     /// For a rule from which packets come back in other states: what it says, and what becomes of those, by the rules behind
@@ -168,12 +173,13 @@ impl<'t> Loaded<'t> {
     fn changed(
         &mut self,
         ground: &mut Ground,
-        diagram: Diagram,
+        said: Said,
         (state, context): (&State, &Context),
         rest: &[Ready<'t>],
         among: PacketSet,
-    ) -> Result<Vec<Diagram>, OverBudget> {
+    ) -> Result<Vec<Step>, OverBudget> {
         let mut states = Vec::new();
+        let diagram = ground.whole(said)?;
         for label in ground.sets.labels(diagram) {
             let outcome = ground.outcomes.outcome(label);
             if let Some(Outcome { exit: Exit::Return, state }) = outcome {
@@ -182,25 +188,18 @@ impl<'t> Loaded<'t> {
         }
         self.split = true;
         let is_return = |wanted: Label| states.iter().any(|(label, _)| *label == wanted);
-        let mut parts = vec![ground.sets.relabel(diagram, |label| if is_return(label) { Label::NONE } else { label })?];
+        let others = ground.sets.relabel(diagram, |label| if is_return(label) { Label::NONE } else { label })?;
+        let mut parts = vec![Step::Some(others)];
         for (label, next) in &states {
             let set = ground.sets.select(diagram, |other| other == *label)?;
             let these = ground.sets.intersection(among, set)?;
             let then = self.some(ground, rest, next, context, these)?;
             let then = left(ground, then, next, state)?;
-            parts.push(ground.sets.within(set, then)?);
+            parts.push(Step::Sub(ground.within(set, then)?));
         }
         let undecided = ground.sets.select(diagram, |label| label == Label::NONE)?;
         let these = ground.sets.intersection(among, undecided)?;
-        parts.push(self.some(ground, rest, state, context, these)?);
+        parts.push(Step::Sub(self.some(ground, rest, state, context, these)?));
         Ok(parts)
     }
-}
-
-/// Rules of one list that lead elsewhere, up to which they are told as ways that part.
-const FEW: usize = 4;
-
-/// How many rules lead elsewhere, as far as that matters.
-fn leading(rules: &[Ready<'_>]) -> usize {
-    rules.iter().filter(|rule| matches!(rule.verdict, Verdict::Goto(_))).take(FEW).count()
 }

@@ -7,6 +7,7 @@
 //! Ports are known before rules are looked at, and all else is symbolic: a host with a thousand guests is asked once for each
 //! of their ports, and rules that do not ask for ports are looked at once.
 
+mod alike;
 mod back;
 mod closed;
 mod condition;
@@ -20,16 +21,18 @@ mod outcome;
 mod ready;
 mod reject;
 mod run;
+mod said;
 mod values;
 mod walk;
 mod words;
 
 pub use condition::{Asked, Condition, Effect, Fields, Pattern, Port};
 pub use context::{Context, PortValue, Tagging, Towards};
-pub use equal::{Difference, Sides, difference, for_good, is_alike, passes_established};
+pub use equal::{Difference, Sides, accepted, accepts_for_good, difference, is_seen_alike, passes_established};
 pub use outcome::{Exit, Outcome, Outcomes, State};
 pub use ready::Unknown;
 pub use run::{Ground, Loaded};
+pub use said::Said;
 pub use walk::{Base, Passage, bases, pass};
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 //! What a hook of a policy can decide has the label that [`label_of`] gives it, so that a diagram of loaded rules which
 //! mean the same as a hook has the same root.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::analysis::sets::{Label, label_of};
+use crate::analysis::sets::{Label, Memo, label_of};
 use crate::policy::{Log, LogLevel, Verdict};
 
 /// What rules left on a packet.
@@ -59,7 +58,9 @@ const OWN: u32 = 64;
 #[derive(Debug, Default)]
 pub struct Outcomes {
     known: Vec<Outcome>,
-    numbers: HashMap<Outcome, u32>,
+    numbers: Memo<Outcome, u32>,
+    /// Labels of [`Exit::Final`], and those of the same with [`Exit::Accept`].
+    for_good: Vec<(Label, Label)>,
 }
 
 impl Outcome {
@@ -98,8 +99,36 @@ impl Outcomes {
         }
         let number = u32::try_from(self.known.len()).unwrap_or(u32::MAX).saturating_add(OWN);
         self.known.push(outcome.clone());
-        self.numbers.insert(outcome, number);
-        Label::new(number)
+        self.numbers.insert(outcome.clone(), number);
+        let label = Label::new(number);
+        if outcome.exit == Exit::Final {
+            let accepted = self.label(Outcome { exit: Exit::Accept, state: outcome.state });
+            self.for_good.push((label, accepted));
+        }
+        label
+    }
+
+    /// For what is accepted for good, the label of the same that is accepted.
+    #[must_use]
+    pub fn accepted(&self, label: Label) -> Option<Label> {
+        self.for_good.iter().find(|(known, _)| *known == label).map(|(_, accepted)| *accepted)
+    }
+
+    /// Whether it is an answer in a program's own words.
+    #[must_use]
+    pub fn is_answer(&self, label: Label) -> bool {
+        self.own(label).is_some_and(|outcome| matches!(outcome.exit, Exit::Answer(_)))
+    }
+
+    /// Whether packets come back with it.
+    #[must_use]
+    pub fn is_return(&self, label: Label) -> bool {
+        self.own(label).is_some_and(|outcome| outcome.exit == Exit::Return)
+    }
+
+    /// The outcome of a label that is none of a hook's.
+    fn own(&self, label: Label) -> Option<&Outcome> {
+        label.number().checked_sub(OWN).and_then(|place| self.known.get(usize::try_from(place).ok()?))
     }
 
     /// The outcome of a label; none for [`Label::NONE`] and for one that was never given.
@@ -118,8 +147,7 @@ impl Outcomes {
             };
             return Some(Outcome { exit, state: State { logs, ..State::default() } });
         }
-        let place = label.number().checked_sub(OWN)?;
-        self.known.get(usize::try_from(place).ok()?).cloned()
+        self.own(label).cloned()
     }
 }
 

@@ -11,6 +11,8 @@ use crate::net::{Family, Ranges};
 use crate::state::ruleset::{Program, Rule, Table, TableName, Verdict};
 
 use super::nft::Cases;
+use super::outcome::State;
+use super::run::Part;
 use super::words::Words;
 use super::{Asked, Condition, Context, Effect, Fields, Pattern, Port, PortValue, Tagging};
 
@@ -23,6 +25,7 @@ impl Reads {
     const TAG: Self = Self(1 << 6);
     const MAC: Self = Self(1 << 7);
     const TOWARDS: Self = Self(1 << 8);
+    const MARK: Self = Self(1 << 9);
 
     const fn port(port: Port) -> Self {
         Self(match port {
@@ -58,6 +61,11 @@ impl Reads {
         decided
     }
 
+    /// Whether no context can decide anything of it.
+    pub(super) const fn is_free(self) -> bool {
+        self.0 & !Self::MARK.0 == 0
+    }
+
     /// The same, but wherever packets go.
     pub(super) const fn everywhere(self) -> Self {
         Self(self.0 & !Self::TOWARDS.0)
@@ -81,6 +89,11 @@ impl Reads {
     /// Whether it looks at what tags may hide.
     pub(super) const fn has_tag(self) -> bool {
         self.is_decided(Self::TAG)
+    }
+
+    /// Whether it looks at marks, or changes them.
+    pub(super) const fn has_mark(self) -> bool {
+        self.0 & Self::MARK.0 != 0
     }
 
     /// Whether it leads elsewhere by destination.
@@ -126,6 +139,8 @@ pub(super) struct Ready<'t> {
     reads: Reads,
     /// What it and all that it leads to looks at.
     whole: OnceCell<Reads>,
+    /// What it does in a first state, where no context matters; and whether packets leave their chain by it.
+    pub(super) done: OnceCell<(State, Part, bool)>,
 }
 
 /// A chain, translated when it is first come to.
@@ -234,8 +249,21 @@ impl<'t> Chains<'t> {
             u32::try_from(self.unknown.len() - 1).unwrap_or(u32::MAX)
         });
         others.retain(|one| !matches!(one, Condition::Opaque(_)));
-        let reads = reads(boxes.as_deref(), &others, &rule.verdict, cases.as_ref());
-        Ready { boxes, others, effects, verdict: &rule.verdict, cases, unknown, reads, whole: OnceCell::new() }
+        let mut reads = reads(boxes.as_deref(), &others, &rule.verdict, cases.as_ref());
+        if effects.iter().any(|effect| matches!(effect, Effect::Mark { .. })) {
+            reads = reads.and(Reads::MARK);
+        }
+        Ready {
+            boxes,
+            others,
+            effects,
+            verdict: &rule.verdict,
+            cases,
+            unknown,
+            reads,
+            whole: OnceCell::new(),
+            done: OnceCell::new(),
+        }
     }
 
     /// Something that cannot be followed, as if it were a rule.
@@ -388,9 +416,8 @@ fn reads(boxes: Option<&[Fields]>, others: &[Condition], verdict: &Verdict, case
             Condition::Port { port, .. } => Reads::port(*port),
             Condition::Keyed { port, .. } => Reads::port(*port).and(Reads::MAC),
             Condition::FromBridge(_) | Condition::ToBridge(_) | Condition::Bridged(_) => Reads::FACTS,
-            Condition::Packet(_) | Condition::Mark { .. } | Condition::Above(_) | Condition::Opaque(_) => {
-                Reads::default()
-            }
+            Condition::Mark { .. } => Reads::MARK,
+            Condition::Packet(_) | Condition::Above(_) | Condition::Opaque(_) => Reads::default(),
         });
     }
     if let Some(Cases::Port { port, .. }) = cases {

@@ -8,15 +8,14 @@ use crate::state::ruleset::Program;
 
 use super::outcome::{Exit, Outcome, State};
 use super::run::{Ground, Loaded};
+use super::said::Said;
 
 impl Loaded<'_> {
     /// One label, where a chain does all that a rejection does and nothing else.
-    pub(super) fn rejected(
-        &mut self,
-        ground: &mut Ground,
-        diagram: Diagram,
-        state: &State,
-    ) -> Result<Diagram, OverBudget> {
+    pub(super) fn rejected(&mut self, ground: &mut Ground, said: Said, state: &State) -> Result<Said, OverBudget> {
+        if !ground.labels(said).iter().any(|label| ground.outcomes.is_answer(*label)) {
+            return Ok(said);
+        }
         let whole = match self.rejection.get(state) {
             Some(known) => *known,
             None => {
@@ -26,7 +25,7 @@ impl Loaded<'_> {
             }
         };
         let label = ground.outcomes.label(Outcome { exit: Exit::Reject, state: state.clone() });
-        Ok(if diagram == whole { Diagram::all(label) } else { diagram })
+        Ok(if ground.whole(said)? == whole { ground.all(label) } else { said })
     }
 
     /// All that a rejection does.

@@ -1,16 +1,17 @@
 //! What a chain does with every packet.
 //!
-//! A chain's diagram says how packets leave it: by the label of an [`Outcome`], or [`Label::NONE`] where they come back as
+//! A chain's list says how packets leave it: by the label of an [`Outcome`], or [`Label::NONE`] where they come back as
 //! they went in. It is made once for each state in which packets come, and for each answer that the context gives to what
 //! the chain asks of it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::analysis::sets::{Diagram, Label, OverBudget, PacketSet, Sets};
+use crate::analysis::sets::{Diagram, Label, Memo, OverBudget, PacketSet, Sets};
 use crate::net::Family;
 use crate::state::ruleset::{Program, Table, TableName, Verdict};
 
+use super::alike::Flat;
 use super::back::{back, left};
 use super::context::Seen;
 use super::fit::{Fit, Fitting};
@@ -18,6 +19,7 @@ use super::nft::Cases;
 use super::outcome::{Exit, Outcome, Outcomes, State};
 use super::ready::{Chains, Reads, Ready, Unknown, is_queue};
 use super::reject::answer;
+use super::said::{Lists, Said};
 use super::{Condition, Context, Effect, Fields, Pattern, PortValue};
 
 /// Chains within each other; more cannot be loaded anywhere.
@@ -32,15 +34,37 @@ pub struct Ground {
     pub sets: Sets,
     /// What the labels of rules mean.
     pub outcomes: Outcomes,
+    /// Lists of what rules say.
+    pub(super) lists: Lists,
     /// Parts, what they say where nothing stands behind them, and the packets that they accept for good.
-    pub(in crate::analysis) for_good: HashMap<Diagram, (Diagram, PacketSet)>,
+    pub(super) for_good: Memo<Diagram, (Diagram, PacketSet)>,
+    /// Whether two lists are seen to say the same of some packets.
+    pub(super) same: Memo<(Said, Said, PacketSet), bool>,
+    /// Lists in one piece, where that can be.
+    pub(super) flats: Memo<Said, Option<Flat>>,
+    /// What hooks accept, as far as it is seen.
+    pub(super) passed: Memo<Said, Option<PacketSet>>,
+    /// What lists accept for good, as far as it is seen.
+    pub(super) finals: Memo<Said, Option<PacketSet>>,
+    /// Whether hooks pass all known connections among some packets.
+    pub(super) established: Memo<(Said, PacketSet), bool>,
 }
 
 impl Ground {
     /// Without anything in it.
     #[must_use]
     pub fn new(sets: Sets) -> Self {
-        Self { sets, outcomes: Outcomes::default(), for_good: HashMap::new() }
+        Self {
+            sets,
+            outcomes: Outcomes::default(),
+            lists: Lists::default(),
+            for_good: Memo::default(),
+            same: Memo::default(),
+            flats: Memo::default(),
+            passed: Memo::default(),
+            finals: Memo::default(),
+            established: Memo::default(),
+        }
     }
 }
 
@@ -50,27 +74,21 @@ pub struct Loaded<'t> {
     pub(super) chains: Chains<'t>,
     pub(super) table: &'t Table,
     /// How the whole of a rejection looks in a state, so that it is one label.
-    pub(super) rejection: HashMap<State, Diagram>,
+    pub(super) rejection: Memo<State, Diagram>,
     /// What is silently dropped by a rejection, for each family.
     pub(super) silent: Vec<(Family, Fields)>,
-    known: HashMap<(usize, State, Vec<u32>), Diagram>,
-    /// The diagrams of chains from which packets come back in another state.
-    pub(super) changing: HashSet<u32>,
+    known: Memo<(usize, State, Vec<u32>), Said>,
     /// Parts of base chains.
     pub(super) closed: super::closed::Known,
     depth: usize,
     /// What the context decides.
     pub(super) decided: Reads,
     /// What parts of base chains say that ask the same of a context.
-    pub(super) asked: HashMap<(usize, usize, State, Seen), Part>,
+    pub(super) asked: Memo<(usize, usize, State, Seen), Part>,
     /// Neighbouring rules of base chains.
     pub(super) runs: super::walk::Runs,
     /// Ways through base chains.
     pub(super) passages: super::walk::Passages,
-    /// Diagrams in which packets that came back are where they go then.
-    pub(super) settled: HashMap<(Diagram, Vec<(Label, Label)>), Diagram>,
-    /// Diagrams of lists that leave what they were called from.
-    pub(super) totals: HashMap<Diagram, Diagram>,
     /// Whether rules gave packets another state since this was last reset.
     pub(super) split: bool,
     /// Whether rules let packets leave their chain before its end since then.
@@ -83,13 +101,13 @@ pub(super) enum Part {
     /// Nothing.
     Nothing,
     /// It decides these; the others go on.
-    Says(Diagram),
+    Says(Said),
     /// The same, but some come back in another state.
-    Comes(Diagram),
+    Comes(Said),
     /// These are led elsewhere: what becomes of them there, where those that come back leave the list.
-    Leads(PacketSet, Diagram),
+    Leads(PacketSet, Said),
     /// It decides all; those that come back from where it leads leave the list.
-    Ends(Diagram),
+    Ends(Said),
     /// These (none: all) go on, but in another state.
     Becomes(Option<PacketSet>, State),
 }
@@ -101,18 +119,15 @@ impl<'t> Loaded<'t> {
         Self {
             chains: Chains::new(program, name, table),
             table,
-            rejection: HashMap::new(),
+            rejection: Memo::default(),
             silent,
-            known: HashMap::new(),
-            changing: HashSet::new(),
-            closed: HashMap::new(),
+            known: Memo::default(),
+            closed: Memo::default(),
             depth: 0,
             decided: Reads::default(),
-            asked: HashMap::new(),
-            runs: HashMap::new(),
-            passages: HashMap::new(),
-            settled: HashMap::new(),
-            totals: HashMap::new(),
+            asked: Memo::default(),
+            runs: Memo::default(),
+            passages: Memo::default(),
             split: false,
             backs: false,
         }
@@ -153,10 +168,11 @@ impl<'t> Loaded<'t> {
         chain: usize,
         state: &State,
         context: &Context,
-    ) -> Result<Diagram, OverBudget> {
+    ) -> Result<Said, OverBudget> {
         if self.depth > DEPTH {
             let exit = Exit::Unknown(self.chains.lost(chain, "a chain that leads to itself".to_owned()));
-            return Ok(Diagram::all(ground.outcomes.label(Outcome { exit, state: state.clone() })));
+            let label = ground.outcomes.label(Outcome { exit, state: state.clone() });
+            return Ok(ground.all(label));
         }
         self.depth += 1;
         let result = self.entered(ground, chain, state, context);
@@ -170,16 +186,18 @@ impl<'t> Loaded<'t> {
         chain: usize,
         state: &State,
         context: &Context,
-    ) -> Result<Diagram, OverBudget> {
+    ) -> Result<Said, OverBudget> {
         let rules = self.chains.rules(chain);
         let depends = self.chains.reads(chain).is_decided(self.decided);
-        let answers = if depends { self.answers(ground, &rules, state, context)? } else { Vec::new() };
+        let outer = (std::mem::take(&mut self.split), std::mem::take(&mut self.backs));
+        let (parts, answers) =
+            if depends { self.answers(ground, &rules, state, context)? } else { (Vec::new(), Vec::new()) };
         let key = (chain, state.clone(), answers);
         if let Some(known) = self.known.get(&key) {
+            (self.split, self.backs) = outer;
             return Ok(*known);
         }
-        let outer = (std::mem::take(&mut self.split), std::mem::take(&mut self.backs));
-        let whole = self.list(ground, &rules, state, context)?;
+        let whole = self.list(ground, &rules, parts, state, context)?;
         let whole = self.came_back(ground, whole)?;
         let whole = self.rejected(ground, whole, state)?;
         let split = self.split;
@@ -191,31 +209,64 @@ impl<'t> Loaded<'t> {
         Ok(whole)
     }
 
-    /// What the context says to each rule that asks it: with the same answers, a chain does the same.
+    /// What rules do that ask the context, up to one that decides all, and the same in numbers: with the same ones, a chain
+    /// does the same.
     fn answers(
         &mut self,
         ground: &mut Ground,
         rules: &[Ready<'t>],
         state: &State,
         context: &Context,
-    ) -> Result<Vec<u32>, OverBudget> {
+    ) -> Result<(Vec<Option<Part>>, Vec<u32>), OverBudget> {
+        let mut parts = Vec::with_capacity(rules.len());
         let mut answers = Vec::new();
         for rule in rules {
-            if self.chains.rule_reads(rule).is_decided(self.decided) {
-                match self.part(ground, rule, state, context)? {
-                    Part::Nothing => answers.push(0),
-                    Part::Leads(set, diagram) => answers.extend([set.diagram().number(), diagram.number()]),
-                    Part::Says(diagram) | Part::Comes(diagram) | Part::Ends(diagram) => answers.push(diagram.number()),
-                    // The state is another; that is never kept.
-                    Part::Becomes(set, _) => answers.push(set.map_or(1, |set| set.diagram().number())),
-                }
+            if !self.chains.rule_reads(rule).is_decided(self.decided) {
+                parts.push(None);
+                continue;
+            }
+            let part = self.part(ground, rule, state, context)?;
+            match &part {
+                Part::Nothing => answers.push(0),
+                Part::Leads(set, said) => answers.extend([1, set.diagram().number(), said.number()]),
+                Part::Says(said) | Part::Comes(said) => answers.extend([2, said.number()]),
+                Part::Ends(said) => answers.extend([3, said.number()]),
+                // The state is another; that is never kept.
+                Part::Becomes(set, _) => answers.extend([4, set.map_or(1, |set| set.diagram().number())]),
+            }
+            let ends = matches!(part, Part::Ends(_));
+            parts.push(Some(part));
+            if ends {
+                break;
             }
         }
-        Ok(answers)
+        Ok((parts, answers))
     }
 
     /// What one rule does.
     pub(super) fn part(
+        &mut self,
+        ground: &mut Ground,
+        rule: &Ready<'t>,
+        state: &State,
+        context: &Context,
+    ) -> Result<Part, OverBudget> {
+        if !self.chains.rule_reads(rule).is_free() {
+            return self.fitting(ground, rule, state, context);
+        }
+        if let Some((_, part, backs)) = rule.done.get().filter(|(known, ..)| known == state) {
+            self.backs |= backs;
+            return Ok(part.clone());
+        }
+        let backs = std::mem::take(&mut self.backs);
+        let part = self.fitting(ground, rule, state, context)?;
+        // In a second state it is asked anew.
+        let _ = rule.done.set((state.clone(), part.clone(), self.backs));
+        self.backs |= backs;
+        Ok(part)
+    }
+
+    fn fitting(
         &mut self,
         ground: &mut Ground,
         rule: &Ready<'t>,
@@ -293,7 +344,7 @@ impl<'t> Loaded<'t> {
             Verdict::Jump(name) => {
                 let Some(number) = self.chains.number(name) else { return self.lost(ground, fit, state) };
                 let called = self.chain(ground, number, next, context)?;
-                let changes = next != state || self.changing.contains(&called.number());
+                let changes = next != state || ground.changes(called);
                 let called = back(ground, called, next, state)?;
                 self.among(ground, fit, called).map(if changes { Part::Comes } else { Part::Says })
             }
@@ -303,7 +354,7 @@ impl<'t> Loaded<'t> {
                 if fit.is_all() {
                     return back(ground, called, next, state).map(Part::Ends);
                 }
-                let called = if next != state || self.changing.contains(&called.number()) {
+                let called = if next != state || ground.changes(called) {
                     self.backs = true;
                     left(ground, called, next, state)?
                 } else {

@@ -2,30 +2,30 @@
 //!
 //! Rules of one chain may judge for several hooks of a policy in a row. They are told apart where the context begins to
 //! matter or ceases to: what a chain does for the port that a packet came by is another thing than what it does for the one
-//! it leaves by. So a chain comes to a list of diagrams, each of which passes on what it accepts, and nothing is multiplied
+//! it leaves by. So a chain comes to several lists, each of which passes on what it accepts, and nothing is multiplied
 //! out.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::analysis::sets::{Diagram, FirstMatch, Label, OverBudget, PacketSet};
+use crate::analysis::sets::{Label, Memo, OverBudget, PacketSet};
 use crate::policy::{Log, Verdict as Decision};
 use crate::state::ruleset::{Table, Verdict};
 
 use super::closed::{Key, Policy, closed};
 use super::context::{Context, Seen};
-use super::outcome::State;
+use super::outcome::{Exit, Outcome, State};
 use super::ready::{Reads, Ready};
 use super::run::{Ground, Loaded, Part};
+use super::said::{Said, Step};
 
 /// What a base chain does, in the order in which packets come to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passage {
     /// Each passes on what it labels as accepted; the rest is decided. Packets on which a rule left something besides a log
     /// line have labels of their own.
-    pub parts: Vec<Diagram>,
+    pub parts: Vec<Said>,
     /// Those that packets have for the port by which they come in.
-    pub of_sender: Vec<Diagram>,
+    pub of_sender: Vec<Said>,
     /// The mark that packets have behind it; none where that differs.
     pub mark: Option<u32>,
 }
@@ -61,10 +61,11 @@ pub fn pass() -> Label {
 /// Where the walk is.
 struct Walk {
     state: State,
-    open: FirstMatch,
-    parts: Vec<Diagram>,
-    of_sender: Vec<Diagram>,
-    marks: Arc<[u32]>,
+    open: Vec<Step>,
+    parts: Vec<Said>,
+    of_sender: Vec<Said>,
+    /// The marks that packets may have here besides that of the state.
+    others: Vec<u32>,
     /// The chain to go on in.
     next: Option<usize>,
     /// How many there were.
@@ -72,7 +73,7 @@ struct Walk {
 }
 
 /// How the walk goes on.
-enum Step {
+enum Next {
     /// With the rule of this place.
     At(usize),
     Into(usize),
@@ -89,13 +90,14 @@ struct Course<'c> {
 }
 
 /// Neighbouring rules that ask nothing of the context: what they say together, and where the next one stands.
-pub(super) type Runs = HashMap<Run, (Diagram, usize)>;
+pub(super) type Runs = Memo<Run, (Said, usize)>;
 
-/// Where neighbouring rules begin, the state in which packets come there, and what the context decides.
-type Run = (usize, usize, State, Reads);
+/// Where neighbouring rules begin, the state in which packets come there, what the context decides, and whether packets may
+/// have other marks.
+type Run = (usize, usize, State, Reads, bool);
 
 /// Passages through base chains.
-pub(super) type Passages = HashMap<(usize, u32, Seen, (PacketSet, PacketSet), bool), Arc<Passage>>;
+pub(super) type Passages = Memo<(usize, u32, Seen, (PacketSet, PacketSet), bool), Arc<Passage>>;
 
 impl<'t> Loaded<'t> {
     /// What a base chain, or one that stands for it, does with packets of a mark.
@@ -136,10 +138,10 @@ impl<'t> Loaded<'t> {
     ) -> Result<Passage, OverBudget> {
         let mut walk = Walk {
             state: State { mark, ..State::default() },
-            open: FirstMatch::default(),
+            open: Vec::new(),
             parts: Vec::new(),
             of_sender: Vec::new(),
-            marks: Arc::new([]),
+            others: Vec::new(),
             next: Some(start),
             gone: 0,
         };
@@ -149,21 +151,17 @@ impl<'t> Loaded<'t> {
             walk.gone += 1;
             while let Some(from) = rules.get(at..).filter(|from| !from.is_empty()) {
                 match self.step(ground, (chain, at), from, &mut walk, course)? {
-                    Step::At(next) => at = next,
-                    Step::Into(chain) => {
+                    Next::At(next) => at = next,
+                    Next::Into(chain) => {
                         walk.next = Some(chain);
                         break;
                     }
-                    Step::End => break,
+                    Next::End => break,
                 }
             }
         }
         self.flush(ground, &mut walk, course, true)?;
-        let mark = match &*walk.marks {
-            [] => Some(walk.state.mark),
-            [mark] => Some(*mark),
-            [_, _, ..] => None,
-        };
+        let mark = walk.others.is_empty().then_some(walk.state.mark);
         Ok(Passage { parts: walk.parts, of_sender: walk.of_sender, mark })
     }
 
@@ -174,10 +172,13 @@ impl<'t> Loaded<'t> {
         from: &[Ready<'t>],
         walk: &mut Walk,
         course: Course<'_>,
-    ) -> Result<Step, OverBudget> {
-        let Some(rule) = from.first() else { return Ok(Step::End) };
+    ) -> Result<Next, OverBudget> {
+        let Some(rule) = from.first() else { return Ok(Next::End) };
         let reads = self.chains.rule_reads(rule);
-        let on = Ok(Step::At(at + 1));
+        let on = Ok(Next::At(at + 1));
+        if reads.has_mark() && !walk.others.is_empty() {
+            return self.of_marks(ground, (chain, at), rule, walk, course);
+        }
         if !reads.is_decided(self.decided) {
             return self.run(ground, (chain, at), from, walk, course);
         }
@@ -199,9 +200,9 @@ impl<'t> Loaded<'t> {
         }
         match part {
             Part::Nothing => on,
-            Part::Says(diagram) | Part::Comes(diagram) if course.base.splits => {
+            Part::Says(said) | Part::Comes(said) if course.base.splits => {
                 self.flush(ground, walk, course, false)?;
-                walk.open.push(diagram);
+                walk.open.push(Step::Sub(said));
                 let before = walk.parts.len();
                 self.flush(ground, walk, course, false)?;
                 if of_sender {
@@ -210,7 +211,7 @@ impl<'t> Loaded<'t> {
                 on
             }
             part @ (Part::Says(_) | Part::Comes(_) | Part::Leads(..) | Part::Ends(_) | Part::Becomes(..)) => {
-                self.after(ground, part, (from, at), walk, course)
+                self.after(ground, part, (chain, at, from), walk, course)
             }
         }
     }
@@ -243,16 +244,17 @@ impl<'t> Loaded<'t> {
         from: &[Ready<'t>],
         walk: &mut Walk,
         course: Course<'_>,
-    ) -> Result<Step, OverBudget> {
-        let key = (chain, at, walk.state.clone(), self.decided);
-        if let Some((diagram, next)) = self.runs.get(&key) {
-            walk.open.push(*diagram);
-            return Ok(Step::At(*next));
+    ) -> Result<Next, OverBudget> {
+        let has_marks = !walk.others.is_empty();
+        let key = (chain, at, walk.state.clone(), self.decided, has_marks);
+        if let Some((said, next)) = self.runs.get(&key) {
+            walk.open.push(Step::Sub(*said));
+            return Ok(Next::At(*next));
         }
-        let mut list = FirstMatch::default();
+        let mut list: Vec<Step> = Vec::new();
         for (rule, next) in from.iter().zip(at..) {
             let reads = self.chains.rule_reads(rule);
-            let part = if reads.is_decided(self.decided) {
+            let part = if reads.is_decided(self.decided) || (has_marks && reads.has_mark()) {
                 None
             } else {
                 let part = self.part(ground, rule, &walk.state, course.context)?;
@@ -260,29 +262,23 @@ impl<'t> Loaded<'t> {
             };
             match part {
                 Some(Part::Nothing) => {}
-                Some(Part::Says(diagram)) => list.push(diagram),
+                Some(Part::Says(said)) => list.push(Step::Sub(said)),
                 Some(part) if list.is_empty() && next == at => {
-                    return self.after(ground, part, (from, at), walk, course);
+                    return self.after(ground, part, (chain, at, from), walk, course);
                 }
                 Some(Part::Comes(_) | Part::Leads(..) | Part::Ends(_) | Part::Becomes(..)) | None => {
-                    return self.ran(ground, list, (key, next), walk);
+                    return Ok(self.ran(ground, list, (key, next), walk));
                 }
             }
         }
-        self.ran(ground, list, (key, at + from.len()), walk)
+        Ok(self.ran(ground, list, (key, at + from.len()), walk))
     }
 
-    fn ran(
-        &mut self,
-        ground: &mut Ground,
-        list: FirstMatch,
-        (key, next): (Run, usize),
-        walk: &mut Walk,
-    ) -> Result<Step, OverBudget> {
-        let diagram = list.diagram(&mut ground.sets)?;
-        self.runs.insert(key, (diagram, next));
-        walk.open.push(diagram);
-        Ok(Step::At(next))
+    fn ran(&mut self, ground: &mut Ground, list: Vec<Step>, (key, next): (Run, usize), walk: &mut Walk) -> Next {
+        let said = ground.said(list);
+        self.runs.insert(key, (said, next));
+        walk.open.push(Step::Sub(said));
+        Next::At(next)
     }
 
     /// What a rule says that is not told apart from those around it.
@@ -290,42 +286,82 @@ impl<'t> Loaded<'t> {
         &mut self,
         ground: &mut Ground,
         part: Part,
-        (from, at): (&[Ready<'t>], usize),
+        (chain, at, from): (usize, usize, &[Ready<'t>]),
         walk: &mut Walk,
         course: Course<'_>,
-    ) -> Result<Step, OverBudget> {
+    ) -> Result<Next, OverBudget> {
         match part {
-            Part::Nothing => Ok(Step::At(at + 1)),
-            Part::Says(diagram) => {
-                walk.open.push(diagram);
-                Ok(match diagram.label() {
-                    Some(Label::NONE) | None => Step::At(at + 1),
-                    Some(_) => Step::End,
-                })
+            Part::Nothing => Ok(Next::At(at + 1)),
+            Part::Says(said) => {
+                walk.open.push(Step::Sub(said));
+                Ok(if ground.is_total(said) { Next::End } else { Next::At(at + 1) })
             }
-            Part::Ends(diagram) => {
-                walk.open.push(diagram);
-                Ok(Step::End)
+            Part::Ends(said) => {
+                walk.open.push(Step::Sub(said));
+                Ok(Next::End)
             }
             part @ Part::Leads(..) => {
                 let part = self.told(ground, part)?;
-                self.after(ground, part, (from, at), walk, course)
+                self.after(ground, part, (chain, at, from), walk, course)
             }
             Part::Becomes(None, next) if next.logs == walk.state.logs && next.events == walk.state.events => {
                 if course.base.splits {
                     self.flush(ground, walk, course, false)?;
                 }
                 walk.state = next;
-                Ok(Step::At(at + 1))
+                Ok(Next::At(at + 1))
+            }
+            Part::Comes(_) | Part::Becomes(..)
+                if !walk.others.is_empty() && from.iter().any(|rule| self.chains.rule_reads(rule).has_mark()) =>
+            {
+                Ok(self.lost_mark(ground, chain, walk))
             }
             Part::Comes(_) | Part::Becomes(..) => {
                 // What is left on packets by one rule may be what the next one asks for.
                 let state = walk.state.clone();
-                let whole = self.list(ground, from, &state, course.context)?;
-                walk.open.push(whole);
-                Ok(Step::End)
+                let whole = self.list(ground, from, Vec::new(), &state, course.context)?;
+                walk.open.push(Step::Sub(whole));
+                Ok(Next::End)
             }
         }
+    }
+
+    /// A rule that looks at marks or changes them, where packets may have several: it may change those of all.
+    fn of_marks(
+        &mut self,
+        ground: &mut Ground,
+        (chain, at): (usize, usize),
+        rule: &Ready<'t>,
+        walk: &mut Walk,
+        course: Course<'_>,
+    ) -> Result<Next, OverBudget> {
+        let mut marks = Vec::new();
+        for mark in std::iter::once(walk.state.mark).chain(walk.others.iter().copied()) {
+            let state = State { mark, ..walk.state.clone() };
+            match self.part(ground, rule, &state, course.context)? {
+                Part::Nothing => marks.push(mark),
+                Part::Becomes(None, next) if next.logs == state.logs && next.events == state.events => {
+                    marks.push(next.mark);
+                }
+                Part::Says(_) | Part::Comes(_) | Part::Leads(..) | Part::Ends(_) | Part::Becomes(..) => {
+                    return Ok(self.lost_mark(ground, chain, walk));
+                }
+            }
+        }
+        if course.base.splits {
+            self.flush(ground, walk, course, false)?;
+        }
+        walk.marked(&marks);
+        Ok(Next::At(at + 1))
+    }
+
+    /// A rule whose answer depends on a mark that only some packets have.
+    fn lost_mark(&mut self, ground: &mut Ground, chain: usize, walk: &mut Walk) -> Next {
+        let words = "a mark that only some of the packets have which come here".to_owned();
+        let exit = Exit::Unknown(self.chains.lost(chain, words));
+        let label = ground.outcomes.label(Outcome { exit, state: walk.state.clone() });
+        walk.open.push(Step::One(PacketSet::ALL, label));
+        Next::End
     }
 
     /// Into a chain, where the context says that all packets go there.
@@ -335,7 +371,7 @@ impl<'t> Loaded<'t> {
         rule: &Ready<'t>,
         walk: &mut Walk,
         course: Course<'_>,
-    ) -> Result<Option<Step>, OverBudget> {
+    ) -> Result<Option<Next>, OverBudget> {
         let Verdict::Goto(name) = rule.verdict else { return Ok(None) };
         let Some(number) = self.chains.number(name) else { return Ok(None) };
         let plain = rule.effects.is_empty() && rule.unknown.is_none() && walk.gone < 64;
@@ -343,7 +379,7 @@ impl<'t> Loaded<'t> {
             return Ok(None);
         }
         self.flush(ground, walk, course, false)?;
-        Ok(Some(Step::Into(number)))
+        Ok(Some(Next::Into(number)))
     }
 
     /// Closes what is open: a part of its own.
@@ -359,7 +395,7 @@ impl<'t> Loaded<'t> {
         if open.is_empty() && !(last && policy == Policy::Drop) {
             return Ok(());
         }
-        let whole = open.diagram(&mut ground.sets)?;
+        let whole = ground.said(open);
         let key = Key {
             whole,
             mark: walk.state.mark,
@@ -376,14 +412,26 @@ impl<'t> Loaded<'t> {
                 made
             }
         };
-        if let [mark] = *marks {
-            walk.state = State { mark, ..State::default() };
+        if !marks.is_empty() {
+            let all: Vec<u32> = marks.iter().chain(&walk.others).copied().collect();
+            walk.marked(&all);
         }
-        walk.marks = marks;
-        if part != Diagram::all(pass()) {
+        if !ground.is_all(part, pass()) {
             walk.parts.push(part);
         }
         Ok(())
+    }
+}
+
+impl Walk {
+    /// Packets have one of these marks from here on.
+    fn marked(&mut self, marks: &[u32]) {
+        let mut marks: Vec<u32> = marks.to_vec();
+        marks.sort_unstable();
+        marks.dedup();
+        let mut marks = marks.into_iter();
+        self.state = State { mark: marks.next().unwrap_or_default(), ..State::default() };
+        self.others = marks.collect();
     }
 }
 

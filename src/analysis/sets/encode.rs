@@ -10,6 +10,25 @@ use super::table::Sets;
 use super::{Diagram, Label, OverBudget, PacketSet, Region};
 
 const NOTHING: Id = Id::end(Label::NONE);
+const YES: Id = Id::end(Label(1));
+const NO: Id = Id::end(Label(0));
+
+/// Where packets end that are in what is made, and where all others do.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    inside: Id,
+    outside: Id,
+}
+
+impl Ends {
+    /// Of a set.
+    const SET: Self = Self { inside: YES, outside: NO };
+
+    /// Of a label, and nothing.
+    const fn label(label: Label) -> Self {
+        Self { inside: Id::end(label), outside: NOTHING }
+    }
+}
 
 /// The values that a conjunction leaves to each field; a field without an entry has all.
 #[derive(Debug, Clone, Default)]
@@ -168,6 +187,39 @@ impl Sets {
     /// # Errors
     /// Over budget.
     pub fn clause(&mut self, matches: &[Match], direction: Direction, label: Label) -> Result<Diagram, OverBudget> {
+        self.ended(matches, direction, Ends::label(label)).map(Diagram)
+    }
+
+    /// The packets that all conditions hold for.
+    ///
+    /// # Errors
+    /// Over budget.
+    pub fn matching(&mut self, matches: &[Match], direction: Direction) -> Result<PacketSet, OverBudget> {
+        self.ended(matches, direction, Ends::SET).map(PacketSet)
+    }
+
+    /// The packets of one family that all conditions hold for, where there are no others: nothing looks at their ethertype.
+    ///
+    /// # Errors
+    /// Over budget.
+    pub fn matching_of(
+        &mut self,
+        family: Family,
+        matches: &[Match],
+        direction: Direction,
+    ) -> Result<PacketSet, OverBudget> {
+        self.open.clear();
+        let kind = Kind::Ip(family);
+        let mut conjunction = Conjunction(Vec::with_capacity(matches.len() + 2));
+        let fits = matches.iter().try_for_each(|m| require(m, kind, direction, &mut self.interfaces, &mut conjunction));
+        let frames = conjunction.0.iter().find(|(field, _)| *field == Field::Frame);
+        if fits.is_none() || frames.is_some_and(|(_, listed)| !listed.contains(field::frame(family))) {
+            return Ok(PacketSet::EMPTY);
+        }
+        self.conjunction(&conjunction, kind, Ends::SET).map(PacketSet)
+    }
+
+    fn ended(&mut self, matches: &[Match], direction: Direction, ends: Ends) -> Result<Id, OverBudget> {
         self.open.clear();
         let mut kinds = Vec::with_capacity(Kind::ALL.len());
         let mut alike: Option<(Conjunction, Id)> = None;
@@ -181,13 +233,13 @@ impl Sets {
             let known = alike.as_ref().filter(|(known, _)| known.0 == conjunction.0).map(|(_, id)| *id);
             let made = match known {
                 Some(id) => id,
-                None => self.conjunction(&conjunction, kind, Id::end(label))?,
+                None => self.conjunction(&conjunction, kind, ends)?,
             };
             let ethertypes = match conjunction.0.iter().find(|(field, _)| *field == Field::Frame) {
                 Some((_, listed)) => kind.ethertypes().intersection(listed),
                 None => kind.ethertypes(),
             };
-            let made = if kind == Kind::Arp { self.arp_macs(matches, made)? } else { made };
+            let made = if kind == Kind::Arp { self.arp_macs(matches, made, ends)? } else { made };
             // The same numbers are other addresses in the other family.
             if kind != Kind::Arp && !conjunction.0.iter().any(|(field, _)| matches!(field, Field::Source | Field::Dest))
             {
@@ -196,16 +248,7 @@ impl Sets {
             kinds.extend(ethertypes.iter().map(|interval| (interval, made)));
         }
         kinds.sort_unstable_by_key(|((first, _), _)| *first);
-        self.split(Field::Frame, kinds.into_iter()).map(Diagram)
-    }
-
-    /// The packets that all conditions hold for.
-    ///
-    /// # Errors
-    /// Over budget.
-    pub fn matching(&mut self, matches: &[Match], direction: Direction) -> Result<PacketSet, OverBudget> {
-        let one = self.clause(matches, direction, Label(1))?;
-        self.select(one, |label| label == Label(1))
+        self.split(Field::Frame, kinds.into_iter(), ends.outside)
     }
 
     /// The packets of a box.
@@ -214,11 +257,11 @@ impl Sets {
     /// Over budget.
     pub fn boxed(&mut self, region: &Region) -> Result<PacketSet, OverBudget> {
         self.open.clear();
-        let mut id = Id::end(Label(1));
+        let mut id = YES;
         for (field, values) in region.0.iter().rev() {
-            id = self.split(*field, values.iter().map(|interval| (interval, id)))?;
+            id = self.split(*field, values.iter().map(|interval| (interval, id)), NO)?;
         }
-        self.select(Diagram(id), |label| label == Label(1))
+        Ok(PacketSet(id))
     }
 
     /// A label for the packets whose fields have these values, nothing for all others. A field that is named twice must
@@ -232,23 +275,35 @@ impl Sets {
         values: &[(Field, Ranges<u128>)],
         label: Label,
     ) -> Result<Diagram, OverBudget> {
+        self.valued(family, values, Ends::label(label)).map(Diagram)
+    }
+
+    /// The packets whose fields have these values, see [`Sets::fields`].
+    ///
+    /// # Errors
+    /// Over budget.
+    pub fn having(&mut self, family: Family, values: &[(Field, Ranges<u128>)]) -> Result<PacketSet, OverBudget> {
+        self.valued(family, values, Ends::SET).map(PacketSet)
+    }
+
+    fn valued(&mut self, family: Family, values: &[(Field, Ranges<u128>)], ends: Ends) -> Result<Id, OverBudget> {
         self.open.clear();
         let mut conjunction = Conjunction(Vec::with_capacity(values.len()));
         for (field, ranges) in values {
             conjunction.require(*field, ranges.clone());
         }
         conjunction.0.sort_unstable_by_key(|(field, _)| std::cmp::Reverse(*field));
-        let mut id = Id::end(label);
+        let mut id = ends.inside;
         for (field, values) in &conjunction.0 {
             if values.is_empty() {
-                return Ok(Diagram(NOTHING));
+                return Ok(ends.outside);
             }
             // Beyond the greatest value it is as at that value, whatever is said of what is beyond.
             let greatest = field.greatest(family);
             let open = |(first, last)| ((first, if last >= greatest { u128::MAX } else { last }), id);
-            id = self.split(*field, values.iter().filter(|(first, _)| *first <= greatest).map(open))?;
+            id = self.split(*field, values.iter().filter(|(first, _)| *first <= greatest).map(open), ends.outside)?;
         }
-        Ok(Diagram(id))
+        Ok(id)
     }
 
     /// What a diagram says of frames of one ethertype alone, which is then not looked at any more.
@@ -257,52 +312,63 @@ impl Sets {
         Diagram(self.store.step(diagram.0, Field::Frame, ethertype.into()).1)
     }
 
-    /// The way to `end` for packets that a conjunction holds for, from its second field on: the first is the ethertype.
-    fn conjunction(&mut self, conjunction: &Conjunction, kind: Kind, end: Id) -> Result<Id, OverBudget> {
+    /// Of a set, frames of one ethertype alone, which is then not looked at any more.
+    #[must_use]
+    pub fn frames_of(&self, set: PacketSet, ethertype: u16) -> PacketSet {
+        PacketSet(self.store.step(set.0, Field::Frame, ethertype.into()).1)
+    }
+
+    /// The ways to the ends for packets that a conjunction holds for, from its second field on: the first is the ethertype.
+    fn conjunction(&mut self, conjunction: &Conjunction, kind: Kind, ends: Ends) -> Result<Id, OverBudget> {
         let family = if let Kind::Ip(family) = kind { family } else { Family::V4 };
         let mut fields: Vec<_> = conjunction.0.iter().filter(|(field, _)| *field != Field::Frame).collect();
         fields.sort_unstable_by_key(|(field, _)| std::cmp::Reverse(*field));
-        let mut id = end;
+        let mut id = ends.inside;
         for (field, values) in fields {
             if values.is_empty() {
-                return Ok(NOTHING);
+                return Ok(ends.outside);
             }
             // Beyond the greatest value it is as at that value.
             let greatest = field.greatest(family);
             let open = |(first, last)| ((first, if last >= greatest { u128::MAX } else { last }), id);
-            id = self.split(*field, values.iter().map(open))?;
+            id = self.split(*field, values.iter().map(open), ends.outside)?;
         }
         Ok(id)
     }
 
-    /// A node with these intervals, ascending; between them it leads to nothing.
-    fn split(&mut self, field: Field, intervals: impl Iterator<Item = ((u128, u128), Id)>) -> Result<Id, OverBudget> {
+    /// A node with these intervals, ascending; between them it leads outside.
+    fn split(
+        &mut self,
+        field: Field,
+        intervals: impl Iterator<Item = ((u128, u128), Id)>,
+        outside: Id,
+    ) -> Result<Id, OverBudget> {
         let start = self.open.len();
         let mut next = Some(0_u128);
         for ((first, last), id) in intervals {
             if let Some(before) = first.checked_sub(1).filter(|_| next.is_some_and(|next| next < first)) {
-                self.push(start, before, NOTHING);
+                self.push(start, before, outside);
             }
             self.push(start, last, id);
             next = last.checked_add(1);
         }
         if next.is_some() {
-            self.push(start, u128::MAX, NOTHING);
+            self.push(start, u128::MAX, outside);
         }
         self.close(field, start)
     }
 
     /// `made`, for ARP frames alone of which one hardware address, of the frame or in it, is another than each of those
     /// that conditions name.
-    fn arp_macs(&mut self, matches: &[Match], made: Id) -> Result<Id, OverBudget> {
+    fn arp_macs(&mut self, matches: &[Match], made: Id, ends: Ends) -> Result<Id, OverBudget> {
+        let operation = if ends.outside == NO { Operation::Intersection } else { Operation::Within };
         let mut id = made;
         for condition in matches {
             let Match::SourceMacNot(mac) = condition else { continue };
             let own = own_macs(*mac);
-            let yes = Id::end(Label(1));
-            let inside = self.boolean(Field::ArpMac, &own, Id::end(Label(0)), yes)?;
-            let other = self.boolean(Field::SourceMac, &own, inside, yes)?;
-            id = self.apply(Operation::Within, other, id)?;
+            let inside = self.boolean(Field::ArpMac, &own, NO, YES)?;
+            let other = self.boolean(Field::SourceMac, &own, inside, YES)?;
+            id = self.apply(operation, other, id)?;
         }
         Ok(id)
     }

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::net::Family;
 use crate::policy::{
     Applied, Clause, Direction, Hook, HookName, Log, LogLevel, Nic, Rule, RuleInterface, Stage, Verdict,
 };
 
 use super::store::{Id, Store};
-use super::{Diagram, FirstMatch, Label, OverBudget, Sets};
+use super::{Diagram, FirstMatch, Label, OverBudget, PacketSet, Sets};
 use crate::analysis::judge::Judge;
 
 /// A stage is left undecided.
@@ -88,49 +89,50 @@ impl Sets {
     }
 }
 
+/// What one clause says: of these packets, this.
+pub type Step = (PacketSet, Label);
+
 /// Hooks of machines that have much in common: what a stage or a rule says is asked once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hooks<'a> {
+    /// The family that all packets are of; none where they are frames of any kind.
+    family: Option<Family>,
     /// Of rules at the interface of a host or at none, in order the clauses.
-    rules: HashMap<(*const Rule, Option<&'a str>), Arc<[Diagram]>>,
+    rules: HashMap<(*const Rule, Option<&'a str>), Arc<[Step]>>,
     /// Of stages without rules that ask nothing of a NIC.
-    stages: Vec<(HookName, &'a Stage, Arc<[Diagram]>)>,
+    stages: Vec<(HookName, &'a Stage, Arc<[Step]>)>,
 }
 
 impl<'a> Hooks<'a> {
-    /// What a hook decides about every packet, as [`Sets::hook`] says it; always in the same sets.
+    /// Where all packets are of a family, or frames of any kind.
+    #[must_use]
+    pub fn new(family: Option<Family>) -> Self {
+        Self { family, rules: HashMap::new(), stages: Vec::new() }
+    }
+
+    /// What a hook decides, clause by clause: the first that has a packet counts, and the last has all. Put together it is
+    /// what [`Sets::hook`] says; always in the same sets.
     ///
     /// # Errors
     /// Over budget.
-    pub fn hook(&mut self, sets: &mut Sets, hook: &'a Hook, nic: Option<&'a Nic>) -> Result<Diagram, OverBudget> {
+    pub fn steps(&mut self, sets: &mut Sets, hook: &'a Hook, nic: Option<&'a Nic>) -> Result<Vec<Step>, OverBudget> {
         let direction = hook.name.direction();
-        let mut whole = FirstMatch::default();
+        let mut all = Vec::new();
         for stage in &hook.stages {
             match stage.rules() {
                 Some(list) => {
                     for applied in list.applied(direction, nic) {
-                        for diagram in self.rule(sets, applied, direction)?.iter() {
-                            whole.push(*diagram);
-                        }
+                        all.extend_from_slice(&self.rule(sets, applied, direction)?);
                     }
                 }
-                None => {
-                    for diagram in self.stage(sets, hook.name, stage, nic)?.iter() {
-                        whole.push(*diagram);
-                    }
-                }
+                None => all.extend_from_slice(&self.stage(sets, hook.name, stage, nic)?),
             }
         }
-        whole.push(Diagram::all(label_of(Verdict::Drop, Log::None)));
-        whole.diagram(sets)
+        all.push((PacketSet::ALL, label_of(Verdict::Drop, Log::None)));
+        Ok(all)
     }
 
-    fn rule(
-        &mut self,
-        sets: &mut Sets,
-        applied: Applied<'a>,
-        direction: Direction,
-    ) -> Result<Arc<[Diagram]>, OverBudget> {
+    fn rule(&mut self, sets: &mut Sets, applied: Applied<'a>, direction: Direction) -> Result<Arc<[Step]>, OverBudget> {
         let interface = match applied.interface {
             RuleInterface::Host(name) => Some(name.as_str()),
             RuleInterface::Any | RuleInterface::Nic(_) => None,
@@ -139,7 +141,7 @@ impl<'a> Hooks<'a> {
         if let Some(known) = self.rules.get(&key) {
             return Ok(Arc::clone(known));
         }
-        let made = said(sets, &applied.clauses(), direction)?;
+        let made = said(sets, self.family, &applied.clauses(), direction)?;
         self.rules.insert(key, Arc::clone(&made));
         Ok(made)
     }
@@ -150,13 +152,13 @@ impl<'a> Hooks<'a> {
         hook: HookName,
         stage: &'a Stage,
         nic: Option<&Nic>,
-    ) -> Result<Arc<[Diagram]>, OverBudget> {
+    ) -> Result<Arc<[Step]>, OverBudget> {
         let of_nic = matches!(stage, Stage::MacFilter | Stage::IpFilter);
         let same = |(name, known, _): &&(HookName, &Stage, _)| *name == hook && *known == stage;
         if let Some((.., known)) = self.stages.iter().find(same).filter(|_| !of_nic) {
             return Ok(Arc::clone(known));
         }
-        let made = said(sets, &stage.clauses(hook, nic), hook.direction())?;
+        let made = said(sets, self.family, &stage.clauses(hook, nic), hook.direction())?;
         if !of_nic {
             self.stages.push((hook, stage, Arc::clone(&made)));
         }
@@ -164,21 +166,28 @@ impl<'a> Hooks<'a> {
     }
 }
 
-/// What clauses say, in order; where some skip the rest, in one.
-fn said(sets: &mut Sets, clauses: &[Clause], direction: Direction) -> Result<Arc<[Diagram]>, OverBudget> {
-    let mut list = FirstMatch::default();
+/// What clauses say, in order. Packets that one of them lets skip the others are taken out of these.
+fn said(
+    sets: &mut Sets,
+    family: Option<Family>,
+    clauses: &[Clause],
+    direction: Direction,
+) -> Result<Arc<[Step]>, OverBudget> {
+    let mut steps = Vec::with_capacity(clauses.len());
+    let mut skipping = PacketSet::EMPTY;
     for clause in clauses {
-        let label = match clause.verdict {
-            Verdict::Skip => SKIP,
-            Verdict::Accept | Verdict::Drop | Verdict::Reject => label_of(clause.verdict, clause.log),
+        let set = match family {
+            Some(family) => sets.matching_of(family, &clause.matches, direction)?,
+            None => sets.matching(&clause.matches, direction)?,
         };
-        list.push(sets.clause(&clause.matches, direction, label)?);
+        match clause.verdict {
+            Verdict::Skip => skipping = sets.union(skipping, set)?,
+            Verdict::Accept | Verdict::Drop | Verdict::Reject => {
+                steps.push((sets.difference(set, skipping)?, label_of(clause.verdict, clause.log)));
+            }
+        }
     }
-    if clauses.iter().any(|clause| clause.verdict == Verdict::Skip) {
-        let whole = list.diagram(sets)?;
-        return Ok([sets.relabel(whole, |label| if label == SKIP { Label::NONE } else { label })?].into());
-    }
-    Ok(list.iter().collect())
+    Ok(steps.into())
 }
 
 /// One diagram for itself, which any number of threads may ask.

@@ -47,6 +47,7 @@ pub use hook::{Hooks, decision, label_of};
 pub use region::{Region, Regions};
 pub use second::Numbered;
 use store::Id;
+pub(in crate::analysis) use table::Memo;
 pub use table::Sets;
 pub(in crate::analysis) use walk::{Allowed, Space, Walk, least};
 pub use witness::Wish;
@@ -77,7 +78,7 @@ impl Label {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Diagram(Id);
 
-/// A set of packets. Meaningful in the [`Sets`] that made it, where equal sets hold the same packets.
+/// A set of packets, empty by default. Meaningful in the [`Sets`] that made it, where equal sets hold the same packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PacketSet(Id);
 
@@ -116,6 +117,12 @@ impl PacketSet {
     #[must_use]
     pub const fn diagram(self) -> Diagram {
         Diagram(self.0)
+    }
+}
+
+impl Default for PacketSet {
+    fn default() -> Self {
+        Self::EMPTY
     }
 }
 

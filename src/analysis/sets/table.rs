@@ -7,7 +7,8 @@ use super::field::{Field, Interfaces};
 use super::store::{Id, Node, Store};
 use super::{Budget, OverBudget};
 
-/// A hash of numbers: none of them comes from outside a spec, and none is kept.
+/// A hash of numbers, and of names of a spec or a ruleset: nobody but who wrote that waits where many are alike, and none
+/// is kept.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::analysis) struct Mixer(u64);
 
@@ -25,7 +26,15 @@ impl Hasher for Mixer {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.mix((*byte).into()));
+        let mut words = bytes.chunks_exact(8);
+        for word in &mut words {
+            self.mix(word.try_into().map_or(0, u64::from_le_bytes));
+        }
+        words.remainder().iter().for_each(|byte| self.mix((*byte).into()));
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.mix(byte.into());
     }
 
     fn write_u32(&mut self, word: u32) {

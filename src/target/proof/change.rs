@@ -103,7 +103,7 @@ const BESIDES: u32 = 4;
 #[must_use]
 pub fn changes(host: &HostPolicy, rules: &Rules) -> Changes {
     let of = |(program, rules): (&Program, &Ruleset)| {
-        let mut prover = Prover::new(host);
+        let mut prover = Prover::new(host, *program);
         prover.changes = Some(Changes::default());
         prover.rules(*program, rules);
         Changes { doubts: prover.doubts, ..prover.changes.unwrap_or_default() }

@@ -12,6 +12,7 @@
 //! that other software set.
 
 mod change;
+mod course;
 mod side;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,19 +20,20 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::analysis::Packet;
-use crate::analysis::loaded::{self, Exit, Fields, Ground, Loaded, Outcome, Unknown};
-use crate::analysis::sets::{Budget, Diagram, Field, Hooks, Interfaces, Label, OverBudget, PacketSet, Sets, Wish};
+use crate::analysis::loaded::{self, Exit, Fields, Ground, Loaded, Outcome, Said, Unknown};
+use crate::analysis::sets::{Budget, Diagram, Field, Hooks, Interfaces, OverBudget, PacketSet, Sets, Wish};
 use crate::diagnostic::FileId;
 use crate::net::{Family, Ranges};
 use rayon::prelude::*;
 
-use crate::policy::{Crossing, Fleet, HostPolicy, IptablesMode, LogLevel, ZoneRef};
+use crate::policy::{Crossing, Fleet, HostPolicy, IptablesMode, LogLevel};
 use crate::state::ruleset::{Program, Ruleset};
 use crate::state::{ipset, iptables, nft};
 
 use super::OutputFile;
 
 pub use change::{Change, Changes, Fate, Turn, changes};
+pub(super) use course::{By, Course, Meant, Place};
 pub(super) use side::Of;
 
 /// What is not proved.
@@ -58,13 +60,6 @@ pub struct Way {
     pub routed: bool,
     /// Frames with a second tag, which nothing looks into.
     pub tagged: bool,
-}
-
-impl Way {
-    /// One of whole packets, not routed.
-    pub(super) fn of(from: &str, to: &str) -> Self {
-        Self { from: from.to_owned(), to: to.to_owned(), routed: false, tagged: false }
-    }
 }
 
 /// Why something is not proved.
@@ -165,7 +160,7 @@ pub fn prove_files(fleet: &Fleet, files: &[OutputFile]) -> Vec<Doubt> {
 #[must_use]
 pub fn prove(host: &HostPolicy, rules: &Rules) -> Vec<Doubt> {
     let of = |(program, rules): (&Program, &Ruleset)| {
-        let mut prover = Prover::new(host);
+        let mut prover = Prover::new(host, *program);
         prover.rules(*program, rules);
         // Large tables take a while to free; nobody has to wait for that.
         let Prover { doubts, ground, .. } = prover;
@@ -181,7 +176,9 @@ pub fn prove(host: &HostPolicy, rules: &Rules) -> Vec<Doubt> {
 pub(super) struct Prover<'a> {
     pub(super) host: &'a HostPolicy,
     pub(super) ground: Ground,
-    hooks: HashMap<(usize, usize), Diagram>,
+    hooks: HashMap<(usize, usize), Said>,
+    /// The interfaces that are a bridge of the spec, see [`HostPolicy::bridges`].
+    bridges: HashMap<&'a str, Arc<[Arc<str>]>>,
     maker: Hooks<'a>,
     pub(super) doubts: Vec<Doubt>,
     /// Where all that differs is wanted, and not only whether something does.
@@ -196,14 +193,20 @@ const NIC_BUDGET: usize = 10_000;
 const MOST: usize = 20;
 
 impl<'a> Prover<'a> {
-    fn new(host: &'a HostPolicy) -> Self {
+    fn new(host: &'a HostPolicy, program: Program) -> Self {
+        let family = match program {
+            Program::Iptables => Some(Family::V4),
+            Program::Ip6tables => Some(Family::V6),
+            Program::Nft | Program::Ebtables => None,
+        };
         let nics = host.guests.iter().map(|guest| guest.nics.len()).sum::<usize>();
         let sets = Sets::new(Interfaces::default(), Budget(BUDGET.saturating_add(NIC_BUDGET.saturating_mul(nics))));
         Self {
             host,
             ground: Ground::new(sets),
             hooks: HashMap::new(),
-            maker: Hooks::default(),
+            bridges: HashMap::new(),
+            maker: Hooks::new(family),
             doubts: Vec::new(),
             changes: None,
         }
@@ -219,8 +222,15 @@ impl<'a> Prover<'a> {
         }
     }
 
-    /// What a hook says of every packet.
-    pub(super) fn hook(&mut self, crossing: &Crossing<'a>) -> Result<Diagram, OverBudget> {
+    /// The interfaces that are a bridge of the spec, itself first.
+    pub(super) fn bridges(&mut self, bridge: &'a str) -> Arc<[Arc<str>]> {
+        let host = self.host;
+        let all = || host.bridges(bridge).into_iter().map(Arc::from).collect();
+        Arc::clone(self.bridges.entry(bridge).or_insert_with(all))
+    }
+
+    /// What a hook says of every packet; for iptables and ip6tables, of those of their family.
+    pub(super) fn hook(&mut self, crossing: &Crossing<'a>) -> Result<Said, OverBudget> {
         let address = |one: *const ()| one as usize;
         let key = (
             address(std::ptr::from_ref(crossing.hook).cast()),
@@ -229,7 +239,8 @@ impl<'a> Prover<'a> {
         if let Some(known) = self.hooks.get(&key) {
             return Ok(*known);
         }
-        let made = self.maker.hook(&mut self.ground.sets, crossing.hook, crossing.nic)?;
+        let steps = self.maker.steps(&mut self.ground.sets, crossing.hook, crossing.nic)?;
+        let made = self.ground.of_clauses(steps);
         self.hooks.insert(key, made);
         Ok(made)
     }
@@ -245,8 +256,7 @@ impl<'a> Prover<'a> {
         family: Family,
         fields: &[(Field, Ranges<u128>)],
     ) -> Result<PacketSet, OverBudget> {
-        let one = self.ground.sets.fields(family, fields, Label::new(1))?;
-        self.ground.sets.select(one, |label| label == Label::new(1))
+        self.ground.sets.having(family, fields)
     }
 
     /// Holds what the rules do on a way against what its hooks say.
@@ -255,11 +265,11 @@ impl<'a> Prover<'a> {
     pub(super) fn compare(
         &mut self,
         (program, loaded): (&'static str, &Loaded<'_>),
-        found: &[Diagram],
-        meant: &[(Diagram, String)],
-        (way, among, family): (Way, PacketSet, Option<Family>),
+        found: &[Said],
+        meant: &[Meant<'_>],
+        (way, among, family): (&Course<'_>, PacketSet, Option<Family>),
     ) -> Result<(), OverBudget> {
-        let hooks: Vec<Diagram> = meant.iter().map(|(hook, _)| *hook).collect();
+        let hooks: Vec<Said> = meant.iter().map(|meant| meant.said).collect();
         let sides = loaded::Sides { found, meant: &hooks, among };
         let Some(difference) = loaded::difference(&mut self.ground, loaded, sides)? else { return Ok(()) };
         for label in self.ground.sets.labels(difference.found) {
@@ -269,25 +279,33 @@ impl<'a> Prover<'a> {
             let here = self.ground.sets.select(difference.found, |other| other == label)?;
             let here = self.ground.sets.intersection(here, among)?;
             if let Some(unknown) = loaded.unknown(number).filter(|_| !here.is_empty()) {
-                self.doubt(program, way.clone(), Why::Unknown(unknown.clone()));
+                self.doubt(program, way.way(), Why::Unknown(unknown.clone()));
             }
         }
         if self.changes.is_some() {
-            return self.turns(program, &difference, (found, meant), (&way, family));
+            let (found, hooks) = (self.wholes(found)?, self.wholes(&hooks)?);
+            let meant: Vec<_> = hooks.into_iter().zip(meant.iter().map(|meant| meant.by.to_string())).collect();
+            return self.turns(program, &difference, (&found, &meant), (&way.way(), family));
         }
         let Some(packet) = self.witness(difference.packets, family)? else { return Ok(()) };
+        let wholes = self.wholes(&hooks)?;
         let says = |ground: &Ground, diagram| {
             let outcome = ground.outcomes.outcome(ground.sets.label(diagram, &packet));
             outcome.map_or_else(|| "accept".to_owned(), |outcome| words(&outcome))
         };
         let (meant_words, found) = (says(&self.ground, difference.meant), says(&self.ground, difference.found));
-        let stops = meant.iter().find(|(hook, _)| {
-            let outcome = self.ground.outcomes.outcome(self.ground.sets.label(*hook, &packet));
+        let stops = wholes.iter().zip(meant).find(|(hook, _)| {
+            let outcome = self.ground.outcomes.outcome(self.ground.sets.label(**hook, &packet));
             outcome.is_some_and(|outcome| outcome.exit != Exit::Accept)
         });
-        let hook = stops.or(meant.last()).map(|(_, words)| words.clone());
-        self.doubt(program, way, Why::Differs { packet: Box::new(packet), meant: meant_words, found, hook });
+        let hook = stops.map(|(_, meant)| meant).or(meant.last()).map(|meant| meant.by.to_string());
+        self.doubt(program, way.way(), Why::Differs { packet: Box::new(packet), meant: meant_words, found, hook });
         Ok(())
+    }
+
+    /// The same as diagrams.
+    fn wholes(&mut self, all: &[Said]) -> Result<Vec<Diagram>, OverBudget> {
+        all.iter().map(|said| self.ground.whole(*said)).collect()
     }
 
     /// One packet of a set.
@@ -330,15 +348,6 @@ fn silent(host: &HostPolicy) -> Vec<(Family, Fields)> {
     found
 }
 
-/// A hook that a way crosses, in words.
-pub(super) fn crossed(crossing: &Crossing<'_>) -> String {
-    let machine = match (&crossing.machine, crossing.nic) {
-        (ZoneRef::Host(_), _) | (_, None) => crossing.machine.to_string(),
-        (machine, Some(nic)) => format!("{machine}:net{}", nic.index),
-    };
-    format!("{} of {machine}", crossing.hook.name.name())
-}
-
 /// What becomes of a packet, in words.
 fn words(outcome: &Outcome) -> String {
     let mut text = match &outcome.exit {
@@ -360,29 +369,23 @@ fn words(outcome: &Outcome) -> String {
 }
 
 /// What hooks say, where a rejection is a drop.
-pub(super) fn without_rejection(ground: &mut Ground, hook: Diagram) -> Result<Diagram, OverBudget> {
-    let Ground { sets, outcomes, .. } = ground;
-    let mut becomes = Vec::new();
-    for label in sets.labels(hook) {
-        if let Some(Outcome { exit: Exit::Reject, state }) = outcomes.outcome(label) {
-            becomes.push((label, outcomes.label(Outcome { exit: Exit::Drop, state })));
-        }
-    }
-    if becomes.is_empty() {
-        return Ok(hook);
-    }
-    sets.relabel(hook, |label| becomes.iter().find(|(old, _)| *old == label).map_or(label, |(_, new)| *new))
+pub(super) fn without_rejection(ground: &mut Ground, hook: Said) -> Result<Said, OverBudget> {
+    turned(ground, hook, |exit| (exit == Exit::Reject).then_some(Exit::Drop))
 }
 
 /// What hooks say, where a program judges what they accept.
-pub(super) fn queued(ground: &mut Ground, hook: Diagram, words: &str) -> Result<Diagram, OverBudget> {
-    let Ground { sets, outcomes, .. } = ground;
+pub(super) fn queued(ground: &mut Ground, hook: Said, words: &str) -> Result<Said, OverBudget> {
+    turned(ground, hook, |exit| (exit == Exit::Accept).then(|| Exit::Queue(words.into())))
+}
+
+/// What hooks say, with other exits where there are any.
+fn turned(ground: &mut Ground, hook: Said, other: impl Fn(Exit) -> Option<Exit>) -> Result<Said, OverBudget> {
     let mut becomes = Vec::new();
-    let words: Arc<str> = words.into();
-    for label in sets.labels(hook) {
-        if let Some(Outcome { exit: Exit::Accept, state }) = outcomes.outcome(label) {
-            becomes.push((label, outcomes.label(Outcome { exit: Exit::Queue(Arc::clone(&words)), state })));
+    for label in ground.labels(hook).iter() {
+        let Some(Outcome { exit, state }) = ground.outcomes.outcome(*label) else { continue };
+        if let Some(exit) = other(exit) {
+            becomes.push((*label, ground.outcomes.label(Outcome { exit, state })));
         }
     }
-    sets.relabel(hook, |label| becomes.iter().find(|(old, _)| *old == label).map_or(label, |(_, new)| *new))
+    ground.renamed(hook, &|label| becomes.iter().find(|(old, _)| *old == label).map_or(label, |(_, new)| *new))
 }

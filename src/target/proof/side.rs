@@ -1,11 +1,11 @@
 //! What rules do besides deciding: limits that floods run into, and helpers of connections.
 
-use crate::analysis::loaded::{Exit, Outcome, State};
-use crate::analysis::sets::{Diagram, Field, FirstMatch, Label, OverBudget, flag_values};
+use crate::analysis::loaded::{Exit, Outcome, State, pass};
+use crate::analysis::sets::{Field, Label, OverBudget, PacketSet, flag_values};
 use crate::net::{Family, Protocol, Ranges, TcpFlags};
-use crate::policy::{Log, Synflood, Verdict};
+use crate::policy::Synflood;
 
-use super::Prover;
+use super::{By, Meant, Prover};
 
 /// Which packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +41,10 @@ impl Prover<'_> {
         of: Of,
         spares_loopback: bool,
         above: impl Fn(Family, Synflood) -> String,
-    ) -> Result<Vec<(Diagram, String)>, OverBudget> {
+    ) -> Result<Vec<Meant<'static>>, OverBudget> {
         let Some(limit) = self.host.options.synflood().filter(|_| self.host.enabled) else { return Ok(Vec::new()) };
         let bare = TcpFlags { mask: TcpFlags::FIN | TcpFlags::SYN | TcpFlags::RST | TcpFlags::ACK, set: TcpFlags::SYN };
-        let mut list = FirstMatch::default();
+        let mut list = Vec::new();
         for family in of.families() {
             let mut fields: Vec<_> = of.frame(*family).into_iter().collect();
             fields.push((Field::Protocol, Ranges::single(Protocol::TCP.0.into())));
@@ -54,26 +54,26 @@ impl Prover<'_> {
                 fields.push((Field::InInterface, Ranges::single(loopback).complement()));
             }
             let label = self.event(&format!("{}: drop", above(*family, limit)));
-            list.push(self.ground.sets.fields(*family, &fields, label)?);
+            list.push((self.ground.sets.having(*family, &fields)?, label));
         }
-        self.side(list, "protection_synflood")
+        Ok(self.side(list, "protection_synflood"))
     }
 
     /// What the helpers of the host follow.
-    pub(in crate::target) fn helpers(&mut self, of: Of) -> Result<Vec<(Diagram, String)>, OverBudget> {
+    pub(in crate::target) fn helpers(&mut self, of: Of) -> Result<Vec<Meant<'static>>, OverBudget> {
         let wanted = if self.host.enabled { self.host.options.nf_conntrack_helpers.value.clone() } else { Vec::new() };
         let mut found = Vec::new();
         for helper in wanted {
             let service = helper.service();
             let label = self.event(&format!("helper {}", helper.name()));
-            let mut list = FirstMatch::default();
+            let mut list = Vec::new();
             for family in of.families().iter().filter(|family| !service.only_v4 || **family == Family::V4) {
                 let mut fields: Vec<_> = of.frame(*family).into_iter().collect();
                 fields.push((Field::Protocol, Ranges::single(service.protocol.0.into())));
                 fields.push((Field::DestPort, Ranges::single(service.port.into())));
-                list.push(self.ground.sets.fields(*family, &fields, label)?);
+                list.push((self.ground.sets.having(*family, &fields)?, label));
             }
-            found.extend(self.side(list, "nf_conntrack_helpers")?);
+            found.extend(self.side(list, "nf_conntrack_helpers"));
         }
         Ok(found)
     }
@@ -83,11 +83,11 @@ impl Prover<'_> {
         self.ground.outcomes.label(Outcome { exit: Exit::Accept, state })
     }
 
-    fn side(&mut self, mut list: FirstMatch, words: &str) -> Result<Vec<(Diagram, String)>, OverBudget> {
+    fn side(&mut self, mut list: Vec<(PacketSet, Label)>, option: &'static str) -> Vec<Meant<'static>> {
         if list.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        list.push(Diagram::all(crate::analysis::sets::label_of(Verdict::Accept, Log::None)));
-        Ok(vec![(list.diagram(&mut self.ground.sets)?, format!("`{words}`"))])
+        list.push((PacketSet::ALL, pass()));
+        vec![Meant { said: self.ground.of_clauses(list), by: By::Option(option) }]
     }
 }

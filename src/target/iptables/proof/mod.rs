@@ -12,16 +12,17 @@ mod ways;
 use std::sync::Arc;
 
 use crate::analysis::loaded::{
-    Base, Context, Loaded, PortValue, Sides, Towards, for_good, iptables::above, is_alike, pass, passes_established,
+    Base, Context, Loaded, PortValue, Said, Sides, Towards, accepted, accepts_for_good, iptables::above, is_seen_alike,
+    pass, passes_established,
 };
-use crate::analysis::sets::{Diagram, Field, OverBudget, PacketSet};
+use crate::analysis::sets::{Field, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
 use crate::policy::{Crossing, GuestPolicy, HookName, HostPolicy, Nic};
 use crate::state::ruleset::{Program, Ruleset, Table, TableName};
 
 use super::host::prefix;
 use super::led::leads;
-use crate::target::proof::{Of, Prover, Way, Why, crossed, queued};
+use crate::target::proof::{By, Course, Meant, Of, Prover, Why, queued};
 
 /// What is not proved of the rules of one family.
 pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &Ruleset) {
@@ -29,7 +30,7 @@ pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &
         Family::V4 => "iptables",
         Family::V6 => "ip6tables",
     };
-    let whole = || Way::of("anywhere", "anywhere");
+    let whole = || Course::of("anywhere", "anywhere").way();
     let wanted = |name: &str| rules.tables.iter().find(|(table, _)| &*table.name == name);
     for name in ["filter", "raw"] {
         let Some((name, table)) = wanted(name) else {
@@ -87,7 +88,7 @@ struct Case<'a> {
     chain: &'static str,
     context: Context,
     hooks: Vec<Crossing<'a>>,
-    way: Way,
+    way: Course<'a>,
     among: Vec<(Field, Ranges<u128>)>,
 }
 
@@ -129,8 +130,8 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let mut meant = self.prover.flood(of, true, above)?;
         meant.extend(self.prover.helpers(of)?);
         let ways = [
-            ("PREROUTING", Way::of("anywhere", "the connection table")),
-            ("OUTPUT", Way::of("the host", "the connection table")),
+            ("PREROUTING", Course::of("anywhere", "the connection table")),
+            ("OUTPUT", Course::of("the host", "the connection table")),
         ];
         for (chain, way) in ways {
             let context = Context { in_interface: PortValue::Any, ..Context::default() };
@@ -138,7 +139,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             let name = self.chain(chain);
             let base = Base { chain: &name, splits: false, sees: PacketSet::ALL, counts: PacketSet::ALL };
             let passage = self.loaded.base(&mut self.prover.ground, base, 0, &context)?;
-            let sides = (way, PacketSet::ALL, Some(self.family));
+            let sides = (&way, PacketSet::ALL, Some(self.family));
             self.prover.compare((self.program, &self.loaded), &passage.parts, meant, sides)?;
         }
         Ok(())
@@ -148,13 +149,13 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         for name in ["INPUT", "OUTPUT", "FORWARD"] {
             let name = self.chain(name);
             if !self.table.chains.contains_key(name.as_str()) {
-                let way = Way::of("anywhere", "anywhere");
+                let way = Course::of("anywhere", "anywhere").way();
                 self.prover.doubt(self.program, way, Why::Missing(format!("chain `{name}`")));
             }
         }
         let whole = self.chain("FORWARD");
         if let Some(chain) = self.loaded.of_both_ends(&whole) {
-            self.prover.doubt(self.program, Way::of("a guest", "another one"), Why::Pairs(chain));
+            self.prover.doubt(self.program, Course::of("a guest", "another one").way(), Why::Pairs(chain));
         }
         let mut cases = Vec::new();
         self.input(&mut cases);
@@ -167,7 +168,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             self.case(case)?;
         }
         if let (true, Some(hook)) = (self.for_good, self.stops_known.take()) {
-            self.prover.doubt(self.program, Way::of("a guest", "another one"), Why::Pairs(hook));
+            self.prover.doubt(self.program, Course::of("a guest", "another one").way(), Why::Pairs(hook));
         }
         Ok(())
     }
@@ -179,13 +180,13 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let mut parts = passage.parts.clone();
         let mut meant = Vec::with_capacity(case.hooks.len());
         for crossing in &case.hooks {
-            meant.push((self.hook(crossing)?, crossed(crossing)));
+            meant.push(Meant { said: self.hook(crossing)?, by: By::Hook(crossing.clone()) });
         }
         self.note_pairs(&passage.of_sender, &case.hooks, &meant)?;
         // Of the last one nothing stands behind that could be passed by.
         if let Some(last) = parts.last_mut() {
-            *last = for_good(&mut self.prover.ground, *last)?.0;
-            if *last == Diagram::all(pass()) {
+            *last = accepted(&mut self.prover.ground, *last)?;
+            if self.prover.ground.is_all(*last, pass()) {
                 parts.pop();
             }
         }
@@ -193,14 +194,14 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             PacketSet::ALL
         } else {
             // Most are the same whatever the destination, and need not be asked for.
-            let hooks: Vec<Diagram> = meant.iter().map(|(hook, _)| *hook).collect();
+            let hooks: Vec<Said> = meant.iter().map(|meant| meant.said).collect();
             let sides = Sides { found: &parts, meant: &hooks, among: PacketSet::ALL };
-            if is_alike(&mut self.prover.ground, sides)? {
+            if is_seen_alike(&mut self.prover.ground, sides)? {
                 return Ok(());
             }
             self.prover.packets(self.family, &case.among)?
         };
-        let sides = (case.way, among, Some(self.family));
+        let sides = (&case.way, among, Some(self.family));
         self.prover.compare((self.program, &self.loaded), &parts, &meant, sides)
     }
 
@@ -208,35 +209,29 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     /// one that may come behind it would have stopped them.
     fn note_pairs(
         &mut self,
-        of_sender: &[Diagram],
+        of_sender: &[Said],
         hooks: &[Crossing<'a>],
-        meant: &[(Diagram, String)],
+        meant: &[Meant<'_>],
     ) -> Result<(), OverBudget> {
         let ground = &mut self.prover.ground;
         for part in of_sender {
-            self.for_good = self.for_good || !for_good(ground, *part)?.1.is_empty();
+            self.for_good = self.for_good || accepts_for_good(ground, *part)?;
         }
-        for (crossing, (hook, words)) in hooks.iter().zip(meant) {
+        for (crossing, Meant { said, by }) in hooks.iter().zip(meant) {
             let may_follow = match crossing.hook.name {
                 HookName::GuestOut | HookName::HostOut => false,
                 HookName::GuestIn | HookName::HostIn | HookName::HostForward | HookName::VnetForward => true,
             };
-            if may_follow && self.stops_known.is_none() && !passes_established(&mut ground.sets, *hook, PacketSet::ALL)?
-            {
-                self.stops_known = Some(words.clone());
+            if may_follow && self.stops_known.is_none() && !passes_established(ground, *said, PacketSet::ALL)? {
+                self.stops_known = Some(by.to_string());
             }
         }
         Ok(())
     }
 
     /// What a hook says of packets of the family.
-    fn hook(&mut self, crossing: &Crossing<'a>) -> Result<Diagram, OverBudget> {
-        let whole = self.prover.hook(crossing)?;
-        let ethertype = match self.family {
-            Family::V4 => 0x0800,
-            Family::V6 => 0x86dd,
-        };
-        let hook = self.prover.ground.sets.of_frame(whole, ethertype);
+    fn hook(&mut self, crossing: &Crossing<'a>) -> Result<Said, OverBudget> {
+        let hook = self.prover.hook(crossing)?;
         let judged =
             |guest: &&&GuestPolicy| guest.zone() == crossing.machine && crossing.hook.name == HookName::GuestIn;
         match self.queued.iter().find(judged) {

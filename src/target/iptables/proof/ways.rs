@@ -8,8 +8,8 @@ use crate::analysis::Judge;
 use crate::analysis::loaded::{Context, Pattern, PortValue, Towards};
 use crate::analysis::sets::Field;
 use crate::net::{Family, Ranges};
-use crate::policy::{Carriage, End, GuestPolicy, Match, Nic, Platform};
-use crate::target::proof::Way;
+use crate::policy::{Carriage, End, Match, Platform};
+use crate::target::proof::{Course, Place};
 
 use super::super::host::exclusive;
 use super::{Case, Destination, Proof};
@@ -18,17 +18,18 @@ impl<'a> Proof<'_, 'a, '_> {
     /// To the host.
     pub(super) fn input(&mut self, cases: &mut Vec<Case<'a>>) {
         let host = self.prover.host;
-        let mut case = |from: End<'a>, bridge_in: PortValue, words: String, mac| {
+        let mut case = |from: End<'a>, bridge_in: PortValue, place: Place<'a>, mac| {
             let context = Context { in_interface: PortValue::Any, bridge_in, own_mac: mac, ..Context::default() };
             let hooks = host.way(from, End::Host, Carriage::Bridged);
-            cases.push(Case { chain: "INPUT", context, hooks, way: Way::of(&words, "the host"), among: Vec::new() });
+            let way = Course::new(place, Place::Words("the host"));
+            cases.push(Case { chain: "INPUT", context, hooks, way, among: Vec::new() });
         };
-        case(End::Unknown(None), PortValue::None, "another interface".to_owned(), None);
+        case(End::Unknown(None), PortValue::None, Place::Words("another interface"), None);
         for (guest, nic) in &self.nics {
-            case(End::Guest(guest, nic), PortValue::Is(nic.device.as_str().into()), named(guest, nic), nic.mac);
+            case(End::Guest(guest, nic), PortValue::Is(nic.device.as_str().into()), Place::Nic(guest, nic), nic.mac);
         }
         for other in self.others() {
-            case(End::Unknown(None), other, "another port of a bridge".to_owned(), None);
+            case(End::Unknown(None), other, Place::Words("another port of a bridge"), None);
         }
     }
 
@@ -85,10 +86,11 @@ impl<'a> Proof<'_, 'a, '_> {
         let mut found = Vec::new();
         let ranges = |addresses: &BTreeSet<u128>| Ranges::from_ranges(addresses.iter().map(|one| (*one, *one)));
         for (guest, nic, out, known) in &of_nics {
-            let dest: BTreeSet<u128> = known.iter().filter(|address| alone(address, *out)).copied().collect();
-            if !dest.is_empty() {
+            // Of one address the rules that lead to it say which NIC it is; of two they would have to be put together.
+            for dest in known.iter().filter(|address| alone(address, *out)) {
                 let out_interface = out.map_or(PortValue::Any, |out| PortValue::Is(out.into()));
-                found.push((Arc::new(Towards { dest: ranges(&dest), out_interface }), Some((*guest, *nic))));
+                let towards = Towards { dest: Ranges::single(*dest), out_interface };
+                found.push((Arc::new(towards), Some((*guest, *nic))));
             }
         }
         // By each interface that anything names, and by one that nothing does, all other destinations.
@@ -140,14 +142,20 @@ impl<'a> Proof<'_, 'a, '_> {
     pub(super) fn output(&mut self, cases: &mut Vec<Case<'a>>) {
         let host = self.prover.host;
         for (towards, nic) in self.destinations() {
-            let (to, words) = match nic {
-                Some((guest, nic)) => (End::Guest(guest, nic), named(guest, nic)),
-                None => (End::Unknown(None), "another interface".to_owned()),
+            let (to, place) = match nic {
+                Some((guest, nic)) => (End::Guest(guest, nic), Place::Nic(guest, nic)),
+                None => (End::Unknown(None), Place::Words("another interface")),
             };
             let among = self.towards(&towards);
             let context = Context { out_interface: PortValue::Any, towards: Some(towards), ..Context::default() };
             let hooks = host.way(End::Host, to, Carriage::Bridged);
-            cases.push(Case { chain: "OUTPUT", context, hooks, way: Way::of("the host", &words), among });
+            cases.push(Case {
+                chain: "OUTPUT",
+                context,
+                hooks,
+                way: Course::new(Place::Words("the host"), place),
+                among,
+            });
         }
     }
 
@@ -157,9 +165,9 @@ impl<'a> Proof<'_, 'a, '_> {
         let other = || PortValue::Other("".into());
         let mut case = |(from, bridge_in, mac): (End<'a>, PortValue, _),
                         (to, bridge_out): (End<'a>, PortValue),
-                        bridge: &str,
+                        bridge: &Arc<str>,
                         way| {
-            let name = PortValue::Is(bridge.into());
+            let name = PortValue::Is(Arc::clone(bridge));
             let context = Context {
                 in_interface: name.clone(),
                 out_interface: name,
@@ -178,10 +186,11 @@ impl<'a> Proof<'_, 'a, '_> {
             bridges.insert(bridge);
             let (end, port) = (End::Guest(guest, nic), PortValue::Is(nic.device.as_str().into()));
             let unknown = End::Unknown(Some(bridge));
-            let elsewhere = format!("another port of {bridge}");
-            for name in host.bridges(bridge) {
-                let name = name.as_str();
-                let (out, back) = (Way::of(&named(guest, nic), &elsewhere), Way::of(&elsewhere, &named(guest, nic)));
+            let elsewhere: Arc<str> = bridge.into();
+            let elsewhere = || Place::Beside(Arc::clone(&elsewhere));
+            for name in self.prover.bridges(bridge).iter() {
+                let own = || Place::Nic(guest, nic);
+                let (out, back) = (Course::new(own(), elsewhere()), Course::new(elsewhere(), own()));
                 case((end, port.clone(), nic.mac), (unknown, other()), name, out);
                 case((unknown, other(), None), (end, port.clone()), name, back);
             }
@@ -189,12 +198,13 @@ impl<'a> Proof<'_, 'a, '_> {
         let others = self.others();
         for bridge in bridges.iter().copied().map(Some).chain([None]) {
             let unknown = End::Unknown(bridge);
-            let names = bridge.map_or_else(|| vec!["another bridge".to_owned()], |bridge| host.bridges(bridge));
-            for name in names {
-                let words = format!("another port of {name}");
+            let names = bridge.map_or_else(|| ["another bridge".into()].into(), |bridge| self.prover.bridges(bridge));
+            for name in names.iter() {
+                let own = || Place::Beside(Arc::clone(name));
+                let course = || Course::new(own(), own());
                 for port in &others {
-                    case((unknown, port.clone(), None), (unknown, other()), &name, Way::of(&words, &words));
-                    case((unknown, other(), None), (unknown, port.clone()), &name, Way::of(&words, &words));
+                    case((unknown, port.clone(), None), (unknown, other()), name, course());
+                    case((unknown, other(), None), (unknown, port.clone()), name, course());
                 }
             }
         }
@@ -203,12 +213,12 @@ impl<'a> Proof<'_, 'a, '_> {
     /// From interface to interface.
     pub(super) fn routed(&mut self, cases: &mut Vec<Case<'a>>) {
         let host = self.prover.host;
-        let elsewhere = "another interface";
+        let elsewhere = || Place::Words("another interface");
         let mut destinations = self.destinations();
         for (towards, nic) in destinations.clone() {
-            let (to, words) = match nic {
-                Some((guest, nic)) => (End::Guest(guest, nic), named(guest, nic)),
-                None => (End::Unknown(None), elsewhere.to_owned()),
+            let (to, place) = match nic {
+                Some((guest, nic)) => (End::Guest(guest, nic), Place::Nic(guest, nic)),
+                None => (End::Unknown(None), elsewhere()),
             };
             let among = self.towards(&towards);
             let context = Context {
@@ -218,7 +228,7 @@ impl<'a> Proof<'_, 'a, '_> {
                 ..Context::default()
             };
             let hooks = host.way(End::Unknown(None), to, Carriage::Routed);
-            let way = Way { routed: true, ..Way::of(elsewhere, &words) };
+            let way = Course::routed(elsewhere(), place);
             cases.push(Case { chain: "FORWARD", context, hooks, way, among });
         }
         let Some((towards, None)) = destinations.pop() else { return };
@@ -230,9 +240,9 @@ impl<'a> Proof<'_, 'a, '_> {
             .flatten()
             .map(|(guest, nic)| (Some((guest, nic)), PortValue::Is(nic.device.as_str().into())));
         for (nic, bridge_in) in ports.chain(others) {
-            let (from, words, own_mac) = match nic {
-                Some((guest, nic)) => (End::Guest(guest, nic), named(guest, nic), nic.mac),
-                None => (End::Unknown(None), "another port of a bridge".to_owned(), None),
+            let (from, place, own_mac) = match nic {
+                Some((guest, nic)) => (End::Guest(guest, nic), Place::Nic(guest, nic), nic.mac),
+                None => (End::Unknown(None), Place::Words("another port of a bridge"), None),
             };
             let context = Context {
                 in_interface: PortValue::Any,
@@ -243,15 +253,10 @@ impl<'a> Proof<'_, 'a, '_> {
                 ..Context::default()
             };
             let hooks = host.way(from, End::Unknown(None), Carriage::Routed);
-            let way = Way { routed: true, ..Way::of(&words, elsewhere) };
+            let way = Course::routed(place, elsewhere());
             cases.push(Case { chain: "FORWARD", context, hooks, way, among: among.clone() });
         }
     }
-}
-
-/// `vm/100:net0`.
-fn named(guest: &GuestPolicy, nic: &Nic) -> String {
-    format!("{}:net{}", guest.zone(), nic.index)
 }
 
 fn number(address: IpAddr) -> u128 {

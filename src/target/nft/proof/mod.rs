@@ -11,14 +11,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::analysis::loaded::nft::above;
-use crate::analysis::loaded::{Base, Context, Exit, Loaded, Passage, PortValue, Tagging, bases};
-use crate::analysis::sets::{Diagram, Field, OverBudget, PacketSet};
+use crate::analysis::loaded::{Base, Context, Exit, Ground, Loaded, Passage, PortValue, Said, Tagging, bases};
+use crate::analysis::sets::{Field, Label, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
 use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, Nic, State};
 use crate::state::ruleset::{Program, Ruleset, Table, TableName};
 
 use super::bridge;
-use crate::target::proof::{Of, Prover, Way, Why, crossed, without_rejection};
+use crate::target::proof::{By, Course, Meant, Of, Place, Prover, Why, without_rejection};
 
 const PROGRAM: &str = "nft";
 
@@ -26,7 +26,7 @@ const PROGRAM: &str = "nft";
 pub(in crate::target) fn prove(prover: &mut Prover<'_>, rules: &Ruleset) {
     let wanted =
         |family: &str| rules.tables.iter().find(|(table, _)| &*table.family == family && &*table.name == "fwc");
-    let whole = || Way::of("anywhere", "anywhere");
+    let whole = || Course::of("anywhere", "anywhere").way();
     let (inet, frames) = (wanted("inet"), wanted("bridge"));
     let needed = [("inet", inet.is_none()), ("bridge", frames.is_none() && bridge::is_wanted(prover.host))];
     if let Some((family, _)) = needed.into_iter().find(|(_, missing)| *missing) {
@@ -106,11 +106,9 @@ struct Proof<'p, 'a, 't> {
     nics: Vec<(&'a GuestPolicy, &'a Nic)>,
     sets: Vec<(Among, PacketSet)>,
     of_hooks: Vec<(Hook, Arc<[String]>)>,
-    sides: HashMap<Diagram, bool>,
+    sides: HashMap<Said, bool>,
     /// What leaves the host for its guests.
     leaving: Among,
-    /// Hooks in which a rejection is a drop.
-    silent: HashMap<Diagram, Diagram>,
 }
 
 type Named<'t> = (&'t TableName, &'t Table);
@@ -131,7 +129,6 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             of_hooks: Vec::new(),
             sides: HashMap::new(),
             leaving: Among::Ip,
-            silent: HashMap::new(),
         };
         let ip = Ranges::from_ranges([(0x0800, 0x0800), (0x86dd, 0x86dd)]);
         let tags = Ranges::from_ranges([(0x8100, 0x8100), (0x88a8, 0x88a8)]);
@@ -171,8 +168,9 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             (DIRECT[1], (End::Host, End::Unknown(None)), Carriage::Bridged),
             (DIRECT[2], (End::Unknown(None), End::Unknown(None)), Carriage::Routed),
         ] {
-            let words = |end: End<'_>| if matches!(end, End::Host) { "the host" } else { "another interface" };
-            let way = Way { routed: carriage == Carriage::Routed, ..Way::of(words(from), words(to)) };
+            let place =
+                |end: End<'_>| Place::Words(if matches!(end, End::Host) { "the host" } else { "another interface" });
+            let way = Course { routed: carriage == Carriage::Routed, ..Course::new(place(from), place(to)) };
             let crossings = self.prover.host.way(from, to, carriage);
             self.way(hooks, &Ports::default(), &crossings, (way, Among::Ip))?;
         }
@@ -203,6 +201,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         ];
         let invalid = self.prover.packets(Family::V4, &fields)?;
         let ground = &mut self.prover.ground;
+        let hook = ground.whole(hook)?;
         let said = ground.sets.within(invalid, hook)?;
         let labels = ground.sets.labels(said);
         let outcomes = labels.into_iter().filter_map(|label| ground.outcomes.outcome(label));
@@ -211,7 +210,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
 
     /// What chains do besides judging: limits and helpers.
     fn besides(&mut self) -> Result<(), OverBudget> {
-        let ends = |hook| Way::of("anywhere", hook);
+        let ends = |hook| Course::of("anywhere", hook);
         let host = self.prover.host;
         let judges = host.enabled && host.judges_bridged();
         let mut meant = self.prover.flood(Of::Frames, true, above)?;
@@ -227,13 +226,13 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     }
 
     /// Holds what the chains of a hook do besides judging against what they should.
-    fn side(&mut self, hook: Hook, meant: &[(Diagram, String)], way: Way) -> Result<(), OverBudget> {
+    fn side(&mut self, hook: Hook, meant: &[Meant<'_>], way: Course<'_>) -> Result<(), OverBudget> {
         let ports = Ports::default();
         let mut found = Vec::new();
         for chain in self.chains(hook).iter() {
             let passage = self.base(hook, chain, 0, &ports, Among::Plain)?;
             for part in &passage.parts {
-                if self.is_side(*part) {
+                if self.is_side(*part)? {
                     found.push(*part);
                 }
             }
@@ -242,7 +241,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let loaded = self.loaded(hook);
         let Some(loaded) = loaded else { return Ok(()) };
         let (prover, loaded) = loaded;
-        prover.compare((PROGRAM, loaded), &found, meant, (way, among, None))
+        prover.compare((PROGRAM, loaded), &found, meant, (&way, among, None))
     }
 
     fn loaded(&mut self, hook: Hook) -> Option<(&mut Prover<'a>, &mut Loaded<'t>)> {
@@ -254,21 +253,33 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     }
 
     /// Whether a part decides nothing, and leaves something on packets.
-    fn is_side(&mut self, part: Diagram) -> bool {
+    fn is_side(&mut self, part: Said) -> Result<bool, OverBudget> {
         if let Some(known) = self.sides.get(&part) {
-            return *known;
+            return Ok(*known);
         }
-        let found = self.is_aside(part);
+        let found = self.is_aside(part)?;
         self.sides.insert(part, found);
-        found
+        Ok(found)
     }
 
-    fn is_aside(&self, part: Diagram) -> bool {
-        let ground = &self.prover.ground;
-        let labels = ground.sets.labels(part);
-        let outcome = |label| ground.outcomes.outcome(label);
-        let passes = labels.iter().all(|label| outcome(*label).is_some_and(|one| one.exit == Exit::Accept));
-        passes && labels.iter().any(|label| outcome(*label).is_some_and(|one| !one.state.events.is_empty()))
+    fn is_aside(&mut self, part: Said) -> Result<bool, OverBudget> {
+        let ground = &mut self.prover.ground;
+        let told = |ground: &Ground, labels: &[Label]| {
+            let outcome = |label: &Label| ground.outcomes.outcome(*label);
+            let passes = labels.iter().all(|label| outcome(label).is_some_and(|one| one.exit == Exit::Accept));
+            let leaves = labels.iter().any(|label| outcome(label).is_some_and(|one| !one.state.events.is_empty()));
+            (passes, leaves)
+        };
+        Ok(match told(ground, &ground.labels(part)) {
+            (_, false) => false,
+            (true, true) => true,
+            // Of the others some may be a label that no packet has.
+            (false, true) => {
+                let whole = ground.whole(part)?;
+                let labels: Vec<Label> = ground.sets.labels(whole).into_iter().collect();
+                told(ground, &labels) == (true, true)
+            }
+        })
     }
 
     /// The chains of a hook, in order.
@@ -326,7 +337,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         hooks: &[Hook],
         ports: &Ports,
         crossings: &[Crossing<'a>],
-        (way, among): (Way, Among),
+        (way, among): (Course<'a>, Among),
     ) -> Result<(), OverBudget> {
         let mut found = Vec::new();
         let mut mark = 0;
@@ -337,14 +348,14 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             for chain in self.chains(*hook).iter() {
                 let passage = self.base(*hook, chain, mark, ports, among)?;
                 for part in &passage.parts {
-                    if !self.is_side(*part) {
+                    if !self.is_side(*part)? {
                         found.push(*part);
                     }
                 }
                 match passage.mark {
                     Some(after) => mark = after,
                     None => {
-                        self.prover.doubt(PROGRAM, way, Why::Marks);
+                        self.prover.doubt(PROGRAM, way.way(), Why::Marks);
                         return Ok(());
                     }
                 }
@@ -363,28 +374,23 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             }
             let mut hook = self.hook(crossing)?;
             if tagged {
-                hook = self.prover.ground.sets.of_frame(hook, 0x88a8);
+                hook = self.prover.ground.of_frame(hook, 0x88a8);
             }
-            meant.push((hook, crossed(crossing)));
+            meant.push(Meant { said: hook, by: By::Hook(crossing.clone()) });
         }
         let among = self.set(among);
-        let way = Way { tagged, ..way };
+        let way = Course { tagged, ..way };
         let Some((prover, loaded)) = self.loaded(hooks.last().copied().unwrap_or(Inet("input"))) else { return Ok(()) };
-        prover.compare((PROGRAM, loaded), &found, &meant, (way, among, None))
+        prover.compare((PROGRAM, loaded), &found, &meant, (&way, among, None))
     }
 
     /// What a hook says, as far as nft can: towards a guest there is no rejection.
-    fn hook(&mut self, crossing: &Crossing<'a>) -> Result<Diagram, OverBudget> {
+    fn hook(&mut self, crossing: &Crossing<'a>) -> Result<Said, OverBudget> {
         let whole = self.prover.hook(crossing)?;
         match crossing.hook.name {
             HookName::GuestIn | HookName::VnetForward => {}
             HookName::GuestOut | HookName::HostIn | HookName::HostOut | HookName::HostForward => return Ok(whole),
         }
-        if let Some(known) = self.silent.get(&whole) {
-            return Ok(*known);
-        }
-        let made = without_rejection(&mut self.prover.ground, whole)?;
-        self.silent.insert(whole, made);
-        Ok(made)
+        without_rejection(&mut self.prover.ground, whole)
     }
 }

@@ -1,11 +1,12 @@
 //! The ways of packets through a bridge: from and to each NIC, and between ports that are no NIC's.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::analysis::loaded::{PortValue, bases};
 use crate::analysis::sets::OverBudget;
 use crate::policy::{Carriage, End, GuestPolicy, Nic};
-use crate::target::proof::{Way, Why};
+use crate::target::proof::{Course, Place, Why};
 
 use super::{Among, BRIDGED, FROM_HOST, PROGRAM, Ports, Proof, ROUTED_FROM, ROUTED_TO, TO_HOST};
 
@@ -14,17 +15,18 @@ impl<'a> Proof<'_, 'a, '_> {
     pub(super) fn nic(&mut self, guest: &'a GuestPolicy, nic: &'a Nic) -> Result<(), OverBudget> {
         let host = self.prover.host;
         let end = End::Guest(guest, nic);
-        let name = format!("{}:net{}", guest.zone(), nic.index);
+        let name = || Place::Nic(guest, nic);
         let own = PortValue::Is(nic.device.as_str().into());
         let other = || PortValue::Other("".into());
         let from = Ports { from: own.clone(), own_mac: nic.mac, bridge: other(), to: other() };
         let to = Ports { from: other(), own_mac: None, bridge: other(), to: own };
         let unknown = End::Unknown(nic.bridge.as_deref());
         if let Some(bridge) = nic.bridge.as_deref() {
-            let elsewhere = format!("another port of {bridge}");
-            let (out, back) = (Way::of(&name, &elsewhere), Way::of(&elsewhere, &name));
-            for interface in host.bridges(bridge) {
-                let bridge = PortValue::Is(interface.into());
+            let elsewhere: Arc<str> = bridge.into();
+            let elsewhere = || Place::Beside(Arc::clone(&elsewhere));
+            let (out, back) = (Course::new(name(), elsewhere()), Course::new(elsewhere(), name()));
+            for interface in self.prover.bridges(bridge).iter() {
+                let bridge = PortValue::Is(Arc::clone(interface));
                 for among in [Among::Plain, Among::Service, Among::Double] {
                     let ports = Ports { bridge: bridge.clone(), ..from.clone() };
                     let crossings = host.way(end, unknown, Carriage::Bridged);
@@ -38,17 +40,17 @@ impl<'a> Proof<'_, 'a, '_> {
         let to_host = host.way(end, End::Host, Carriage::Bridged);
         let from_host = host.way(End::Host, end, Carriage::Bridged);
         for among in [Among::Ip, Among::Other] {
-            self.way(TO_HOST, &from, &to_host, (Way::of(&name, "the host"), among))?;
+            self.way(TO_HOST, &from, &to_host, (Course::new(name(), Place::Words("the host")), among))?;
         }
         // What leaves by the loopback interface comes to no port.
         for among in [self.leaving, Among::Other] {
-            self.way(FROM_HOST, &to, &from_host, (Way::of("the host", &name), among))?;
+            self.way(FROM_HOST, &to, &from_host, (Course::new(Place::Words("the host"), name()), among))?;
         }
-        let routed = |from: &str, to: &str| Way { routed: true, ..Way::of(from, to) };
+        let elsewhere = || Place::Words("another interface");
         let crossings = host.way(end, End::Unknown(None), Carriage::Routed);
-        self.way(ROUTED_FROM, &from, &crossings, (routed(&name, "another interface"), Among::Ip))?;
+        self.way(ROUTED_FROM, &from, &crossings, (Course::routed(name(), elsewhere()), Among::Ip))?;
         let crossings = host.way(End::Unknown(None), end, Carriage::Routed);
-        self.way(ROUTED_TO, &to, &crossings, (routed("another interface", &name), Among::Ip))
+        self.way(ROUTED_TO, &to, &crossings, (Course::routed(elsewhere(), name()), Among::Ip))
     }
 
     /// The ways between ports that are no NIC's.
@@ -70,29 +72,27 @@ impl<'a> Proof<'_, 'a, '_> {
             let ports =
                 Ports { from: port.clone(), to: port.clone(), bridge: PortValue::Other("".into()), own_mac: None };
             for bridge in bridges.iter().copied().map(Some).chain([None]) {
-                let words = bridge.map_or_else(
-                    || "another port of another bridge".to_owned(),
-                    |name| format!("another port of {name}"),
-                );
+                let words: Arc<str> = bridge.unwrap_or("another bridge").into();
+                let place = || Place::Beside(Arc::clone(&words));
                 let end = End::Unknown(bridge);
-                let names = bridge.map_or_else(Vec::new, |bridge| host.bridges(bridge));
-                let names = if names.is_empty() {
-                    vec![PortValue::Other("".into())]
-                } else {
-                    names.into_iter().map(|name| PortValue::Is(name.into())).collect()
+                let names = match bridge {
+                    Some(bridge) => {
+                        self.prover.bridges(bridge).iter().map(|name| PortValue::Is(Arc::clone(name))).collect()
+                    }
+                    None => vec![PortValue::Other("".into())],
                 };
                 for name in names {
                     let ports = Ports { bridge: name, ..ports.clone() };
                     let crossings = host.way(end, end, Carriage::Bridged);
                     for among in [Among::Plain, Among::Service, Among::Double] {
-                        self.way(BRIDGED, &ports, &crossings, (Way::of(&words, &words), among))?;
+                        self.way(BRIDGED, &ports, &crossings, (Course::new(place(), place()), among))?;
                     }
                 }
             }
             let words = "another port of a bridge";
             for (hooks, (from, to), way) in [
-                (TO_HOST, (End::Unknown(None), End::Host), Way::of(words, "the host")),
-                (FROM_HOST, (End::Host, End::Unknown(None)), Way::of("the host", words)),
+                (TO_HOST, (End::Unknown(None), End::Host), Course::of(words, "the host")),
+                (FROM_HOST, (End::Host, End::Unknown(None)), Course::of("the host", words)),
             ] {
                 let crossings = host.way(from, to, Carriage::Bridged);
                 self.way(hooks, &ports, &crossings, (way, Among::Ip))?;
@@ -114,7 +114,7 @@ impl<'a> Proof<'_, 'a, '_> {
                 };
                 if wrong {
                     let why = Why::Pairs(format!("chain `{chain}`"));
-                    self.prover.doubt(PROGRAM, Way::of("a guest", "another one"), why);
+                    self.prover.doubt(PROGRAM, Course::of("a guest", "another one").way(), why);
                 }
             }
         }

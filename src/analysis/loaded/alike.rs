@@ -1,0 +1,270 @@
+//! Whether two lists say the same of every packet, seen from their steps.
+//!
+//! A stretch of neighbouring steps with one label is a set: in whatever order and in however many rules it is told, it is the same
+//! if its packets are. Rules that were made from clauses have the same stretches one by one, most of them with the very
+//! same sets, and neither list is ever put together. A yes is right for every packet; a no says nothing.
+
+use std::sync::Arc;
+
+use crate::analysis::sets::{Label, OverBudget, PacketSet, decision};
+
+use crate::policy::Verdict;
+
+use super::run::Ground;
+use super::said::{Said, Step};
+
+/// A list in one piece: each packet has the label of the first set that it is in.
+pub(super) type Flat = Arc<[(PacketSet, Label)]>;
+
+/// A list while it is put into one piece.
+#[derive(Default)]
+struct Pieces {
+    all: Vec<(PacketSet, Label)>,
+    /// Packets that left a list without an answer, which those behind in it must not be asked about.
+    gone: PacketSet,
+}
+
+impl Ground {
+    /// Whether two lists say the same of each of these packets, as far as that is seen from their steps; what is accepted for
+    /// good counts as accepted.
+    pub(super) fn is_same(&mut self, one: Said, other: Said, among: PacketSet) -> Result<bool, OverBudget> {
+        if one == other {
+            return Ok(true);
+        }
+        let key = (one, other, among);
+        if let Some(known) = self.same.get(&key) {
+            return Ok(*known);
+        }
+        let found = match (self.flat(one)?, self.flat(other)?) {
+            (Some(one), Some(other)) => {
+                let (one, other) = (self.restricted(&one, among)?, self.restricted(&other, among)?);
+                self.has_same_stretches(&one, &other, among)?
+            }
+            (_, _) => false,
+        };
+        self.same.insert(key, found);
+        Ok(found)
+    }
+
+    /// A list in one piece; none where it has diagrams in it.
+    pub(super) fn flat(&mut self, said: Said) -> Result<Option<Flat>, OverBudget> {
+        if let Some(known) = self.flats.get(&said) {
+            return Ok(known.clone());
+        }
+        let mut pieces = Pieces::default();
+        let found = self.add_pieces(said, &mut pieces)?.then(|| Flat::from(pieces.all));
+        self.flats.insert(said, found.clone());
+        Ok(found)
+    }
+
+    fn add_pieces(&mut self, said: Said, pieces: &mut Pieces) -> Result<bool, OverBudget> {
+        let steps = self.steps(said);
+        for (at, step) in steps.iter().enumerate() {
+            match *step {
+                Step::One(set, label) => {
+                    let set = self.sets.difference(set, pieces.gone)?;
+                    pieces.all.push((set, label));
+                }
+                Step::Sub(inside) => {
+                    let gone = pieces.gone;
+                    if !self.add_pieces(inside, pieces)? {
+                        return Ok(false);
+                    }
+                    if at + 1 != steps.len() {
+                        pieces.gone = gone;
+                    }
+                }
+                Step::Some(_) => return Ok(false),
+                Step::Lead(set, inside) => {
+                    let rest = steps.get(at + 1..).unwrap_or_default();
+                    if pieces.gone.is_empty()
+                        && let Some((label, set)) = self.all_led(set, inside, rest)?
+                    {
+                        let others = self.sets.complement(set)?;
+                        pieces.all.push((others, label));
+                        return self.add_pieces(inside, pieces);
+                    }
+                    let from = pieces.all.len();
+                    let gone = pieces.gone;
+                    if !self.add_pieces(inside, pieces)? {
+                        return Ok(false);
+                    }
+                    for (piece, _) in pieces.all.get_mut(from..).unwrap_or_default() {
+                        *piece = self.sets.intersection(*piece, set)?;
+                    }
+                    pieces.gone = self.sets.union(gone, set)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// For packets that are all led to the same list, where the others have one label: that label, and who is led.
+    fn all_led(
+        &mut self,
+        mut set: PacketSet,
+        inside: Said,
+        rest: &[Step],
+    ) -> Result<Option<(Label, PacketSet)>, OverBudget> {
+        if !self.is_total(inside) {
+            return Ok(None);
+        }
+        let mut ahead: Vec<Step> = rest.iter().rev().copied().collect();
+        while let Some(step) = ahead.pop() {
+            match step {
+                Step::Lead(more, said) if said == inside => set = self.sets.union(set, more)?,
+                Step::Sub(said) => ahead.extend(self.steps(said).iter().rev()),
+                Step::One(PacketSet::ALL, label) => return Ok(Some((label, set))),
+                Step::One(..) | Step::Lead(..) | Step::Some(_) => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The pieces of these packets that have any.
+    fn restricted(&mut self, flat: &Flat, among: PacketSet) -> Result<Vec<(PacketSet, Label)>, OverBudget> {
+        let mut restricted = Vec::with_capacity(flat.len());
+        for (set, label) in flat.iter() {
+            let set = self.sets.intersection(*set, among)?;
+            if !set.is_empty() {
+                restricted.push((set, *label));
+            }
+        }
+        Ok(restricted)
+    }
+
+    fn has_same_stretches(
+        &mut self,
+        mut one: &[(PacketSet, Label)],
+        mut other: &[(PacketSet, Label)],
+        all: PacketSet,
+    ) -> Result<bool, OverBudget> {
+        loop {
+            let (Some((_, label)), Some((_, meant))) = (one.first(), other.first()) else {
+                return Ok(one.is_empty() && other.is_empty());
+            };
+            let label = self.plain(*label);
+            if label != self.plain(*meant) {
+                return Ok(false);
+            }
+            let (a, b) = (self.stretch(one, label), self.stretch(other, label));
+            let (mine, theirs) = (one.get(..a).unwrap_or_default(), other.get(..b).unwrap_or_default());
+            let is_end = |stretch: &[(PacketSet, Label)]| stretch.iter().any(|(set, _)| *set == all);
+            if is_end(mine) && is_end(theirs) {
+                return Ok(true);
+            }
+            if !self.has_same_packets(mine, theirs)? {
+                return Ok(false);
+            }
+            one = one.get(a..).unwrap_or_default();
+            other = other.get(b..).unwrap_or_default();
+        }
+    }
+
+    /// How many steps from the first on have a label.
+    fn stretch(&self, flat: &[(PacketSet, Label)], label: Label) -> usize {
+        flat.iter().take_while(|(_, other)| self.plain(*other) == label).count()
+    }
+
+    /// Sets that are in both are not looked at first.
+    fn has_same_packets(
+        &mut self,
+        one: &[(PacketSet, Label)],
+        other: &[(PacketSet, Label)],
+    ) -> Result<bool, OverBudget> {
+        let sorted = |stretch: &[(PacketSet, Label)]| {
+            let mut sets: Vec<PacketSet> = stretch.iter().map(|(set, _)| *set).collect();
+            sets.sort_unstable();
+            sets.dedup();
+            sets
+        };
+        let (one, other) = (sorted(one), sorted(other));
+        if one == other {
+            return Ok(true);
+        }
+        let without = |sets: &[PacketSet], others: &[PacketSet]| {
+            sets.iter().filter(|set| others.binary_search(set).is_err()).copied().collect::<Vec<_>>()
+        };
+        let (mine, theirs) = (without(&one, &other), without(&other, &one));
+        if self.united(&mine)? == self.united(&theirs)? {
+            return Ok(true);
+        }
+        Ok(self.united(&one)? == self.united(&other)?)
+    }
+
+    fn united(&mut self, sets: &[PacketSet]) -> Result<PacketSet, OverBudget> {
+        let mut all = PacketSet::EMPTY;
+        for set in sets {
+            all = self.sets.union(all, *set)?;
+        }
+        Ok(all)
+    }
+
+    /// What is accepted for good as accepted.
+    fn plain(&self, label: Label) -> Label {
+        self.outcomes.accepted(label).unwrap_or(label)
+    }
+
+    /// The packets that a list accepts for good, or more than these; none where its steps do not tell.
+    pub(super) fn accepted_for_good(&mut self, said: Said) -> Result<Option<PacketSet>, OverBudget> {
+        let is_final = |ground: &Self, label: Label| ground.outcomes.accepted(label).is_some();
+        if !self.labels(said).iter().any(|label| is_final(self, *label)) {
+            return Ok(Some(PacketSet::EMPTY));
+        }
+        if let Some(known) = self.finals.get(&said) {
+            return Ok(*known);
+        }
+        let found = match self.flat(said)? {
+            None => None,
+            Some(flat) => {
+                let mut all = PacketSet::EMPTY;
+                for (set, label) in flat.iter() {
+                    if is_final(self, *label) {
+                        all = self.sets.union(all, *set)?;
+                    }
+                }
+                Some(all)
+            }
+        };
+        self.finals.insert(said, found);
+        Ok(found)
+    }
+
+    /// The packets that a list accepts; none where its steps do not tell.
+    pub(super) fn passed(&mut self, said: Said) -> Result<Option<PacketSet>, OverBudget> {
+        if let Some(known) = self.passed.get(&said) {
+            return Ok(*known);
+        }
+        let found = match self.flat(said)? {
+            None => None,
+            Some(flat) => {
+                let mut passed = PacketSet::EMPTY;
+                for (set, label) in flat.iter().rev() {
+                    let accepts = matches!(decision(*label), Some((Verdict::Accept, _)));
+                    passed =
+                        if accepts { self.sets.union(passed, *set)? } else { self.sets.difference(passed, *set)? };
+                }
+                Some(passed)
+            }
+        };
+        self.passed.insert(said, found);
+        Ok(found)
+    }
+
+    /// Whether a list accepts all of these packets without a word; none where its steps do not tell.
+    pub(super) fn passes_all(&mut self, said: Said, packets: PacketSet) -> Result<Option<bool>, OverBudget> {
+        let Some(flat) = self.flat(said)? else { return Ok(None) };
+        let mut left = packets;
+        for (set, label) in flat.iter() {
+            if left.is_empty() {
+                break;
+            }
+            if *label == super::walk::pass() {
+                left = self.sets.difference(left, *set)?;
+            } else if !self.sets.intersection(left, *set)?.is_empty() {
+                return Ok(Some(false));
+            }
+        }
+        Ok(Some(left.is_empty()))
+    }
+}
