@@ -51,6 +51,31 @@ impl Fit<'_> {
     }
 }
 
+/// Whether the context says that a rule is for no packets, as far as that is seen at a glance: of rules that lead to ports
+/// or destinations all but one.
+pub(super) fn is_elsewhere(rule: &Ready<'_>, context: &Context) -> bool {
+    for condition in &rule.others {
+        if let Condition::Port { port, names, negated: false } = condition
+            && *context.port(*port) != PortValue::Any
+            && !names.iter().any(|name| context.port(*port).fits(name) == Some(true))
+        {
+            return true;
+        }
+    }
+    match (&context.towards, rule.verdict, &rule.boxes) {
+        (Some(to), Verdict::Jump(_) | Verdict::Goto(_), Some(boxes)) => {
+            boxes.iter().all(|one| one.0.iter().any(|field| misses(field, &to.dest)))
+        }
+        (_, _, _) => false,
+    }
+}
+
+/// Whether none of some destinations is among those of a field.
+fn misses((field, values): &(Field, Ranges<u128>), dest: &Ranges<u128>) -> bool {
+    let meets = |first: u128, last: u128| dest.at_or_after(first).is_some_and(|value| value <= last);
+    *field == Field::Dest && !values.iter().any(|(first, last)| meets(first, last))
+}
+
 impl<'t> Loaded<'t> {
     /// Which packets a rule is for; nothing where the context says that it is for none.
     pub(super) fn fit<'r>(
@@ -227,17 +252,14 @@ fn towards(boxes: &mut Cow<'_, [Fields]>, dest: &Ranges<u128>) {
                 (_, _) => dest.is_subset(values),
             }
     };
-    let meets = |first: u128, last: u128| dest.at_or_after(first).is_some_and(|value| value <= last);
-    let never = |(field, values): &(Field, Ranges<u128>)| {
-        *field == Field::Dest && !values.iter().any(|(first, last)| meets(first, last))
-    };
+    let never = |field: &(Field, Ranges<u128>)| misses(field, dest);
     if !boxes.iter().any(|one| one.0.iter().any(|field| known(field) || never(field))) {
         return;
     }
-    let boxes = boxes.to_mut();
     let kept = boxes.iter().filter(|one| !one.0.iter().any(never));
     let kept = kept.map(|one| Fields(one.0.iter().filter(|field| !known(field)).cloned().collect()));
-    *boxes = kept.collect();
+    let kept = kept.collect();
+    *boxes = Cow::Owned(kept);
 }
 
 /// What `ether type` asks of frames without a second tag, which may have one of 802.1Q that hides their type.

@@ -1,11 +1,11 @@
 //! A table's rules, translated once, and what they depend on besides the fields of packets.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::analysis::sets::Field;
+use crate::analysis::sets::{Field, Memo};
 use crate::diagnostic::Span;
 use crate::net::{Family, Ranges};
 use crate::state::ruleset::{Program, Rule, Table, TableName, Verdict};
@@ -172,7 +172,7 @@ pub(super) struct Chains<'t> {
     pub(super) family: Family,
     words: Words<'t>,
     all: Vec<Chain<'t>>,
-    numbers: HashMap<&'t str, usize>,
+    numbers: Memo<&'t str, usize>,
     pub(super) unknown: Vec<Unknown>,
 }
 
@@ -344,8 +344,8 @@ impl<'t> Chains<'t> {
         found
     }
 
-    /// The names of bridges' ports that rules ask for, and the beginnings of names.
-    pub(super) fn bridge_ports(&mut self) -> (BTreeSet<Arc<str>>, BTreeSet<Arc<str>>) {
+    /// The names of bridges' ports that rules ask for besides the known ones, and the beginnings of names.
+    pub(super) fn bridge_ports(&mut self, known: &HashSet<&str>) -> (BTreeSet<Arc<str>>, BTreeSet<Arc<str>>) {
         let program = self.program;
         let wanted = |port: Port| match program {
             Program::Nft => matches!(port, Port::In | Port::Out),
@@ -361,13 +361,14 @@ impl<'t> Chains<'t> {
                         Condition::Port { port, names: patterns, .. } if wanted(*port) => {
                             for pattern in patterns.iter() {
                                 match pattern {
+                                    Pattern::Is(name) if known.contains(&**name) => false,
                                     Pattern::Is(name) => names.insert(Arc::clone(name)),
                                     Pattern::BeginsWith(start) => starts.insert(Arc::clone(start)),
                                 };
                             }
                         }
                         Condition::Keyed { port, entries, .. } if wanted(*port) => {
-                            names.extend(entries.keys().cloned())
+                            names.extend(entries.keys().filter(|name| !known.contains(&***name)).cloned());
                         }
                         Condition::Port { .. }
                         | Condition::Keyed { .. }
@@ -384,7 +385,8 @@ impl<'t> Chains<'t> {
                 if let Some(Cases::Port { port, entries }) = &rule.cases
                     && wanted(*port)
                 {
-                    names.extend(entries.keys().map(|name| Arc::from(name.as_str())));
+                    let others = entries.keys().filter(|name| !known.contains(name.as_str()));
+                    names.extend(others.map(|name| Arc::from(name.as_str())));
                 }
             }
         }

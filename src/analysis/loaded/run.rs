@@ -4,7 +4,7 @@
 //! they went in. It is made once for each state in which packets come, and for each answer that the context gives to what
 //! the chain asks of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::analysis::sets::{Diagram, Label, Memo, OverBudget, PacketSet, Sets};
@@ -14,7 +14,7 @@ use crate::state::ruleset::{Program, Table, TableName, Verdict};
 use super::alike::Flat;
 use super::back::{back, left};
 use super::context::Seen;
-use super::fit::{Fit, Fitting};
+use super::fit::{Fit, Fitting, is_elsewhere};
 use super::nft::Cases;
 use super::outcome::{Exit, Outcome, Outcomes, State};
 use super::ready::{Chains, Reads, Ready, Unknown, is_queue};
@@ -151,9 +151,9 @@ impl<'t> Loaded<'t> {
         (reads.has_source(program), reads.has_dest(program))
     }
 
-    /// The names of ports that rules tell packets apart by, and the beginnings of names.
-    pub fn bridge_ports(&mut self) -> (BTreeSet<Arc<str>>, BTreeSet<Arc<str>>) {
-        self.chains.bridge_ports()
+    /// The names of ports that rules tell packets apart by besides the known ones, and the beginnings of names.
+    pub fn bridge_ports(&mut self, known: &HashSet<&str>) -> (BTreeSet<Arc<str>>, BTreeSet<Arc<str>>) {
+        self.chains.bridge_ports(known)
     }
 
     /// The names of interfaces that rules ask for where packets leave, and the beginnings of names.
@@ -252,6 +252,9 @@ impl<'t> Loaded<'t> {
         context: &Context,
     ) -> Result<Part, OverBudget> {
         if !self.chains.rule_reads(rule).is_free() {
+            if is_elsewhere(rule, context) {
+                return Ok(Part::Nothing);
+            }
             return self.fitting(ground, rule, state, context);
         }
         if let Some((_, part, backs)) = rule.done.get().filter(|(known, ..)| known == state) {

@@ -27,7 +27,7 @@ use crate::net::{Family, Ranges};
 use rayon::prelude::*;
 
 use crate::policy::{Crossing, Fleet, HostPolicy, IptablesMode, LogLevel};
-use crate::state::ruleset::{Program, Ruleset};
+use crate::state::ruleset::{Program, Ruleset, Set};
 use crate::state::{ipset, iptables, nft};
 
 use super::OutputFile;
@@ -98,23 +98,52 @@ pub struct Rules {
 impl Rules {
     /// Reads what fwc writes for a host: the files below `hosts/NAME`, by their names.
     #[must_use]
-    pub fn read<'f>(files: impl IntoIterator<Item = (&'f str, &'f str)> + Clone) -> Self {
-        let text = |wanted: &str| files.clone().into_iter().find(|(name, _)| *name == wanted).map(|(_, text)| text);
-        let sets = text("ipset.rules").map(|text| ipset::read(FileId(0), text).0).unwrap_or_default();
-        let mut of = BTreeMap::new();
-        for (program, name) in [(Program::Iptables, "iptables.rules"), (Program::Ip6tables, "ip6tables.rules")] {
-            if let Some(text) = text(name) {
-                let mut rules = iptables::read(FileId(0), text, program);
-                for table in rules.tables.values_mut() {
-                    table.sets.extend(sets.iter().map(|(name, set)| (Arc::clone(name), set.clone())));
+    pub fn read<'f>(files: impl IntoIterator<Item = (&'f str, &'f str)>) -> Self {
+        let texts = Texts::of(files);
+        let read = |program: &Program| Some((*program, texts.read(*program)?));
+        Self { of: PROGRAMS.par_iter().filter_map(read).collect() }
+    }
+}
+
+/// Those whose rules are proved, the one that takes longest first: nobody should wait for it alone.
+const PROGRAMS: [Program; 3] = [Program::Nft, Program::Ip6tables, Program::Iptables];
+
+/// A host's files that hold rules.
+#[derive(Default)]
+struct Texts<'f> {
+    of: BTreeMap<Program, &'f str>,
+    sets: BTreeMap<Arc<str>, Set>,
+}
+
+impl<'f> Texts<'f> {
+    fn of(files: impl IntoIterator<Item = (&'f str, &'f str)>) -> Self {
+        let mut found = Self::default();
+        for (name, text) in files {
+            let program = match name {
+                "iptables.rules" => Program::Iptables,
+                "ip6tables.rules" => Program::Ip6tables,
+                "fwc.nft" => Program::Nft,
+                "ipset.rules" => {
+                    found.sets = ipset::read(FileId(0), text).0;
+                    continue;
                 }
-                of.insert(program, rules);
-            }
+                _ => continue,
+            };
+            found.of.insert(program, text);
         }
-        if let Some(text) = text("fwc.nft") {
-            of.insert(Program::Nft, nft::read(FileId(0), text));
+        found
+    }
+
+    fn read(&self, program: Program) -> Option<Ruleset> {
+        let text = self.of.get(&program)?;
+        let mut rules = match program {
+            Program::Nft => return Some(nft::read(FileId(0), text)),
+            Program::Iptables | Program::Ip6tables | Program::Ebtables => iptables::read(FileId(0), text, program),
+        };
+        for table in rules.tables.values_mut() {
+            table.sets.extend(self.sets.iter().map(|(name, set)| (Arc::clone(name), set.clone())));
         }
-        Self { of }
+        Some(rules)
     }
 }
 
@@ -145,30 +174,40 @@ pub fn led_late(host: &HostPolicy, rules: &Ruleset) -> Vec<(String, usize)> {
 /// What is not proved of files that were just made: of each host the rules that are among them.
 #[must_use]
 pub fn prove_files(fleet: &Fleet, files: &[OutputFile]) -> Vec<Doubt> {
-    let of = |host: &HostPolicy| {
-        let own = files.iter().filter(|file| file.host.as_deref() == Some(host.name.as_str()));
-        let named = own.filter_map(|file| Some((file.path.rsplit('/').next()?, file.content.as_str())));
-        prove(host, &Rules::read(named))
+    let mut of_hosts: HashMap<&str, Vec<(&str, &str)>> = HashMap::new();
+    for file in files {
+        if let (Some(host), Some(name)) = (&file.host, file.path.rsplit('/').next()) {
+            of_hosts.entry(host).or_default().push((name, &file.content));
+        }
+    }
+    let hosts = fleet.hosts.iter().filter_map(|host| Some((host, Texts::of(of_hosts.remove(host.name.as_str())?))));
+    let hosts: Vec<_> = hosts.collect();
+    let jobs: Vec<_> = hosts.iter().flat_map(|(host, texts)| PROGRAMS.map(|program| (*host, texts, program))).collect();
+    let prove = |(host, texts, program): &(&HostPolicy, &Texts<'_>, Program)| {
+        let Some(rules) = texts.read(*program) else { return Vec::new() };
+        let doubts = prove_program(host, *program, &rules);
+        rayon::spawn(move || drop(rules));
+        doubts
     };
-    fleet.hosts.par_iter().map(of).reduce(Vec::new, |mut all, mut one| {
-        all.append(&mut one);
-        all
-    })
+    let mut found: Vec<Vec<Doubt>> = jobs.into_par_iter().with_max_len(1).map(|job| prove(&job)).collect();
+    found.chunks_mut(PROGRAMS.len()).flat_map(|of_host| of_host.iter_mut().rev().flat_map(std::mem::take)).collect()
 }
 
 /// What is not proved of a host's rules.
 #[must_use]
 pub fn prove(host: &HostPolicy, rules: &Rules) -> Vec<Doubt> {
-    let of = |(program, rules): (&Program, &Ruleset)| {
-        let mut prover = Prover::new(host, *program);
-        prover.rules(*program, rules);
-        // Large tables take a while to free; nobody has to wait for that.
-        let Prover { doubts, ground, .. } = prover;
-        rayon::spawn(move || drop(ground));
-        doubts
-    };
+    let of = |(program, rules): (&Program, &Ruleset)| prove_program(host, *program, rules);
     // What the hooks mean is found for each program anew, which takes less time than to wait for another one.
     rules.of.par_iter().map(of).collect::<Vec<_>>().into_iter().flatten().collect()
+}
+
+fn prove_program(host: &HostPolicy, program: Program, rules: &Ruleset) -> Vec<Doubt> {
+    let mut prover = Prover::new(host, program);
+    prover.rules(program, rules);
+    // Large tables take a while to free; nobody has to wait for that.
+    let Prover { doubts, ground, .. } = prover;
+    rayon::spawn(move || drop(ground));
+    doubts
 }
 
 /// What hooks mean, and all sets that it takes.

@@ -72,6 +72,8 @@ struct Proof<'p, 'a, 't> {
     table: &'t Table,
     prefix: String,
     nics: Vec<(&'a GuestPolicy, &'a Nic)>,
+    /// Ports of bridges that are no NIC's, as far as rules tell them apart.
+    others: Vec<PortValue>,
     /// Guests whose packets a program judges last.
     queued: Vec<&'a GuestPolicy>,
     /// Whether some hook accepts known connections for good.
@@ -114,6 +116,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             table,
             prefix: prefix(host),
             nics,
+            others: Vec::new(),
             queued: host.guests.iter().filter(|guest| guest.options.ips.value).collect(),
             for_good: false,
             stops_known: None,
@@ -159,11 +162,12 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         }
         let mut cases = Vec::new();
         self.input(&mut cases);
-        self.output(&mut cases);
+        let destinations = self.destinations();
+        self.output(&destinations, &mut cases);
         if self.has_bridges() {
             self.bridged(&mut cases);
         }
-        self.routed(&mut cases);
+        self.routed(&destinations, &mut cases);
         for case in cases {
             self.case(case)?;
         }

@@ -1,6 +1,6 @@
 //! The ways of packets through the built-in chains, and the hooks of the policy that stand on each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -44,15 +44,18 @@ impl<'a> Proof<'_, 'a, '_> {
         if !self.has_bridges() {
             return Vec::new();
         }
-        let (names, prefixes) = self.loaded.bridge_ports();
-        let known: BTreeSet<&str> = self.nics.iter().map(|(_, nic)| nic.device.as_str()).collect();
-        let names = names.into_iter().filter(|name| !known.contains(&**name)).map(PortValue::Is);
-        let prefixes = prefixes.into_iter().map(PortValue::Other);
-        std::iter::once(PortValue::Other("".into())).chain(names).chain(prefixes).collect()
+        if self.others.is_empty() {
+            let known: HashSet<&str> = self.nics.iter().map(|(_, nic)| nic.device.as_str()).collect();
+            let (names, prefixes) = self.loaded.bridge_ports(&known);
+            let names = names.into_iter().map(PortValue::Is);
+            let prefixes = prefixes.into_iter().map(PortValue::Other);
+            self.others = std::iter::once(PortValue::Other("".into())).chain(names).chain(prefixes).collect();
+        }
+        self.others.clone()
     }
 
     /// The ways that lead to guests where only the destination tells which one, and the one that leads to none.
-    fn destinations(&mut self) -> Vec<Destination<'a>> {
+    pub(super) fn destinations(&mut self) -> Vec<Destination<'a>> {
         let host = self.prover.host;
         let mut by_address: BTreeMap<(u128, Option<&str>), usize> = BTreeMap::new();
         let mut of_nics = Vec::new();
@@ -139,9 +142,9 @@ impl<'a> Proof<'_, 'a, '_> {
     }
 
     /// From the host.
-    pub(super) fn output(&mut self, cases: &mut Vec<Case<'a>>) {
+    pub(super) fn output(&mut self, destinations: &[Destination<'a>], cases: &mut Vec<Case<'a>>) {
         let host = self.prover.host;
-        for (towards, nic) in self.destinations() {
+        for (towards, nic) in destinations.iter().cloned() {
             let (to, place) = match nic {
                 Some((guest, nic)) => (End::Guest(guest, nic), Place::Nic(guest, nic)),
                 None => (End::Unknown(None), Place::Words("another interface")),
@@ -211,11 +214,10 @@ impl<'a> Proof<'_, 'a, '_> {
     }
 
     /// From interface to interface.
-    pub(super) fn routed(&mut self, cases: &mut Vec<Case<'a>>) {
+    pub(super) fn routed(&mut self, destinations: &[Destination<'a>], cases: &mut Vec<Case<'a>>) {
         let host = self.prover.host;
         let elsewhere = || Place::Words("another interface");
-        let mut destinations = self.destinations();
-        for (towards, nic) in destinations.clone() {
+        for (towards, nic) in destinations.iter().cloned() {
             let (to, place) = match nic {
                 Some((guest, nic)) => (End::Guest(guest, nic), Place::Nic(guest, nic)),
                 None => (End::Unknown(None), elsewhere()),
@@ -231,8 +233,8 @@ impl<'a> Proof<'_, 'a, '_> {
             let way = Course::routed(elsewhere(), place);
             cases.push(Case { chain: "FORWARD", context, hooks, way, among });
         }
-        let Some((towards, None)) = destinations.pop() else { return };
-        let among = self.towards(&towards);
+        let Some((towards, None)) = destinations.last() else { return };
+        let among = self.towards(towards);
         let nics: Vec<_> = self.nics.iter().map(|(guest, nic)| Some((*guest, *nic))).collect();
         let others = self.others().into_iter().map(|port| (None, port));
         let ports = nics

@@ -1,6 +1,6 @@
 //! The ways of packets through a bridge: from and to each NIC, and between ports that are no NIC's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::analysis::loaded::{PortValue, bases};
@@ -56,12 +56,12 @@ impl<'a> Proof<'_, 'a, '_> {
     /// The ways between ports that are no NIC's.
     pub(super) fn others(&mut self) -> Result<(), OverBudget> {
         let host = self.prover.host;
-        let known: BTreeSet<&str> = self.nics.iter().map(|(_, nic)| nic.device.as_str()).collect();
+        let known: HashSet<&str> = self.nics.iter().map(|(_, nic)| nic.device.as_str()).collect();
         let (names, starts) = match &mut self.frames {
-            Some((loaded, _)) => loaded.bridge_ports(),
+            Some((loaded, _)) => loaded.bridge_ports(&known),
             None => return Ok(()),
         };
-        let names = names.into_iter().filter(|name| !known.contains(&**name)).map(PortValue::Is);
+        let names = names.into_iter().map(PortValue::Is);
         let others: Vec<PortValue> = std::iter::once(PortValue::Other("".into()))
             .chain(names)
             .chain(starts.into_iter().map(PortValue::Other))
