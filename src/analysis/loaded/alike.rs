@@ -92,7 +92,8 @@ impl Ground {
                     for (piece, _) in pieces.all.get_mut(from..).unwrap_or_default() {
                         *piece = self.sets.intersection(*piece, set)?;
                     }
-                    pieces.gone = self.sets.union(gone, set)?;
+                    // Where all of them have an answer, nobody behind is asked about them anyway.
+                    pieces.gone = if self.is_total(inside) { gone } else { self.sets.union(gone, set)? };
                 }
             }
         }
@@ -121,12 +122,13 @@ impl Ground {
         Ok(None)
     }
 
-    /// The pieces of these packets that have any.
+    /// The pieces of these packets, without those that have none, or that those before have all of.
     fn restricted(&mut self, flat: &Flat, among: PacketSet) -> Result<Vec<(PacketSet, Label)>, OverBudget> {
         let mut restricted = Vec::with_capacity(flat.len());
         for (set, label) in flat.iter() {
             let set = self.sets.intersection(*set, among)?;
-            if !set.is_empty() {
+            let is_known = |(known, _): &(PacketSet, Label)| *known == set;
+            if !set.is_empty() && !restricted.iter().any(is_known) {
                 restricted.push((set, *label));
             }
         }

@@ -102,6 +102,10 @@ impl<'t> Loaded<'t> {
                 }
             }
             if among.is_empty() {
+                // Nobody is asked about the others: that they are without an answer is not to be looked at either.
+                let last = list.last().copied();
+                let said = ground.said(last);
+                list.extend(ground.labels(said).first().map(|label| Step::One(PacketSet::ALL, *label)));
                 break;
             }
         }

@@ -234,7 +234,11 @@ impl<'t> Loaded<'t> {
                 // The state is another; that is never kept.
                 Part::Becomes(set, _) => answers.extend([4, set.map_or(1, |set| set.diagram().number())]),
             }
-            let ends = matches!(part, Part::Ends(_));
+            let ends = match part {
+                Part::Ends(_) => true,
+                Part::Says(said) => ground.is_total(said),
+                Part::Nothing | Part::Comes(_) | Part::Leads(..) | Part::Becomes(..) => false,
+            };
             parts.push(Some(part));
             if ends {
                 break;
