@@ -37,8 +37,10 @@ impl Ground {
         }
         let found = match (self.flat(one)?, self.flat(other)?) {
             (Some(one), Some(other)) => {
-                let (one, other) = (self.restricted(&one, among)?, self.restricted(&other, among)?);
-                self.has_same_stretches(&one, &other, among)?
+                self.has_same_stretches((&one, &other), PacketSet::ALL, among)? || {
+                    let (one, other) = (self.restricted(&one, among)?, self.restricted(&other, among)?);
+                    self.has_same_stretches((&one, &other), among, among)?
+                }
             }
             (_, _) => false,
         };
@@ -52,7 +54,11 @@ impl Ground {
             return Ok(known.clone());
         }
         let mut pieces = Pieces::default();
-        let found = self.add_pieces(said, &mut pieces)?.then(|| Flat::from(pieces.all));
+        let found = if self.add_pieces(said, &mut pieces)? {
+            Some(self.restricted(&pieces.all, PacketSet::ALL)?.into())
+        } else {
+            None
+        };
         self.flats.insert(said, found.clone());
         Ok(found)
     }
@@ -123,7 +129,11 @@ impl Ground {
     }
 
     /// The pieces of these packets, without those that have none, or that those before have all of.
-    fn restricted(&mut self, flat: &Flat, among: PacketSet) -> Result<Vec<(PacketSet, Label)>, OverBudget> {
+    fn restricted(
+        &mut self,
+        flat: &[(PacketSet, Label)],
+        among: PacketSet,
+    ) -> Result<Vec<(PacketSet, Label)>, OverBudget> {
         let mut restricted = Vec::with_capacity(flat.len());
         for (set, label) in flat.iter() {
             let set = self.sets.intersection(*set, among)?;
@@ -135,11 +145,12 @@ impl Ground {
         Ok(restricted)
     }
 
+    /// Whether two lists have the same stretches as far as some packets matter; `all`: those that the lists are about.
     fn has_same_stretches(
         &mut self,
-        mut one: &[(PacketSet, Label)],
-        mut other: &[(PacketSet, Label)],
+        (mut one, mut other): (&[(PacketSet, Label)], &[(PacketSet, Label)]),
         all: PacketSet,
+        among: PacketSet,
     ) -> Result<bool, OverBudget> {
         loop {
             let (Some((_, label)), Some((_, meant))) = (one.first(), other.first()) else {
@@ -155,7 +166,7 @@ impl Ground {
             if is_end(mine) && is_end(theirs) {
                 return Ok(true);
             }
-            if !self.has_same_packets(mine, theirs)? {
+            if !self.has_same_packets(mine, theirs, among)? {
                 return Ok(false);
             }
             one = one.get(a..).unwrap_or_default();
@@ -173,6 +184,7 @@ impl Ground {
         &mut self,
         one: &[(PacketSet, Label)],
         other: &[(PacketSet, Label)],
+        among: PacketSet,
     ) -> Result<bool, OverBudget> {
         let sorted = |stretch: &[(PacketSet, Label)]| {
             let mut sets: Vec<PacketSet> = stretch.iter().map(|(set, _)| *set).collect();
@@ -188,18 +200,18 @@ impl Ground {
             sets.iter().filter(|set| others.binary_search(set).is_err()).copied().collect::<Vec<_>>()
         };
         let (mine, theirs) = (without(&one, &other), without(&other, &one));
-        if self.united(&mine)? == self.united(&theirs)? {
+        if self.united(&mine, among)? == self.united(&theirs, among)? {
             return Ok(true);
         }
-        Ok(self.united(&one)? == self.united(&other)?)
+        Ok(self.united(&one, among)? == self.united(&other, among)?)
     }
 
-    fn united(&mut self, sets: &[PacketSet]) -> Result<PacketSet, OverBudget> {
+    fn united(&mut self, sets: &[PacketSet], among: PacketSet) -> Result<PacketSet, OverBudget> {
         let mut all = PacketSet::EMPTY;
         for set in sets {
             all = self.sets.union(all, *set)?;
         }
-        Ok(all)
+        self.sets.intersection(all, among)
     }
 
     /// What is accepted for good as accepted.

@@ -192,6 +192,10 @@ impl<'t> Loaded<'t> {
         let outer = (std::mem::take(&mut self.split), std::mem::take(&mut self.backs));
         let (parts, answers) =
             if depends { self.answers(ground, &rules, state, context)? } else { (Vec::new(), Vec::new()) };
+        if let Some(led) = led(&parts, rules.len()).filter(|_| !self.split && !self.backs) {
+            (self.split, self.backs) = outer;
+            return Ok(led.unwrap_or_else(|| ground.said([])));
+        }
         let key = (chain, state.clone(), answers);
         if let Some(known) = self.known.get(&key) {
             (self.split, self.backs) = outer;
@@ -220,12 +224,14 @@ impl<'t> Loaded<'t> {
     ) -> Result<(Vec<Option<Part>>, Vec<u32>), OverBudget> {
         let mut parts = Vec::with_capacity(rules.len());
         let mut answers = Vec::new();
-        for rule in rules {
+        for (rule, place) in rules.iter().zip(0..) {
             if !self.chains.rule_reads(rule).is_decided(self.decided) {
                 parts.push(None);
                 continue;
             }
             let part = self.part(ground, rule, state, context)?;
+            // Which rules are asked depends on the context too.
+            answers.push(place);
             match &part {
                 Part::Nothing => answers.push(0),
                 Part::Leads(set, said) => answers.extend([1, set.diagram().number(), said.number()]),
@@ -371,6 +377,18 @@ impl<'t> Loaded<'t> {
             }
             Verdict::Map { .. } | Verdict::Inline { .. } | Verdict::Other(_) => self.lost(ground, fit, state),
         }
+    }
+}
+
+/// Where a chain only leads elsewhere, what is said there; within it none where it leads nowhere.
+fn led(parts: &[Option<Part>], rules: usize) -> Option<Option<Said>> {
+    let (last, before) = parts.split_last()?;
+    let is_nothing = |part: &Option<Part>| matches!(part, Some(Part::Nothing));
+    match last {
+        _ if !before.iter().all(is_nothing) => None,
+        Some(Part::Ends(said)) => Some(Some(*said)),
+        Some(Part::Nothing) if parts.len() == rules => Some(None),
+        Some(Part::Nothing | Part::Says(_) | Part::Comes(_) | Part::Leads(..) | Part::Becomes(..)) | None => None,
     }
 }
 

@@ -116,7 +116,8 @@ impl<'t> Loaded<'t> {
         };
         let seen = Seen::new(self.chains.reads(start), context);
         let key = (start, mark, seen, (base.sees, base.counts), base.splits);
-        if let Some(known) = self.passages.get(&key) {
+        // Of a chain for several hooks, each way is asked for once.
+        if let Some(known) = self.passages.get(&key).filter(|_| !base.splits) {
             return Ok(Arc::clone(known));
         }
         self.decided = Reads::decided(context);
@@ -126,7 +127,9 @@ impl<'t> Loaded<'t> {
             None => Policy::Back,
         };
         let found = Arc::new(self.walked(ground, (start, mark), Course { base, context, policy })?);
-        self.passages.insert(key, Arc::clone(&found));
+        if !base.splits {
+            self.passages.insert(key, Arc::clone(&found));
+        }
         Ok(found)
     }
 

@@ -45,8 +45,8 @@ impl<'a> Proof<'_, 'a, '_> {
             return Vec::new();
         }
         if self.others.is_empty() {
-            let own: HashSet<&str> = self.nics.iter().map(|(_, nic)| nic.device.as_str()).collect();
-            let (names, prefixes) = self.loaded.bridge_ports(&own);
+            let devices: HashSet<&str> = self.nics.iter().map(|(_, nic)| nic.device.as_str()).collect();
+            let (names, prefixes) = self.loaded.bridge_ports(&devices);
             let names = names.into_iter().map(PortValue::Is);
             let prefixes = prefixes.into_iter().map(PortValue::Other);
             self.others = std::iter::once(PortValue::Other("".into())).chain(names).chain(prefixes).collect();
