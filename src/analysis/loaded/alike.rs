@@ -24,6 +24,42 @@ struct Pieces {
     gone: PacketSet,
 }
 
+/// The stretches of a list, for some packets, one after the other.
+struct Stretches<'f> {
+    rest: &'f [(PacketSet, Label)],
+    of: PacketSet,
+    /// The sets of this one, those of these packets alone.
+    sets: Vec<PacketSet>,
+    /// And those of all before it.
+    before: Vec<PacketSet>,
+}
+
+impl<'f> Stretches<'f> {
+    fn new(flat: &'f Flat, of: PacketSet) -> Self {
+        Self { rest: flat, of, sets: Vec::new(), before: Vec::new() }
+    }
+
+    /// Goes on to the next, and says its label; none at the end.
+    fn next(&mut self, ground: &mut Ground) -> Result<Option<Label>, OverBudget> {
+        self.before.append(&mut self.sets);
+        let mut label = None;
+        while let Some(((set, said), rest)) = self.rest.split_first() {
+            let set = if self.of == PacketSet::ALL { *set } else { ground.sets.intersection(*set, self.of)? };
+            let said = ground.plain(*said);
+            // Packets that those before have all of, have their label.
+            if !set.is_empty() && !self.before.contains(&set) && !self.sets.contains(&set) {
+                if label.is_some_and(|label| label != said) {
+                    break;
+                }
+                label = Some(said);
+                self.sets.push(set);
+            }
+            self.rest = rest;
+        }
+        Ok(label)
+    }
+}
+
 impl Ground {
     /// Whether two lists say the same of each of these packets, as far as that is seen from their steps; what is accepted for
     /// good counts as accepted.
@@ -37,10 +73,8 @@ impl Ground {
         }
         let found = match (self.flat(one)?, self.flat(other)?) {
             (Some(one), Some(other)) => {
-                self.has_same_stretches((&one, &other), PacketSet::ALL, among)? || {
-                    let (one, other) = (self.restricted(&one, among)?, self.restricted(&other, among)?);
-                    self.has_same_stretches((&one, &other), among, among)?
-                }
+                self.has_same_stretches((&one, &other), PacketSet::ALL, among)?
+                    || self.has_same_stretches((&one, &other), among, among)?
             }
             (_, _) => false,
         };
@@ -54,11 +88,7 @@ impl Ground {
             return Ok(known.clone());
         }
         let mut pieces = Pieces::default();
-        let found = if self.add_pieces(said, &mut pieces)? {
-            Some(self.restricted(&pieces.all, PacketSet::ALL)?.into())
-        } else {
-            None
-        };
+        let found = if self.add_pieces(said, &mut pieces)? { Some(pieces.all.into()) } else { None };
         self.flats.insert(said, found.clone());
         Ok(found)
     }
@@ -68,8 +98,8 @@ impl Ground {
         for (at, step) in steps.iter().enumerate() {
             match *step {
                 Step::One(set, label) => {
-                    let set = self.sets.difference(set, pieces.gone)?;
-                    pieces.all.push((set, label));
+                    let left = if pieces.gone.is_empty() { set } else { self.sets.difference(set, pieces.gone)? };
+                    pieces.all.push((left, label));
                 }
                 Step::Sub(inside) => {
                     let gone = pieces.gone;
@@ -128,68 +158,42 @@ impl Ground {
         Ok(None)
     }
 
-    /// The pieces of these packets, without those that have none, or that those before have all of.
-    fn restricted(
-        &mut self,
-        flat: &[(PacketSet, Label)],
-        among: PacketSet,
-    ) -> Result<Vec<(PacketSet, Label)>, OverBudget> {
-        let mut restricted = Vec::with_capacity(flat.len());
-        for (set, label) in flat.iter() {
-            let set = self.sets.intersection(*set, among)?;
-            let is_known = |(known, _): &(PacketSet, Label)| *known == set;
-            if !set.is_empty() && !restricted.iter().any(is_known) {
-                restricted.push((set, *label));
-            }
-        }
-        Ok(restricted)
-    }
-
-    /// Whether two lists have the same stretches as far as some packets matter; `all`: those that the lists are about.
+    /// Whether two lists have the same stretches as far as some packets matter; `of`: those that they are looked at for.
     fn has_same_stretches(
         &mut self,
-        (mut one, mut other): (&[(PacketSet, Label)], &[(PacketSet, Label)]),
-        all: PacketSet,
+        (one, other): (&Flat, &Flat),
+        of: PacketSet,
         among: PacketSet,
     ) -> Result<bool, OverBudget> {
+        let (mut one, mut other) = (Stretches::new(one, of), Stretches::new(other, of));
         loop {
-            let (Some((_, label)), Some((_, meant))) = (one.first(), other.first()) else {
-                return Ok(one.is_empty() && other.is_empty());
-            };
-            let label = self.plain(*label);
-            if label != self.plain(*meant) {
+            let (mine, theirs) = (one.next(self)?, other.next(self)?);
+            if mine != theirs {
                 return Ok(false);
             }
-            let (a, b) = (self.stretch(one, label), self.stretch(other, label));
-            let (mine, theirs) = (one.get(..a).unwrap_or_default(), other.get(..b).unwrap_or_default());
-            let is_end = |stretch: &[(PacketSet, Label)]| stretch.iter().any(|(set, _)| *set == all);
-            if is_end(mine) && is_end(theirs) {
+            let is_end = |stretch: &Stretches<'_>| stretch.sets.contains(&of);
+            if mine.is_none() || (is_end(&one) && is_end(&other)) {
                 return Ok(true);
             }
-            if !self.has_same_packets(mine, theirs, among)? {
+            if !self.has_same_packets(&one.sets, &other.sets, among)? {
                 return Ok(false);
             }
-            one = one.get(a..).unwrap_or_default();
-            other = other.get(b..).unwrap_or_default();
         }
-    }
-
-    /// How many steps from the first on have a label.
-    fn stretch(&self, flat: &[(PacketSet, Label)], label: Label) -> usize {
-        flat.iter().take_while(|(_, other)| self.plain(*other) == label).count()
     }
 
     /// Sets that are in both are not looked at first.
     fn has_same_packets(
         &mut self,
-        one: &[(PacketSet, Label)],
-        other: &[(PacketSet, Label)],
+        one: &[PacketSet],
+        other: &[PacketSet],
         among: PacketSet,
     ) -> Result<bool, OverBudget> {
-        let sorted = |stretch: &[(PacketSet, Label)]| {
-            let mut sets: Vec<PacketSet> = stretch.iter().map(|(set, _)| *set).collect();
+        if one == other {
+            return Ok(true);
+        }
+        let sorted = |stretch: &[PacketSet]| {
+            let mut sets = stretch.to_vec();
             sets.sort_unstable();
-            sets.dedup();
             sets
         };
         let (one, other) = (sorted(one), sorted(other));

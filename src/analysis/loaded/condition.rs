@@ -40,6 +40,16 @@ pub enum Pattern {
     BeginsWith(Arc<str>),
 }
 
+impl Pattern {
+    /// The name, or its beginning.
+    #[must_use]
+    pub const fn text(&self) -> &Arc<str> {
+        match self {
+            Self::Is(text) | Self::BeginsWith(text) => text,
+        }
+    }
+}
+
 /// One thing that a rule asks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Condition {
@@ -51,7 +61,7 @@ pub enum Condition {
     Port {
         /// Which.
         port: Port,
-        /// Any of these: often those of a set, which many rules name.
+        /// Any of these, ascending: often those of a set, which many rules name.
         names: Arc<[Pattern]>,
         /// None of these.
         negated: bool,

@@ -93,6 +93,19 @@ impl PortValue {
         }
     }
 
+    /// Whether one of some patterns fits, which are sorted; not where that depends on the packet.
+    #[must_use]
+    pub fn fits_any(&self, patterns: &[Pattern]) -> bool {
+        // Those that are names come first.
+        let names = patterns.partition_point(|pattern| matches!(pattern, Pattern::Is(_)));
+        let (names, starts) = patterns.split_at_checked(names).unwrap_or((patterns, &[]));
+        let is_named = match self {
+            Self::Is(name) => names.binary_search_by(|pattern| pattern.text().cmp(name)).is_ok(),
+            Self::None | Self::Other(_) | Self::Any => false,
+        };
+        is_named || starts.iter().any(|start| self.fits(start) == Some(true))
+    }
+
     /// The name, where there is one that rules know.
     #[must_use]
     pub const fn name(&self) -> Option<&Arc<str>> {

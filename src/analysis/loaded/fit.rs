@@ -57,7 +57,7 @@ pub(super) fn is_elsewhere(rule: &Ready<'_>, context: &Context) -> bool {
     for condition in &rule.others {
         if let Condition::Port { port, names, negated: false } = condition
             && *context.port(*port) != PortValue::Any
-            && !names.iter().any(|name| context.port(*port).fits(name) == Some(true))
+            && !context.port(*port).fits_any(names)
         {
             return true;
         }
@@ -105,7 +105,7 @@ impl<'t> Loaded<'t> {
                 (Condition::Port { port: Port::Out, names, negated }, Some(to))
                     if to.out_interface != PortValue::Any =>
                 {
-                    when(names.iter().any(|name| to.out_interface.fits(name) == Some(true)) != *negated)
+                    when(to.out_interface.fits_any(names) != *negated)
                 }
                 (_, _) => self.condition(ground, condition, state, context)?,
             };
@@ -143,8 +143,7 @@ impl<'t> Loaded<'t> {
                 if *value == PortValue::Any {
                     return any_port(ground, *port, names, *negated);
                 }
-                let fits = names.iter().any(|name| value.fits(name) == Some(true));
-                Ok(when(fits != *negated))
+                Ok(when(value.fits_any(names) != *negated))
             }
             Condition::Keyed { port, entries, domain, negated } => {
                 let fields =

@@ -354,11 +354,15 @@ impl<'t> Chains<'t> {
             }
         };
         let (mut names, mut starts) = (BTreeSet::new(), BTreeSet::new());
+        // Many rules may ask for the same set of ports.
+        let mut seen: HashSet<*const Pattern> = HashSet::new();
         for number in 0..self.all.len() {
             for rule in self.rules(number).iter() {
                 for condition in &rule.others {
                     match condition {
-                        Condition::Port { port, names: patterns, .. } if wanted(*port) => {
+                        Condition::Port { port, names: patterns, .. }
+                            if wanted(*port) && (patterns.len() == 1 || seen.insert(patterns.as_ptr())) =>
+                        {
                             for pattern in patterns.iter() {
                                 match pattern {
                                     Pattern::Is(name) if known.contains(&**name) => false,

@@ -199,7 +199,9 @@ pub(super) fn pattern(text: &str) -> Option<Pattern> {
 }
 
 pub(super) fn patterns<'v>(texts: impl Iterator<Item = &'v str>) -> Option<Arc<[Pattern]>> {
-    texts.map(pattern).collect()
+    let mut all = texts.map(pattern).collect::<Option<Vec<_>>>()?;
+    all.sort_unstable();
+    Some(all.into())
 }
 
 /// What the rest of a rule says about the packets that a key sees.
