@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::analysis::sets::{Label, OverBudget, PacketSet, decision};
+use crate::analysis::sets::{Label, Memo, OverBudget, PacketSet, decision};
 
 use crate::policy::Verdict;
 
@@ -30,7 +30,7 @@ struct Stretches<'f> {
     of: PacketSet,
     /// The sets of this one, those of these packets alone.
     sets: Vec<PacketSet>,
-    /// And those of all before it.
+    /// And those of all before it, where they are not known to differ.
     before: Vec<PacketSet>,
 }
 
@@ -41,22 +41,36 @@ impl<'f> Stretches<'f> {
 
     /// Goes on to the next, and says its label; none at the end.
     fn next(&mut self, ground: &mut Ground) -> Result<Option<Label>, OverBudget> {
+        if self.of == PacketSet::ALL {
+            self.sets.clear();
+        }
         self.before.append(&mut self.sets);
         let mut label = None;
         while let Some(((set, said), rest)) = self.rest.split_first() {
             let set = if self.of == PacketSet::ALL { *set } else { ground.sets.intersection(*set, self.of)? };
             let said = ground.plain(*said);
-            // Packets that those before have all of, have their label.
-            if !set.is_empty() && !self.before.contains(&set) && !self.sets.contains(&set) {
+            let is_known = self.of != PacketSet::ALL && (self.before.contains(&set) || self.sets.contains(&set));
+            if !set.is_empty() && !is_known {
                 if label.is_some_and(|label| label != said) {
                     break;
                 }
                 label = Some(said);
                 self.sets.push(set);
             }
-            self.rest = rest;
+            // Behind one that has them all, nobody is left.
+            self.rest = if set == self.of { &[] } else { rest };
         }
         Ok(label)
+    }
+
+    /// Whether some of these packets are in it.
+    fn matters(&self, ground: &mut Ground, among: PacketSet) -> Result<bool, OverBudget> {
+        for set in &self.sets {
+            if !ground.sets.intersection(*set, among)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -88,7 +102,11 @@ impl Ground {
             return Ok(known.clone());
         }
         let mut pieces = Pieces::default();
-        let found = if self.add_pieces(said, &mut pieces)? { Some(pieces.all.into()) } else { None };
+        let found = self.add_pieces(said, &mut pieces)?.then(|| {
+            // Packets that those before have all of, have their label.
+            let mut known: Memo<PacketSet, ()> = Memo::default();
+            pieces.all.into_iter().filter(|(set, _)| known.insert(*set, ()).is_none()).collect()
+        });
         self.flats.insert(said, found.clone());
         Ok(found)
     }
@@ -167,9 +185,15 @@ impl Ground {
     ) -> Result<bool, OverBudget> {
         let (mut one, mut other) = (Stretches::new(one, of), Stretches::new(other, of));
         loop {
-            let (mine, theirs) = (one.next(self)?, other.next(self)?);
-            if mine != theirs {
-                return Ok(false);
+            let (mut mine, mut theirs) = (one.next(self)?, other.next(self)?);
+            while mine != theirs {
+                if mine.is_some() && !one.matters(self, among)? {
+                    mine = one.next(self)?;
+                } else if theirs.is_some() && !other.matters(self, among)? {
+                    theirs = other.next(self)?;
+                } else {
+                    return Ok(false);
+                }
             }
             let is_end = |stretch: &Stretches<'_>| stretch.sets.contains(&of);
             if mine.is_none() || (is_end(&one) && is_end(&other)) {
