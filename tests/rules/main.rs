@@ -141,3 +141,15 @@ fn rules_made_to_blow_up_end_with_a_clear_statement() {
     nft.content = nft.content.replacen(&rule, &other, 1);
     assert_eq!(in_time(&fleet, &files), [target::Why::OverBudget]);
 }
+
+#[test]
+fn a_mark_that_is_left_on_packets_is_found() {
+    let (fleet, mut files) = compiled(&specs::random_spec(8));
+    assert_eq!(doubts(&fleet, &files), []);
+    let clear = "-A FWC-from-guests -j MARK --set-xmark 0x0/0x80000000\n";
+    let rules = files.iter_mut().find(|file| file.path == "hosts/pm1/iptables.rules").expect("iptables' rules");
+    let (before, after) = rules.content.rsplit_once(clear).expect("a rule that takes the mark away");
+    // What a guest's own chain accepted would pass the host's too.
+    rules.content = format!("{before}{after}");
+    assert!(!doubts(&fleet, &files).is_empty());
+}
