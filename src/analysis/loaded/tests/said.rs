@@ -1,7 +1,7 @@
 //! Lists of steps, against what each means packet by packet.
 
-use crate::analysis::{Body, Packet};
 use crate::analysis::sets::{Budget, Interfaces, Label, PacketSet, Sets};
+use crate::analysis::{Body, Packet};
 use crate::net::Family;
 use crate::policy::Direction;
 
