@@ -256,7 +256,8 @@ fn other(key: &KeyView) -> Vec<(String, String)> {
     }
     let mut rows: Vec<(String, String)> = Program::ALL.iter().filter_map(row).collect();
     for (program, (_, place)) in Program::ALL.iter().zip(&mut rows) {
-        *place = format!("{place} ({})", program.name());
+        // Nothing stands before it where the program takes no line about the key.
+        *place = format!("{place} ({})", program.name()).trim_start().to_owned();
     }
     rows
 }
@@ -278,6 +279,7 @@ fn totals(report: &Report, own: usize, losing: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::view::OutcomeView;
     use super::*;
 
     #[test]
@@ -291,5 +293,28 @@ mod tests {
         let long = "k".repeat(40);
         assert_eq!(drawn(60), format!("  short = 1{}/etc/a.conf:1\n  {long}  /etc/b.conf:2\n", " ".repeat(33)));
         assert_eq!(drawn(50), format!("  short = 1  /etc/a.conf:1\n  {long}\n      /etc/b.conf:2\n"));
+    }
+
+    #[test]
+    fn a_key_of_one_program_alone_has_no_place_under_the_other() {
+        let line = LineView {
+            key: "k".to_owned(),
+            value: Some("1".to_owned()),
+            file: "/a".to_owned(),
+            line: 3,
+            leads_to: None,
+        };
+        let nothing = OutcomeView { value: None, winner: None, losers: Vec::new() };
+        let set = OutcomeView { value: Some("1".to_owned()), winner: Some(line), losers: Vec::new() };
+        let key = KeyView {
+            key: "k".to_owned(),
+            own: None,
+            spec: None,
+            loses: Vec::new(),
+            programs: [(Program::Procps.name(), nothing), (Program::Systemd.name(), set)].into(),
+            needs_module: false,
+        };
+        let rows = [("k = not set", "(sysctl --system)"), ("k = 1", "/a:3 (systemd-sysctl)")];
+        assert_eq!(other(&key), rows.map(|(left, right)| (left.to_owned(), right.to_owned())));
     }
 }
