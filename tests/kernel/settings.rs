@@ -56,10 +56,13 @@ impl Dice {
             _ => dotted,
         };
         let value = self.below(9) + 1;
-        match self.below(12) {
+        match self.below(14) {
             0..=1 => format!("-{key}"),
             2 => format!("-{key} = {value}"),
-            3 => format!("- {key} = {value}"),
+            3 => format!("-{}{key} = {value}", self.one_of(&[" ", "\t", " \t"])),
+            12 => format!("-{}{key}", self.one_of(&[" ", "\t"])),
+            // A blank to neither program.
+            13 => format!("{}{key} = {value}", self.one_of(&["\u{a0}", "-\u{a0}", "-\u{2003}"])),
             4 => format!("  {key}\t=  {value} \r"),
             5 => self.one_of(&["# net.ipv4.conf.lo.tag = 1", "; x", "nonsense", "= 3", "-", "", "a b = 1"]).to_owned(),
             _ => format!("{key} = {value}"),

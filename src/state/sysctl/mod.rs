@@ -14,6 +14,7 @@
 //! | a hidden file (`.x.conf`) | read | passed over |
 //! | `-key` after `key = 1` | the key is set all the same | the key is not set |
 //! | `- key = 1` (a blank behind the dash) | not set | set |
+//! | `- key`, and a pattern for `key` | the pattern sets it | the key is not set |
 //! | `/net/x` or `net..x`, and a pattern for `net.x` | the last of them | the key's own line |
 //!
 //! In both an explicit key wins over a pattern, whatever their order; of two patterns the last wins; `-key` keeps
@@ -36,7 +37,7 @@ pub use tree::{FOLDERS, Node, Resolved, SYSCTL_CONF, Tree};
 /// A value without the difference between blanks and tabs, which the kernel does not keep.
 #[must_use]
 pub fn normal(value: &str) -> String {
-    value.split_whitespace().collect::<Vec<_>>().join(" ")
+    value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -128,7 +128,8 @@ pub struct Assignment {
 /// What becomes of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outcome<'m> {
-    /// The line with the last word. Without a value it excludes the key, which is then not set.
+    /// The line with the last word. Without a value it excludes the key, which is then not set. None where the program
+    /// takes no line about the key, and no pattern sets it.
     pub winner: Option<&'m Assignment>,
     /// All other lines about the key or its twin, patterns included, in the order in which they are read.
     pub losers: Vec<&'m Assignment>,

@@ -8,6 +8,10 @@ use crate::state::{Slice, Unread};
 
 use super::glob;
 
+/// What both programs pass over at either end of a line, a key and a value; the last one as a part of the line's end.
+/// Other scripts' blanks are letters to them.
+const BLANKS: [char; 3] = [' ', '\t', '\r'];
+
 /// What the lines of a file say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct File<'t> {
@@ -28,7 +32,7 @@ pub struct Line<'t> {
     pub value: Option<Located<&'t str>>,
     /// Whether a failure to set it is passed over in silence (`-key = value`).
     pub ignore_failure: bool,
-    /// Whether procps takes it: not with a blank behind the dash.
+    /// Whether procps takes it: not with a blank behind the dash, which is to it the first letter of the key.
     pub procps_takes_it: bool,
     /// Where parts of the key are empty (`/net/ipv4`, `net..ipv4`): its separators, with `x` for each part. procps
     /// compares such a spelling letter by letter when it looks whether a key keeps patterns away.
@@ -43,7 +47,7 @@ pub struct Line<'t> {
 #[must_use]
 pub fn read(file: FileId, text: &str) -> File<'_> {
     let mut found = File::default();
-    for (line, number) in Slice::new(file, text).lines().map(Slice::trim).zip(1_u32..) {
+    for (line, number) in Slice::new(file, text).lines().map(trim).zip(1_u32..) {
         if line.text.is_empty() || line.text.starts_with(['#', ';']) {
             continue;
         }
@@ -55,13 +59,17 @@ pub fn read(file: FileId, text: &str) -> File<'_> {
     found
 }
 
+fn trim(text: Slice<'_>) -> Slice<'_> {
+    text.part(text.text.trim_matches(BLANKS))
+}
+
 fn assignment(line: Slice<'_>, number: u32) -> Result<Line<'_>, &'static str> {
-    // One program ends the line there, the other goes on.
-    if line.text.contains(['\r', '\0']) {
+    // One program ends the line there, or takes it for a blank, and the other does not.
+    if line.text.contains(['\r', '\0', '\x0b', '\x0c']) {
         return Err("a control character inside the line");
     }
     let (before, value) = match line.split_once('=') {
-        Some((before, value)) => (before, Some(value.trim().whole())),
+        Some((before, value)) => (before, Some(trim(value).whole())),
         None => (line, None),
     };
     let (dash, name) = match before.strip_prefix("-") {
@@ -71,7 +79,8 @@ fn assignment(line: Slice<'_>, number: u32) -> Result<Line<'_>, &'static str> {
     if value.is_none() && !dash {
         return Err("no assignment: a line is `key = value`");
     }
-    let key = sysctl_key(name.trim().text);
+    let bare = trim(name).text;
+    let key = sysctl_key(bare);
     if key.is_empty() {
         return Err("there is no key");
     }
@@ -83,8 +92,8 @@ fn assignment(line: Slice<'_>, number: u32) -> Result<Line<'_>, &'static str> {
         key,
         value,
         ignore_failure: dash && value.is_some(),
-        procps_takes_it: !name.text.starts_with(char::is_whitespace) || !dash,
-        odd_spelling: odd_spelling(name.trim().text),
+        procps_takes_it: !dash || !name.text.starts_with(BLANKS),
+        odd_spelling: odd_spelling(bare),
         number,
         span: line.span(),
     })

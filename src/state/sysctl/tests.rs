@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use crate::diagnostic::{FileId, SourceMap};
+use crate::net::sysctl_twin;
 
 use super::*;
 
@@ -58,6 +59,18 @@ fn a_file_is_read_line_by_line() {
     sources.add("x.conf", text);
     let unread: Vec<_> = file.unread.iter().map(|line| sources.slice(line.span)).collect();
     assert_eq!(unread, ["hello", "= 3", "-", "k=a\0b", "sysctl -w a=1"]);
+}
+
+/// Only procps takes form feeds and vertical tabs for blanks, and neither program takes a blank of another script for one.
+#[test]
+fn a_blank_is_one_to_both_programs() {
+    let text = "\u{a0}a=1\nb\u{2003}=1\n-\u{a0}c=1\n\u{b}d=1\n-\u{c}e=1\nf=1\u{b}\n\r\tg\t=\t1 \r\r\nh=1\u{a0}\n";
+    let file = read(FileId(0), text);
+    let lines: Vec<_> =
+        file.lines.iter().map(|line| (line.key.as_str(), line.value.map(|value| value.value))).collect();
+    assert_eq!(lines, [("g", Some("1")), ("h", Some("1\u{a0}"))]);
+    assert_eq!(file.unread.len(), 6);
+    assert_ne!(normal("1\u{a0}"), normal("1"));
 }
 
 /// The folders of a Proxmox VE node, as `sysctl --system` and `systemd-sysctl` of Debian 12 name them when they run.
@@ -160,6 +173,10 @@ fn both_programs_settle_lines_as_they_do() {
         ("a.*.x = 1", "-a.*.x", "a.b.x", "1", "-"),
         ("a.*.x = 1", "-a.b*.x", "a.b.x", "1", "1"),
         ("a.b.x = 1", "- a.b.x = 2", "a.b.x", "1", "2"),
+        ("a.b.x = 1", "-\ta.*.x = 2\n-\ta.b.x", "a.b.x", "1", "-"),
+        ("a.*.x = 1", "- a.b.x", "a.b.x", "1", "-"),
+        ("a.*.x = 1", "- a.b.x = 2", "a.b.x", "1", "2"),
+        ("a.*.x = 1", "- a.b*.x = 2", "a.b.x", "1", "2"),
         ("net.nf_conntrack_max = 1", "net.netfilter.nf_conntrack_max = 2", "net.nf_conntrack_max", "2", "2"),
         ("net.ipv4.ip_forward = 1", "net.ipv4.conf.all.forwarding = 0", "net.ipv4.ip_forward", "0", "0"),
         // The key keeps its place in systemd's table, and procps writes it again.
@@ -257,6 +274,23 @@ fn running_values_compare_without_regard_to_blanks() {
     assert_eq!(whole.difference("net.bridge.bridge-nf-call-iptables", "1"), Some(Difference::Absent));
 }
 
+/// With a blank behind the dash the name that procps looks for begins with that blank: it sets nothing, and keeps no
+/// pattern away.
+#[test]
+fn a_blank_behind_the_dash_is_for_systemd_alone() {
+    for blank in [" ", "\t", " \t"] {
+        let text = format!("-{blank}a=");
+        let tree = tree(&[("etc/sysctl.d/a.conf", &text), (OWN, "")]);
+        let survey = Survey::of(&tree, Some(OWN));
+        let standings: Vec<_> = survey.standings().collect();
+        let [standing] = standings.as_slice() else { panic!("{text:?} is about one key: {standings:?}") };
+        assert_eq!((standing.key.as_str(), standing.own), ("a", None));
+        assert_eq!(standing.procps, Outcome::default(), "{text:?}");
+        assert_eq!(standing.systemd.value(), Some(""), "{text:?}");
+        assert!(standing.systemd.losers.is_empty() && standing.programs_differ());
+    }
+}
+
 /// Text of which lines are made now and then.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -284,11 +318,19 @@ proptest! {
             prop_assert_eq!(sources.line_column(line.span).0, line.number);
         }
         for standing in survey.standings() {
+            let names = [Some(standing.key.as_str()), sysctl_twin(&standing.key)];
+            let files = [&first, &second].map(|text| read(id, text));
+            let lines = || files.iter().flat_map(|file| &file.lines).filter(|line| names.contains(&Some(&line.key)));
             for program in Program::ALL {
                 let outcome = standing.outcome(program);
-                // The last word is somebody's, and is counted once.
-                prop_assert!(outcome.winner.is_some_and(|winner| !outcome.losers.contains(&winner)));
+                // The last word is somebody's where the program takes any line about the key, and is counted once.
+                let takes = |line: &Line| program == Program::Systemd || line.procps_takes_it;
+                prop_assert!(outcome.winner.is_some_and(|it| it.is_pattern) || outcome.winner.is_some() == lines().any(takes));
+                prop_assert!(outcome.winner.is_none_or(|winner| !outcome.losers.contains(&winner)));
+                let about = outcome.losers.iter().chain(&outcome.winner).filter(|line| !line.is_pattern);
+                prop_assert_eq!(about.count(), lines().filter(|line| takes(line)).count());
             }
+            prop_assert!(standing.systemd.winner.is_some(), "it takes every line that procps takes");
         }
         let running = read_running(id, &first);
         prop_assert!(running.values.keys().all(|key| running.difference(key, "1").is_none_or(|it| it != Difference::Absent)));
