@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use crate::analysis::sets::{Label, Memo, OverBudget, PacketSet, decision};
-
 use crate::policy::Verdict;
 
 use super::run::Ground;

@@ -54,6 +54,6 @@ pub(super) fn left(ground: &mut Ground, then: Said, next: &State, state: &State)
 }
 
 /// A label's new one, of a list; without one the same.
-pub(super) fn by(becomes: &[(Label, Label)]) -> impl Fn(Label) -> Label + '_ {
+pub fn by(becomes: &[(Label, Label)]) -> impl Fn(Label) -> Label + '_ {
     |label| becomes.iter().find(|(old, _)| *old == label).map_or(label, |(_, new)| *new)
 }

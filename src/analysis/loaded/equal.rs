@@ -276,7 +276,7 @@ fn logged(ground: &mut Ground, whole: Diagram, before: &State) -> Result<Diagram
         let events = before.events.iter().chain(&state.events).cloned().collect();
         becomes.push((label, outcomes.label(Outcome { exit, state: State { logs, events, mark: state.mark } })));
     }
-    sets.relabel(whole, |label| becomes.iter().find(|(old, _)| *old == label).map_or(label, |(_, new)| *new))
+    sets.relabel(whole, by(&becomes))
 }
 
 /// Rejections as all that they do.

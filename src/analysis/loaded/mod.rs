@@ -26,6 +26,7 @@ mod values;
 mod walk;
 mod words;
 
+pub use back::by;
 pub use condition::{Asked, Condition, Effect, Fields, Pattern, Port};
 pub use context::{Context, PortValue, Tagging, Towards};
 pub use equal::{Difference, Sides, accepted, accepts_for_good, difference, is_seen_alike, passes_established};

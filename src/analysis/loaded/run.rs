@@ -78,6 +78,8 @@ pub struct Loaded<'t> {
     /// What is silently dropped by a rejection, for each family.
     pub(super) silent: Vec<(Family, Fields)>,
     known: Memo<(usize, State, Vec<u32>), Said>,
+    /// What chains say that rules of base chains lead to, by what they see of a context.
+    called: Memo<(usize, State, Seen), Said>,
     /// Parts of base chains.
     pub(super) closed: super::closed::Known,
     depth: usize,
@@ -122,6 +124,7 @@ impl<'t> Loaded<'t> {
             rejection: Memo::default(),
             silent,
             known: Memo::default(),
+            called: Memo::default(),
             closed: Memo::default(),
             depth: 0,
             decided: Reads::default(),
@@ -169,6 +172,13 @@ impl<'t> Loaded<'t> {
         state: &State,
         context: &Context,
     ) -> Result<Said, OverBudget> {
+        // Rules of several built-in chains may lead to the same one.
+        let depends = self.chains.reads(chain).is_decided(self.decided);
+        let several = self.chains.program != Program::Nft && self.depth == 0;
+        let key = (several && depends).then(|| (chain, state.clone(), Seen::new(self.chains.reads(chain), context)));
+        if let Some(known) = key.as_ref().and_then(|key| self.called.get(key)) {
+            return Ok(*known);
+        }
         if self.depth > DEPTH {
             let exit = Exit::Unknown(self.chains.lost(chain, "a chain that leads to itself".to_owned()));
             let label = ground.outcomes.label(Outcome { exit, state: state.clone() });
@@ -177,6 +187,9 @@ impl<'t> Loaded<'t> {
         self.depth += 1;
         let result = self.entered(ground, chain, state, context);
         self.depth -= 1;
+        if let (Some(key), Ok(said)) = (key, result) {
+            self.called.insert(key, said);
+        }
         result
     }
 

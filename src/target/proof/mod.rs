@@ -426,5 +426,5 @@ fn turned(ground: &mut Ground, hook: Said, other: impl Fn(Exit) -> Option<Exit>)
             becomes.push((*label, ground.outcomes.label(Outcome { exit, state })));
         }
     }
-    ground.renamed(hook, &|label| becomes.iter().find(|(old, _)| *old == label).map_or(label, |(_, new)| *new))
+    ground.renamed(hook, &loaded::by(&becomes))
 }
