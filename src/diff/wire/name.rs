@@ -92,7 +92,7 @@ impl Apart {
 pub(super) struct Names {
     known: HashMap<AddressSet, String>,
     /// The same, in the order of their addition: hash order never reaches an answer.
-    sorted: Vec<(AddressSet, String)>,
+    sorted: Vec<Named>,
     /// What machines of the new spec are called together.
     members: BTreeMap<BTreeSet<Member>, String>,
 }
@@ -135,7 +135,8 @@ impl Names {
         for family in Family::BOTH {
             let part = set.only(family);
             if !part.is_empty() && !self.known.contains_key(&part) {
-                self.sorted.push((part.clone(), name.to_owned()));
+                let width = width(&part) * (1.0 + ROUNDING);
+                self.sorted.push(Named { set: part.clone(), name: name.to_owned(), width });
                 self.known.insert(part, name.to_owned());
             }
         }
@@ -273,11 +274,17 @@ impl Names {
 
     /// Names that together stand for the set: at most [`TOGETHER`], the widest first.
     fn together(&self, core: &AddressSet, apart: &AddressSet) -> Option<String> {
+        let is_fitting = |set: &AddressSet| !set.is_empty() && set.difference(core).is_empty();
+        // The widest of so few has its share at least; of a thousand machines nearly none does.
+        let share = width(core) / TOGETHER as f64;
+        if !self.sorted.iter().any(|named| named.width >= share && is_fitting(&named.set.difference(apart))) {
+            return None;
+        }
         let mut fitting: Vec<(AddressSet, &str)> = self
             .sorted
             .iter()
-            .map(|(set, name)| (set.difference(apart), name.as_str()))
-            .filter(|(set, _)| !set.is_empty() && set.difference(core).is_empty())
+            .map(|named| (named.set.difference(apart), named.name.as_str()))
+            .filter(|(set, _)| is_fitting(set))
             .collect();
         let mut left = core.clone();
         let mut names: Vec<&str> = Vec::new();
@@ -305,11 +312,13 @@ impl Names {
 
     /// A name that stands for the set and some of the addresses apart.
     fn around(&self, core: &AddressSet, apart: &AddressSet) -> Option<&String> {
+        let least = width(core);
         let mut fitting: Vec<&String> = self
             .sorted
             .iter()
-            .filter(|(set, _)| core.difference(set).is_empty() && set.difference(apart) == *core)
-            .map(|(_, name)| name)
+            .filter(|named| named.width >= least)
+            .filter(|named| core.difference(&named.set).is_empty() && named.set.difference(apart) == *core)
+            .map(|named| &named.name)
             .collect();
         fitting.sort_unstable();
         fitting.first().copied()
@@ -356,6 +365,18 @@ pub(super) fn wish(hook: HookName, own: &[IpAddr]) -> Wish {
     list.splice(0..0, own.iter().copied());
     wish
 }
+
+/// A set of the spec with a name.
+#[derive(Debug)]
+struct Named {
+    set: AddressSet,
+    name: String,
+    /// How many addresses it has, or somewhat more.
+    width: f64,
+}
+
+/// What sums of widths may be off by.
+const ROUNDING: f64 = 1e-9;
 
 /// How many addresses a set has, near enough to compare.
 fn width(set: &AddressSet) -> f64 {
