@@ -21,7 +21,7 @@ pub use nft::Nft;
 pub use proof::{
     Change, Changes, Doubt, Fate, Rules, Turn, Way, Why, changes, is_enforced, led_late, prove, prove_files,
 };
-pub use pve::Pve;
+pub use pve::{Pve, is_of_proxmox};
 pub use sysctl::Sysctl;
 pub use template::{TemplateError, Templates};
 

@@ -22,6 +22,7 @@ mod hosts;
 mod json;
 mod loads;
 mod namespace;
+mod node;
 mod script;
 mod settings;
 mod tables;

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::common::{Example, built, examples};
 use super::drift::{Answer, Backend, asked, example, hosts};
+use super::node::BARE;
 
 /// A host of an example, and where its files were compiled to.
 struct Machine {
@@ -52,7 +53,7 @@ fn what_was_loaded_is_proved() {
     let (mut seen, mut wrong) = (BTreeSet::new(), Vec::new());
     for machine in examples().iter().flat_map(Machine::all) {
         for backend in machine.backends() {
-            let Answer { status, report, errors } = machine.verified(backend, "");
+            let Answer { status, report, errors } = machine.verified(backend, BARE);
             let said = &report["hosts"][0];
             let programs = said["programs"].as_array().map_or(0, Vec::len);
             let of_all = programs == if backend == Backend::Nft { 1 } else { 2 };

@@ -304,3 +304,59 @@ fn files_that_are_missing_or_too_many_are_found() {
         text(&findings)
     );
 }
+
+const GUESTS: &str = r#"version: 1
+hosts: { pm1: { addresses: 10.0.0.11/24 }, pm2: { addresses: 10.0.0.12/24 } }
+vms:
+  100:
+    host: pm1
+    options: { ipfilter: true }
+    nics:
+      net0: { bridge: vmbr0, mac: "BC:24:11:00:00:64", ip: 10.0.1.100/24 }
+      net1: { bridge: vmbr1, mac: "BC:24:11:00:00:65", ip: 10.0.2.100/24, firewall: false }
+containers:
+  200:
+    host: pm1
+    options: { ipfilter: true }
+    nics: { net0: { bridge: vmbr0, mac: "BC:24:11:00:00:C8", ip: 10.0.1.200/24 } }
+"#;
+
+/// What a running node has beside the firewall's files says which NICs there are, and whom a container may speak as.
+#[test]
+fn guests_configurations_are_taken_at_their_word() {
+    let (fleet, files) = compiled(GUESTS).expect("files");
+    let vm = "net0: virtio=BC:24:11:00:00:64,bridge=vmbr0,firewall=1\nnet1: virtio=BC:24:11:00:00:65,bridge=vmbr1\n";
+    let ct = "net0: name=eth0,bridge=vmbr0,firewall=1,hwaddr=BC:24:11:00:00:C8,ip=10.0.1.200/24,type=veth\n";
+    let (of_vm, of_ct) = ("pve/nodes/pm1/qemu-server/100.conf", "pve/nodes/pm1/lxc/200.conf");
+    for (path, text, expected) in [
+        (of_vm, vm.to_owned(), ""),
+        (of_ct, ct.to_owned(), ""),
+        (of_ct, ct.replace("ip=10.0.1.200/24", "ip=dhcp"), ""),
+        // Proxmox VE lets a container speak as itself, whatever else its IP filter lists, and no VM.
+        (of_ct, ct.replace("1.200", "1.201"), "Differs pm1 ct/200 guest-out: a packet gets another verdict"),
+        (of_vm, format!("{vm}ipconfig0: ip=10.0.1.201/24\n"), ""),
+        (of_vm, vm.replace("00:64", "00:66"), "Differs pm1 vm/100 guest-out: a packet gets another verdict"),
+        (of_vm, vm.replace(",firewall=1", ""), "Differs pm1 vm/100 : it is not filtered, and the spec has it filtered"),
+        (of_vm, vm.replace("vmbr1", "vmbr1,firewall=1"), "Differs pm1 vm/100:net1 : it is filtered, and the spec has"),
+        (of_vm, format!("[PENDING]\n{vm}"), "Exception pm1 vm/100 : the guest has no such NIC"),
+        (of_vm, format!("{vm}net2: virtio\n"), "Exception pm1 vm/100:net2 : the spec has no such NIC"),
+        // It runs elsewhere for now.
+        (
+            "pve/nodes/pm2/qemu-server/100.conf",
+            vm.replace(",firewall=1", ""),
+            "Differs pm1 vm/100 : it is not filtered",
+        ),
+        (
+            "pve/nodes/pm1/qemu-server/101.conf",
+            vm.to_owned(),
+            "Exception - - : Proxmox VE's firewall reads no such file",
+        ),
+    ] {
+        let mut all = files.clone();
+        all.insert(path.to_owned(), text.clone());
+        let findings = pve(&fleet, &all);
+        let said = self::text(&findings);
+        assert!(said.contains(expected), "{path}:\n{text}{expected}\n{said}");
+        assert_eq!(against(&findings).is_empty(), !expected.starts_with("Differs"), "{path}:\n{text}{said}");
+    }
+}

@@ -23,8 +23,10 @@ pub(in crate::cli) struct Captures {
     /// By host.
     pub(in crate::cli) hosts: BTreeMap<String, HostCapture>,
     /// `.fw` files of the whole cluster, by the path that fwc would give them: `pve/firewall/100.fw`. None where
-    /// nothing of Proxmox VE was captured.
+    /// nothing of Proxmox VE was captured. Of a running node also its guests' configurations.
     pub(in crate::cli) pve: Option<BTreeMap<String, FileId>>,
+    /// Files of that kind that are there and cannot be read, by the same path.
+    pub(in crate::cli) pve_unread: BTreeSet<String>,
     /// What went wrong, and what else there is to say.
     pub(in crate::cli) notes: Vec<Note>,
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::cli::disk::{self, Silence};
 use crate::cli::{Failure, machine};
+use crate::diagnostic::{FileId, Severity, SourceMap};
 use crate::diff::report::{Note, NoteKind, Report};
 use crate::import::Role;
 use crate::policy::{Fleet, HostPolicy, TargetName};
@@ -42,7 +43,9 @@ pub(super) fn compare(arguments: &Arguments) -> Result<Outcome, Failure> {
     captures.host(&host.name).is_whole = true;
     programs(&mut captures, host, |file| meant.has(&host.name, file));
     kernel(&mut captures, host, &meant);
-    pve(&mut captures, host);
+    if host.targets.contains(&TargetName::Pve) {
+        pve(&mut captures, host);
+    }
     let strangers = strangers(&captures, fleet);
     let mut report = machines::compare(arguments, &meant, captures, format!("this machine ({})", host.name));
     settings(&meant, host, &mut report);
@@ -119,41 +122,51 @@ fn kernel(captures: &mut Captures, host: &HostPolicy, meant: &Meant) {
     }
 }
 
-/// `/etc/pve`, where there is one.
-fn pve(captures: &mut Captures, host: &HostPolicy) {
+/// `/etc/pve`, where there is one. Says whether there is.
+pub(in crate::cli) fn pve(captures: &mut Captures, host: &HostPolicy) -> bool {
     let folder = Path::new("/etc/pve");
-    if !host.targets.contains(&TargetName::Pve) || !folder.is_dir() {
-        return;
+    if !folder.is_dir() {
+        return false;
     }
-    match disk::read_copy(folder) {
-        Ok((sources, inputs, found)) => {
-            let mut files = BTreeMap::new();
-            for input in inputs {
-                let add =
-                    |captures: &mut Captures| captures.sources.add(sources.path(input.file), sources.text(input.file));
-                let path = match &input.role {
-                    Role::Cluster => "pve/firewall/cluster.fw".to_owned(),
-                    Role::Host(Some(node)) => format!("pve/nodes/{node}/host.fw"),
-                    Role::Guest(id) => format!("pve/firewall/{id}.fw"),
-                    Role::Vnet(name) => format!("pve/sdn/firewall/{name}.fw"),
-                    Role::Conf { id, node, .. } => {
-                        if node.as_deref().is_none_or(|node| node == host.name) {
-                            let file = add(captures);
-                            captures.host(&host.name).confs.push((*id, file));
-                        }
-                        continue;
-                    }
-                    Role::Host(None) | Role::Corosync => continue,
-                };
-                files.insert(path, add(captures));
-            }
-            for finding in found.iter() {
-                captures.miss(Some(&host.name), finding.message.clone(), finding.help.as_deref());
-            }
-            captures.pve = Some(files);
+    let (sources, inputs, found) = match disk::read_running(folder) {
+        Ok(read) => read,
+        Err(failure) => {
+            captures.miss(Some(&host.name), failure.message, failure.help.as_deref());
+            return true;
         }
-        Err(failure) => captures.miss(Some(&host.name), failure.message, failure.help.as_deref()),
+    };
+    let mut files = BTreeMap::new();
+    for input in inputs {
+        let path = match &input.role {
+            Role::Cluster => "pve/firewall/cluster.fw".to_owned(),
+            Role::Host(Some(node)) => format!("pve/nodes/{node}/host.fw"),
+            Role::Guest(id) => format!("pve/firewall/{id}.fw"),
+            Role::Vnet(name) => format!("pve/sdn/firewall/{name}.fw"),
+            Role::Conf { .. } => below_etc(&sources, input.file),
+            Role::Host(None) | Role::Corosync => continue,
+        };
+        let file = captures.sources.add(sources.path(input.file), sources.text(input.file));
+        if let Role::Conf { id, node, .. } = input.role
+            && node.is_none_or(|node| node == host.name)
+        {
+            captures.host(&host.name).confs.push((id, file));
+        }
+        files.insert(path, file);
     }
+    for finding in found.iter() {
+        if finding.severity == Severity::Error {
+            captures.pve_unread.insert(below_etc(&sources, finding.span().file));
+        }
+        captures.miss(Some(&host.name), finding.message.clone(), finding.help.as_deref());
+    }
+    captures.pve = Some(files);
+    true
+}
+
+/// `pve/firewall/100.fw` of `/etc/pve/firewall/100.fw`.
+fn below_etc(sources: &SourceMap, file: FileId) -> String {
+    let path = sources.path(file);
+    path.strip_prefix("/etc").unwrap_or(path).display().to_string()
 }
 
 /// Guests that Proxmox VE knows and the spec does not: nothing of theirs is compared.
@@ -206,7 +219,7 @@ fn settings(meant: &Meant, host: &HostPolicy, report: &mut Report) {
     if !host.targets.contains(&TargetName::Sysctl) {
         return;
     }
-    let mut sources = crate::diagnostic::SourceMap::default();
+    let mut sources = SourceMap::default();
     let (files, _) = match disk::read_setting_files(Path::new("/"), &mut sources) {
         Ok(read) => read,
         Err(failure) => {

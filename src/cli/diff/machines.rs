@@ -148,11 +148,12 @@ fn compare_all(arguments: &Arguments, meant: &Meant, captures: Captures, label: 
         }
         if let Some(files) = captures.pve.as_ref().filter(|_| host.targets.contains(&TargetName::Pve)) {
             let known = loaded || files.keys().any(|path| meant.files.contains_key(path));
-            if capture.is_whole && !known {
+            if capture.is_whole && !known && captures.pve_unread.is_empty() {
                 here.note(NoteKind::Info, "pve: nothing of fwc's is in `/etc/pve`", None, None);
             } else {
-                if pve(meant, &captures.sources, host, files, capture, &mut here) {
-                    otherwise.files((fleet, host), capture, (files, &captures.sources));
+                if pve(meant, &captures, host, files, capture, &mut here) {
+                    let is_all = (capture.is_tree || capture.is_whole) && captures.pve_unread.is_empty();
+                    otherwise.files((fleet, host), is_all, (files, &captures.sources));
                 }
             }
         }
@@ -279,7 +280,7 @@ fn with_sets(rules: &mut Ruleset, sets: &BTreeMap<std::sync::Arc<str>, crate::st
 /// `.fw` files that concern a host: the cluster's, its own, its guests', the vnets'. Says whether any of them differs.
 fn pve(
     meant: &Meant,
-    sources: &SourceMap,
+    captures: &Captures,
     host: &HostPolicy,
     files: &BTreeMap<String, FileId>,
     capture: &HostCapture,
@@ -301,7 +302,10 @@ fn pve(
     for (path, zone, kind) in wanted {
         let (ours, theirs) = (meant.files.get(&path), files.get(&path));
         let ours = ours.map(|file| (*file, meant.texts.text(*file)));
-        let theirs = theirs.map(|file| (*file, sources.text(*file)));
+        let theirs = theirs.map(|file| (*file, captures.sources.text(*file)));
+        if captures.pve_unread.contains(&path) {
+            continue;
+        }
         if ours.map(|(_, text)| text) == theirs.map(|(_, text)| text) {
             continue;
         }

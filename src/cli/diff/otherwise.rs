@@ -19,7 +19,7 @@ pub(super) struct Otherwise<'f> {
     /// How many differ in what no packet notices.
     same: usize,
     not_compared: Vec<Aside>,
-    /// What is not proved of the files of Proxmox VE in a tree, of all hosts.
+    /// What is not proved of the files of Proxmox VE, of all hosts.
     files: Option<Vec<Finding>>,
 }
 
@@ -34,15 +34,15 @@ impl<'f> Otherwise<'f> {
         self.not_compared.push(Aside { host: host.name.clone(), output, message, place: None });
     }
 
-    /// Takes files of Proxmox VE that differ: of a whole tree it is known whether any packet notices.
+    /// Takes files of Proxmox VE that differ: where these are all it is known whether any packet notices.
     pub(super) fn files(
         &mut self,
         (fleet, host): (&Fleet, &HostPolicy),
-        capture: &HostCapture,
+        is_all: bool,
         (files, there): (&BTreeMap<String, FileId>, &SourceMap),
     ) {
-        if !capture.is_tree {
-            let message = "what its files come to is told of whole trees alone, by `fwc verify --against`";
+        if !is_all {
+            let message = "what its files come to is told of all of them alone, by `fwc verify`";
             return self.unknown(host, "pve", message.to_owned());
         }
         let texts = || files.iter().map(|(path, file)| (path.clone(), there.text(*file).to_owned())).collect();

@@ -1,4 +1,4 @@
-//! Reading a copy of `/etc/pve`.
+//! Reading `/etc/pve`, or a copy of it.
 //!
 //! In: a folder. Out: the text of every file in it that the firewall's configuration is made of. Promise: links to
 //! folders are not followed (`local` and its like would show a node twice), a pipe is not waited for, and a file that
@@ -20,19 +20,41 @@ use super::read::LIMIT;
 /// A file that is wanted, as far as it could be read.
 type Read1 = Result<(String, Option<usize>), (Code, String)>;
 
+/// The texts, what each of them is, and what could not be read.
+type Copied = (SourceMap, Vec<Input>, Diagnostics);
+
 /// Reads a copy.
 ///
 /// # Errors
 /// Where the folder cannot be read, or nothing in it is of a firewall.
-pub fn read_copy(folder: &Path) -> Result<(SourceMap, Vec<Input>, Diagnostics), Failure> {
-    let mut wanted = Vec::new();
-    walk(folder, "", &mut wanted)?;
-    if wanted.is_empty() {
+pub fn read_copy(folder: &Path) -> Result<Copied, Failure> {
+    let found = read_all(folder)?;
+    if found.1.is_empty() && found.2.iter().next().is_none() {
         let message = format!("nothing of Proxmox VE's firewall is in `{}`", folder.display());
         return Err(Failure::new(message).help(
             "`DIR` is a copy of `/etc/pve`, or a folder with `cluster.fw`, `host.fw`, `<VMID>.fw` and `<VMID>.conf`",
         ));
     }
+    Ok(found)
+}
+
+/// Reads a running node's own, in which nothing of a firewall needs to be.
+///
+/// # Errors
+/// Where the folder cannot be read, or is there without Proxmox VE's cluster file system in it.
+pub fn read_running(folder: &Path) -> Result<Copied, Failure> {
+    let found = read_all(folder)?;
+    // The cluster file system has this folder whatever else it has; where it is not mounted there is nothing.
+    if !folder.join("nodes").is_dir() {
+        let message = format!("`{}` is not what Proxmox VE has there: it has no `nodes`", folder.display());
+        return Err(Failure::new(message).help("see whether the service `pve-cluster` runs"));
+    }
+    Ok(found)
+}
+
+fn read_all(folder: &Path) -> Result<Copied, Failure> {
+    let mut wanted = Vec::new();
+    walk(folder, "", &mut wanted)?;
     wanted.sort_by(|(left, _), (right, _)| left.cmp(right));
     let texts: Vec<Read1> = wanted.par_iter().map(|(path, _)| read(&folder.join(path))).collect();
     let (mut sources, mut inputs, mut found) = (SourceMap::default(), Vec::new(), Diagnostics::new());

@@ -12,7 +12,7 @@ mod root;
 mod tree;
 
 pub use captured::{CapturedText, files_below, read_captured, read_tree};
-pub use copy::read_copy;
+pub use copy::{read_copy, read_running};
 pub use fresh::{write_new_file, write_new_folder};
 pub use git::{AtRevision, read_at_revision};
 pub use pages::write_pages;

@@ -3,6 +3,7 @@
 //! The work is done in [`target::prove`](crate::target::prove) and [`import::proof`](crate::import::proof); here it is asked for, and told.
 
 mod human;
+mod live;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,14 +14,13 @@ use rayon::prelude::*;
 
 use crate::diagnostic::SourceMap;
 use crate::import::proof;
-use crate::policy::{Fleet, HostPolicy, Platform, TargetName};
+use crate::policy::{Fleet, HostPolicy, TargetName};
 use crate::state::ruleset::{Program, Ruleset};
 use crate::target::{self, Rules};
 
-use super::diff::capture::{Captures, HostCapture};
-use super::diff::{live, tree};
+use super::diff::capture::HostCapture;
+use super::diff::tree;
 use super::pipeline::Pipeline;
-use super::report::plural;
 use super::{Exit, Failure, Format, Style, console, disk, machine};
 use view::{HostView, Report};
 
@@ -28,13 +28,16 @@ pub(super) use human::doubts;
 
 const EXAMPLES: &str = "Examples:
   fwc verify --against out/                 what was built, committed or shipped
-  fwc verify --live                         what this machine has loaded
+  fwc verify --live                         what this machine has loaded, and its /etc/pve
   fwc verify --against out/ --host pm1 --format json
 
 Each hook of each machine is compared for all packets, not for samples: verdict, answer
 and log line. A difference comes with a packet that shows it. Rules that fwc does not
 understand are named; nothing is said of packets that come to them. What a machine does
 besides (NAT, tables of other software) is listed, and not looked at.
+
+Of Proxmox VE the files in /etc/pve are proved, by what its firewall makes of them, with
+the NICs of the guests' configurations; not the rules that it has made of them.
 
 Exit status: 0 proved, 1 a packet is treated otherwise, 2 something could not be proved.";
 
@@ -47,7 +50,7 @@ pub struct Arguments {
     /// An output tree that `fwc build -o DIR` wrote: rules of iptables and nft, and files of Proxmox VE
     #[arg(long, value_name = "DIR", group = "other")]
     against: Option<PathBuf>,
-    /// What this machine has loaded, as its programs list it
+    /// What this machine has loaded, as its programs list it, and what `/etc/pve` says where Proxmox VE's firewall is on
     #[arg(long, group = "other")]
     live: bool,
     /// Only this host; with `--live` the one that this machine is
@@ -70,7 +73,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let Some(fleet) = &pipeline.fleet else { return Ok(Exit::Failed) };
     let report = match &arguments.against {
         Some(folder) => against(fleet, folder, arguments.host.as_deref())?,
-        None => running(fleet, arguments.host.as_deref())?,
+        None => live::running(fleet, arguments.host.as_deref())?,
     };
     console::data(&match arguments.format {
         Format::Human => human::render(&report, Style::stdout()),
@@ -104,11 +107,10 @@ fn against(fleet: &Fleet, folder: &Path, wanted: Option<&str>) -> Result<Report,
         .map(|(path, captured)| (path.clone(), captured.text.clone()))
         .collect();
     let mut findings = Vec::new();
-    let is_node = |host: &&HostPolicy| host.platform == Platform::Proxmox && host.targets.contains(&TargetName::Pve);
-    if hosts.iter().any(is_node) {
+    if hosts.iter().any(|host| proof::is_node(host)) {
         findings = proof::pve(fleet, &texts);
         for view in &mut views {
-            if hosts.iter().filter(|host| is_node(host)).any(|host| host.name == view.host) {
+            if hosts.iter().filter(|host| proof::is_node(host)).any(|host| host.name == view.host) {
                 view.files(&findings);
             }
         }
@@ -121,48 +123,6 @@ fn against(fleet: &Fleet, folder: &Path, wanted: Option<&str>) -> Result<Report,
         strangers.iter().filter(|name| wanted.is_none() && !fleet.hosts.iter().any(|host| host.name == **name))
     {
         report.notes.push(format!("the spec has no host `{stranger}`, of which the folder has files"));
-    }
-    Ok(report)
-}
-
-/// What this machine has loaded.
-fn running(fleet: &Fleet, wanted: Option<&str>) -> Result<Report, Failure> {
-    let host = machine::host(fleet, wanted, Path::new("/"))?;
-    let mut captures = Captures::default();
-    captures.host(&host.name).is_whole = true;
-    live::programs(&mut captures, host, |file| file == "ipset.rules" && host.iptables.ipset);
-    let nothing = HostCapture::default();
-    let capture = captures.hosts.get(&host.name).unwrap_or(&nothing);
-    let rules = rules(host, capture);
-    let loaded: Vec<Program> = programs(host)
-        .into_iter()
-        .filter(|program| rules.of.get(program).is_some_and(|rules| target::is_enforced(host, rules)))
-        .collect();
-    let mut view = if loaded.is_empty() && host.enabled {
-        HostView::nothing(&host.name, &programs(host), &capture.unknown)
-    } else {
-        // Of both families one alone would leave the other open.
-        let pair = [Program::Iptables, Program::Ip6tables];
-        let wanted = if loaded.iter().any(|program| pair.contains(program)) {
-            programs(host).into_iter().filter(|program| pair.contains(program) || loaded.contains(program)).collect()
-        } else {
-            loaded
-        };
-        proved(host, &rules, (&wanted, &capture.unknown), &captures.sources)
-    };
-    view.others(others(&rules, capture));
-    let mut report = Report { hosts: vec![view], ..Report::default() };
-    report.notes(&captures);
-    for (program, rules) in &rules.of {
-        for (chain, count) in target::led_late(host, rules) {
-            let rules = plural(count, "rule");
-            let note = format!(
-                "{} of others before those of fwc in {} {chain}: what they decide was not looked at",
-                rules,
-                view::word(*program)
-            );
-            report.notes.push(note);
-        }
     }
     Ok(report)
 }
@@ -221,25 +181,4 @@ fn proved(
         view.unread(*program, rules);
     }
     view
-}
-
-/// Tables that fwc has no part in.
-fn others(rules: &Rules, capture: &HostCapture) -> Vec<String> {
-    let mut found = Vec::new();
-    for (program, rules) in &rules.of {
-        for (name, table) in &rules.tables {
-            let own = match program {
-                Program::Nft => &*name.name == "fwc" || table.chains.is_empty(),
-                Program::Iptables | Program::Ip6tables | Program::Ebtables => {
-                    ["filter", "raw"].contains(&&*name.name)
-                        || table.chains.values().all(|chain| chain.rules.is_empty())
-                }
-            };
-            if !own {
-                found.push(format!("{} {name}", view::word(*program)));
-            }
-        }
-    }
-    found.extend(capture.others.iter().map(|(program, _)| format!("tables of {program}")));
-    found
 }

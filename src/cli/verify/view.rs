@@ -112,7 +112,7 @@ impl Report {
     /// Takes over what is so on several hosts.
     pub(super) fn exceptions(&mut self, findings: &[Finding]) {
         let common = findings.iter().filter(|finding| finding.kind == Kind::Exception && finding.host.is_none());
-        self.exceptions.extend(common.map(|finding| finding.message.clone()));
+        self.exceptions.extend(common.map(|finding| format!("{}{}", finding.message, at(finding))));
     }
 
     /// 0 proved, 1 something differs, 2 something is not known.
@@ -140,13 +140,15 @@ impl HostView {
         }
     }
 
-    /// A host on which none of the programs has rules of fwc's; `unknown`: those that could not be asked.
-    pub(super) fn nothing(host: &str, programs: &[Program], unknown: &BTreeSet<Program>) -> Self {
+    /// A host on which none of the programs has rules of fwc's; `unknown`: those that could not be asked. `is_all`: whether
+    /// nothing else may filter.
+    pub(super) fn nothing(host: &str, programs: &[Program], unknown: &BTreeSet<Program>, is_all: bool) -> Self {
         let mut view = Self::new(host, programs, &[], None);
         let silent: Vec<Program> = programs.iter().copied().filter(|program| unknown.contains(program)).collect();
         if silent.len() < programs.len() {
-            let but = if silent.is_empty() { "" } else { " by the programs that could be asked" };
-            view.doubt("", silent.is_empty(), format!("nothing is loaded{but} that filters packets"));
+            let is_sure = silent.is_empty() && is_all;
+            let but = if is_sure { "" } else { " by the programs that could be asked" };
+            view.doubt("", is_sure, format!("nothing is loaded{but} that filters packets"));
         }
         silent.into_iter().for_each(|program| view.not_had(program));
         view
@@ -165,6 +167,12 @@ impl HostView {
     /// A program whose rules are or may be there.
     pub(super) fn not_had(&mut self, program: Program) {
         self.doubt(word(program), false, "what rules it has is not known".to_owned());
+    }
+
+    /// Files of Proxmox VE that are or may be there.
+    pub(super) fn files_not_had(&mut self) {
+        self.programs.push("pve");
+        self.doubt("pve", false, "what its files say is not known".to_owned());
     }
 
     /// What its text says that cannot be read.
@@ -187,8 +195,7 @@ impl HostView {
                 continue;
             }
             let machine = finding.machine.as_ref().map(|machine| format!("{machine}: ")).unwrap_or_default();
-            let place = finding.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
-            let message = format!("{machine}{}{place}", finding.message);
+            let message = format!("{machine}{}{}", finding.message, at(finding));
             let differs = match finding.kind {
                 Kind::Exception if finding.host.is_none() => continue,
                 Kind::Exception => {
@@ -208,6 +215,11 @@ impl HostView {
             self.doubts.push(DoubtView { program: "pve", way: None, message, witness, differs });
         }
     }
+}
+
+/// The line of the files that it is about.
+fn at(finding: &Finding) -> String {
+    finding.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default()
 }
 
 /// `drop, logged at info, by tcp 443`.

@@ -8,7 +8,8 @@
 //! What the files mean is what an import makes of them, taken the whole way: read, put into the words of a spec, resolved.
 //! What no `.fw` file says comes from the spec: which guests there are and where, their NICs with MAC and `firewall` flag,
 //! the nodes' addresses and rings, and which addresses are broadcasts. A NIC's addresses do not: Proxmox VE's IP filter knows
-//! those that the files list.
+//! those that the files list. Where guests' configurations are among the files, as on a running node, their NICs are what
+//! these say, a container's addresses among it.
 //!
 //! | what | how |
 //! |---|---|
@@ -31,8 +32,8 @@ use rayon::prelude::*;
 use crate::analysis::Packet;
 use crate::diagnostic::{Place, Span};
 use crate::policy::{
-    Fleet, GuestPolicy, Hook, HookName, HostPolicy, Log, Platform, Stage, TargetName, Verdict, VnetPolicy, ZoneRef,
-    words,
+    Fleet, GuestPolicy, Hook, HookName, HostPolicy, Log, Nic, Platform, Stage, TargetName, Verdict, VnetPolicy,
+    ZoneRef, words,
 };
 
 use hooks::{Comparison, Side};
@@ -138,7 +139,7 @@ pub fn pve(fleet: &Fleet, files: &BTreeMap<String, String>) -> Vec<Finding> {
             host: Some(host.name.clone()),
             machine: Some(ZoneRef::Host(host.name.clone()).to_string()),
             hook: None,
-            message: format!("its firewall is off, for there is no `{CLUSTER}`, and the spec has it on"),
+            message: "its firewall is off, for there is no `cluster.fw`, and the spec has it on".to_owned(),
             place: None,
             span: None,
             witness: None,
@@ -159,8 +160,17 @@ pub fn pve(fleet: &Fleet, files: &BTreeMap<String, String>) -> Vec<Finding> {
     findings
 }
 
+/// Whether files switch Proxmox VE's firewall on at a host of the fleet. Where that cannot be told they are taken to do it.
+#[must_use]
+pub fn is_on(fleet: &Fleet, host: &HostPolicy, files: &BTreeMap<String, String>) -> bool {
+    let nodes: Vec<&HostPolicy> = fleet.hosts.iter().filter(|host| is_node(host)).collect();
+    let read = || Reread::new(&nodes, files, false, &mut Vec::new());
+    files.contains_key(CLUSTER) && read().is_none_or(|found| found.host(&host.name).is_none_or(|host| host.enabled))
+}
+
 /// Whether Proxmox VE's files are for a host.
-fn is_node(host: &HostPolicy) -> bool {
+#[must_use]
+pub fn is_node(host: &HostPolicy) -> bool {
     host.platform == Platform::Proxmox && host.targets.contains(&TargetName::Pve)
 }
 
@@ -264,17 +274,31 @@ fn of_guests(comparison: &mut Comparison<'_>, host: &HostPolicy, other: &HostPol
             comparison.finding(Kind::Differs, &machine, message)
         });
         comparison.findings.extend(differing);
-        for nic in guest.filtered_nics() {
-            let name = if nic.index == 0 { machine.clone() } else { format!("{machine}:net{}", nic.index) };
-            let Some(same) = twin.filtered_nics().find(|same| same.index == nic.index) else {
-                comparison.say(Kind::Differs, &name, "it is not filtered, and the spec has it filtered".to_owned());
-                continue;
-            };
-            let hooks = [(&guest.hook_in, &twin.hook_in), (&guest.hook_out, &twin.hook_out)];
-            for (meant, is) in hooks {
+        of_nics(comparison, guest, twin);
+    }
+}
+
+fn of_nics(comparison: &mut Comparison<'_>, guest: &GuestPolicy, twin: &GuestPolicy) {
+    let machine = guest.zone().to_string();
+    let name = |nic: &Nic| if nic.index == 0 { machine.clone() } else { format!("{machine}:net{}", nic.index) };
+    for nic in &guest.nics {
+        let name = name(nic);
+        let Some(same) = twin.nics.iter().find(|same| same.index == nic.index) else {
+            comparison.say(Kind::Exception, &name, "the guest has no such NIC".to_owned());
+            continue;
+        };
+        if nic.firewall != same.firewall {
+            let word = |on: bool| if on { "filtered" } else { "not filtered" };
+            let message = format!("it is {}, and the spec has it {}", word(same.firewall), word(nic.firewall));
+            comparison.say(Kind::Differs, &name, message);
+        } else if nic.firewall {
+            for (meant, is) in [(&guest.hook_in, &twin.hook_in), (&guest.hook_out, &twin.hook_out)] {
                 comparison.hook(&name, Side(meant, Some(nic)), Side(is, Some(same)), Kind::Differs);
             }
         }
+    }
+    for nic in twin.nics.iter().filter(|nic| guest.nics.iter().all(|same| same.index != nic.index)) {
+        comparison.say(Kind::Exception, &name(nic), "the spec has no such NIC".to_owned());
     }
 }
 

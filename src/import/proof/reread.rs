@@ -2,17 +2,20 @@
 //!
 //! In: the files, and the nodes of the spec for what no file says. Out: a [`Fleet`] in which every rule knows the line that
 //! it comes from; or nothing, where a line has no words in a spec. What was passed over on the way is said.
+//!
+//! A running node has the configurations of its guests beside the firewall's files: then their NICs are what these say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::diagnostic::{Code, Diagnostics, Place, Places, Severity, SourceMap, Span};
+use crate::diagnostic::{Code, Diagnostics, FileId, Place, Places, Severity, SourceMap, Span};
 use crate::import::draft::Draft;
 use crate::import::review::{Review, line_of};
 use crate::import::{Input, Role, drafted, read, role, write};
-use crate::policy::{Fleet, GuestKind, HostPolicy, Nic, Rule};
+use crate::policy::{Fleet, GuestKind, GuestPolicy, HostPolicy, Nic, Rule};
 use crate::resolve::resolve;
 use crate::spec;
+use crate::state::guest_conf::{self, NicLine};
 
 use super::{Finding, Kind};
 
@@ -84,9 +87,14 @@ fn inputs(
     let hosts: BTreeSet<&str> = nodes.iter().map(|host| host.name.as_str()).collect();
     let guests: BTreeSet<u32> = nodes.iter().flat_map(|host| &host.guests).map(|guest| guest.id).collect();
     let mut inputs = Vec::new();
+    let mut confs: BTreeMap<u32, BTreeMap<String, (&str, &str)>> = BTreeMap::new();
     for (path, text) in files {
         let Some(below) = path.strip_prefix("pve/") else { continue };
         let known = match role(below) {
+            Some(Role::Conf { node: Some(node), id, .. }) if guests.contains(&id) => {
+                confs.entry(id).or_default().insert(node, (path, text));
+                continue;
+            }
             None | Some(Role::Conf { .. } | Role::Corosync | Role::Host(None)) => None,
             Some(Role::Host(Some(name))) => hosts.contains(name.as_str()).then_some(Role::Host(Some(name))),
             Some(Role::Guest(id)) => guests.contains(&id).then_some(Role::Guest(id)),
@@ -109,11 +117,21 @@ fn inputs(
     inputs.push(Input { role: Role::Corosync, file: sources.add("corosync.conf", nodelist + "}\n") });
     for (host, guest) in nodes.iter().flat_map(|host| host.guests.iter().map(move |guest| (host, guest))) {
         let (folder, machine) = match guest.kind {
-            GuestKind::Vm => ("qemu-server", crate::state::guest_conf::Machine::Vm),
-            GuestKind::Container => ("lxc", crate::state::guest_conf::Machine::Container),
+            GuestKind::Vm => ("qemu-server", guest_conf::Machine::Vm),
+            GuestKind::Container => ("lxc", guest_conf::Machine::Container),
         };
-        let text: String = guest.nics.iter().map(nic).collect();
-        let path = format!("nodes/{}/{folder}/{}.conf", host.name, guest.id);
+        // A guest that runs elsewhere for now has its NICs there.
+        let here = confs.get(&guest.id).and_then(|all| all.get(&host.name).or_else(|| all.values().next()));
+        let (path, text): (String, String) = match here {
+            Some((path, conf)) => {
+                let lines = guest_conf::read(FileId(0), conf).nics;
+                ((*path).to_owned(), lines.iter().map(|line| configured(guest, line)).collect())
+            }
+            None => {
+                let path = format!("nodes/{}/{folder}/{}.conf", host.name, guest.id);
+                (path, guest.nics.iter().map(nic).collect())
+            }
+        };
         let role = Role::Conf { node: Some(host.name.clone()), machine: Some(machine), id: guest.id };
         inputs.push(Input { role, file: sources.add(path, text) });
     }
@@ -126,6 +144,22 @@ fn nic(nic: &Nic) -> String {
     let bridge = nic.bridge.as_ref().map_or_else(String::new, |bridge| format!("bridge={bridge},"));
     let tag = nic.tag.map_or_else(String::new, |tag| format!("tag={tag},"));
     format!("net{}: {mac}{bridge}{tag}firewall={}\n", nic.index, u8::from(nic.firewall))
+}
+
+/// A NIC as the guest's own configuration has it, but for a MAC that the spec leaves open. Its addresses matter where
+/// Proxmox VE lets them pass an IP filter: those of a container.
+fn configured(guest: &GuestPolicy, line: &NicLine<'_>) -> String {
+    let filtered = guest.kind == GuestKind::Container && guest.nics.iter().any(|nic| nic.sources.is_some());
+    let addresses = line.addresses.iter().filter(|text| filtered && text.value.contains('/'));
+    let addresses = addresses.map(|text| {
+        let key = if text.value.contains(':') { "ip6" } else { "ip" };
+        (key, Some(text.value))
+    });
+    let is_open = guest.nics.iter().any(|nic| nic.index == line.index && nic.mac.is_none());
+    let parts = [("hwaddr", line.mac.filter(|_| !is_open)), ("bridge", line.bridge), ("tag", line.tag)];
+    let parts = parts.map(|(key, text)| (key, text.map(|text| text.value)));
+    let parts = parts.into_iter().chain(addresses).filter_map(|(key, value)| Some(format!("{key}={},", value?)));
+    format!("net{}: {}firewall={}\n", line.index, parts.collect::<String>(), u8::from(line.firewall))
 }
 
 /// Gives nodes the addresses that they have, of which no file of the firewall's speaks.

@@ -29,6 +29,7 @@ mod file;
 mod guest;
 mod host;
 mod ipset;
+mod loaded;
 mod names;
 mod options;
 mod rule;
@@ -42,6 +43,8 @@ use rayon::prelude::*;
 use crate::policy::{Fleet, TargetName};
 
 use build::Draft;
+
+pub use loaded::is_of_proxmox;
 
 use super::{Compiled, OutputFile, OutputName, Selection, Target, TemplateError, Templates};
 
