@@ -9,6 +9,9 @@ use crate::{Lab, SPEC, status, stderr, stdout};
 
 const RULES: &str = "out/hosts/pm1/iptables.rules";
 
+/// A spec with all targets on one host.
+const ALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart.yaml");
+
 /// What comes in the place of a file, and what is said of it.
 type Case = (&'static str, fn(&Path), &'static str);
 
@@ -51,6 +54,52 @@ fn trees_with_something_else_in_the_place_of_a_file() {
     symlink("..", lab.at("out/hosts/pm1/up")).unwrap();
     let output = lab.run(&["verify", SPEC, "--against", "out"]);
     assert_eq!(status(&output), 0, "{}{}", stdout(&output), stderr(&output));
+}
+
+/// A link to a folder is as good as the folder, where fwc has one.
+#[test]
+fn trees_with_links_to_folders() {
+    let lab = Lab::new();
+    assert_eq!(status(&lab.run(&["build", ALL, "-o", "out"])), 0);
+    let asked = |command: &str| {
+        let output = lab.run(&[command, ALL, "--against", "out"]);
+        (status(&output), format!("{}{}", stdout(&output), stderr(&output)))
+    };
+    symlink("pve1", lab.at("out/hosts/latest")).unwrap();
+    fs::create_dir(lab.at("elsewhere")).unwrap();
+    let folders = ["out/hosts/pve1", "out/hosts/pve1/sysctl.d", "out/pve/nodes/pve1", "out/pve/firewall", "out/pve"];
+    for (number, folder) in folders.iter().enumerate() {
+        let moved = lab.at(&format!("elsewhere/{number}"));
+        fs::rename(lab.at(folder), &moved).unwrap();
+        // To the folder itself, to nothing, in a circle; and a file in its place.
+        for (leads_to, words) in [
+            (Some(moved.clone()), None),
+            (Some(lab.at("nothing")), Some("no such file or directory")),
+            (Some(lab.at(folder)), Some("too many levels of symbolic links")),
+            (None, Some("is no folder, and fwc writes one of that name")),
+        ] {
+            match &leads_to {
+                Some(other) => symlink(other, lab.at(folder)).unwrap(),
+                None => fs::write(lab.at(folder), "").unwrap(),
+            }
+            let what = format!("to {leads_to:?}");
+            for command in ["verify", "diff"] {
+                let (status, said) = asked(command);
+                let named = said.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert_eq!(status, if words.is_some() { 2 } else { 0 }, "{command} {folder} {what}: {said}");
+                let is_told = words.is_none_or(|words| named.contains(words) && named.contains(folder));
+                assert!(is_told, "{command} {folder} {what}: {said}");
+                assert!(!named.contains("not there"), "{command} {folder} {what}: {said}");
+            }
+            fs::remove_file(lab.at(folder)).unwrap();
+        }
+        symlink(&moved, lab.at(folder)).unwrap();
+    }
+    // Through all of these links an edit is seen.
+    let rules = "out/hosts/pve1/iptables.rules";
+    let text = fs::read_to_string(lab.at(rules)).unwrap();
+    fs::write(lab.at(rules), text.replace(":INPUT DROP", ":INPUT ACCEPT").replace("-A INPUT -j DROP\n", "")).unwrap();
+    assert_eq!(asked("verify").0, 1, "{}", asked("verify").1);
 }
 
 #[test]

@@ -362,7 +362,7 @@ pub(super) fn wanted_host(arguments: &Arguments, meant: &Meant) -> Result<Option
 pub(super) fn against(arguments: &Arguments, folder: &Path) -> Result<Outcome, Failure> {
     let Some(meant) = Meant::compile(arguments)? else { return Ok(Outcome { report: None, failed: true }) };
     let wanted = wanted_host(arguments, &meant)?;
-    let tree = disk::read_tree(folder)?;
+    let tree = disk::read_tree(folder, meant.hosts())?;
     let mut captures = tree::capture(folder, &tree);
     let there: BTreeSet<String> = tree::hosts(&tree);
     let known: BTreeSet<String> = meant.hosts().iter().map(|host| host.name.clone()).collect();

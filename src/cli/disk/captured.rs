@@ -1,8 +1,9 @@
 //! Reading what was captured or built before: output trees, and files that hold what programs listed.
 //!
-//! Promise: links to folders are not followed, pipes are read only where one was named, and bytes that are no UTF-8 are
-//! replaced, since one bad comment is no reason not to compare the rest; which files have some is said. What stands in a
-//! tree under the name of a file of fwc's and is none is an error: it must not count as not there.
+//! Promise: a link to a folder is followed where fwc has a folder of that name in a tree, and nowhere else; pipes are read
+//! only where one was named; and bytes that are no UTF-8 are replaced, since one bad comment is no reason not to compare the
+//! rest; which files have some is said. What stands in a tree under the name of a file or folder of fwc's and is none is an
+//! error: it must not count as not there.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,6 +11,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::cli::Failure;
+use crate::policy::HostPolicy;
 
 use super::read::LIMIT;
 
@@ -26,51 +28,86 @@ pub struct CapturedText {
 ///
 /// # Errors
 /// Where the folder, or a file in it, cannot be read; where nothing of fwc's is in it.
-pub fn read_tree(folder: &Path) -> Result<BTreeMap<String, CapturedText>, Failure> {
-    let mut found = BTreeMap::new();
+pub fn read_tree(folder: &Path, hosts: &[HostPolicy]) -> Result<BTreeMap<String, CapturedText>, Failure> {
+    let mut walk = Walk { top: folder, hosts, found: BTreeMap::new() };
     fs::read_dir(folder).map_err(|error| Failure::io("cannot read the folder", folder, &error))?;
     for top in ["hosts", "pve"] {
-        if folder.join(top).is_dir() {
-            walk(folder, top, &mut found)?;
+        if fs::symlink_metadata(folder.join(top)).is_ok() {
+            walk.folder(top)?;
         }
     }
-    if found.is_empty() {
+    if walk.found.is_empty() {
         return Err(Failure::new(format!("there is no output of fwc's in `{}`", folder.display()))
             .help("`--against` takes a folder that `fwc build -o DIR` wrote: it has `hosts/` or `pve/` in it"));
     }
-    Ok(found)
+    Ok(walk.found)
 }
 
-fn walk(top: &Path, below: &str, found: &mut BTreeMap<String, CapturedText>) -> Result<(), Failure> {
-    let folder = top.join(below);
-    let failed = |error| Failure::io("cannot read the folder", &folder, &error);
-    for entry in fs::read_dir(&folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let path = format!("{below}/{}", entry.file_name().to_string_lossy());
-        let kind = entry.file_type().map_err(failed)?;
-        let (full, is_own) = (entry.path(), is_own(below, &path));
-        if kind.is_dir() {
-            if is_own {
-                return Err(Failure::new(format!(
-                    "`{}` is a folder, and fwc writes a file of that name",
-                    full.display()
-                )));
-            }
-            walk(top, &path, found)?;
-            continue;
+/// A tree as it is read.
+struct Walk<'w> {
+    top: &'w Path,
+    hosts: &'w [HostPolicy],
+    found: BTreeMap<String, CapturedText>,
+}
+
+impl Walk<'_> {
+    /// A folder of fwc's, or a link to one.
+    fn folder(&mut self, below: &str) -> Result<(), Failure> {
+        let full = self.top.join(below);
+        let metadata = fs::metadata(&full).map_err(|error| Failure::io("cannot read", &full, &error))?;
+        if !metadata.is_dir() {
+            let message = format!("`{}` is no folder, and fwc writes one of that name", full.display());
+            return Err(Failure::new(message));
         }
-        // A link to a file is as good as the file.
-        match fs::metadata(&full) {
-            Ok(metadata) if metadata.is_file() => {
-                found.insert(path, read_captured(&full)?);
+        self.below(below)
+    }
+
+    fn below(&mut self, below: &str) -> Result<(), Failure> {
+        let folder = self.top.join(below);
+        let failed = |error| Failure::io("cannot read the folder", &folder, &error);
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let path = format!("{below}/{}", entry.file_name().to_string_lossy());
+            let kind = entry.file_type().map_err(failed)?;
+            let (full, is_own) = (entry.path(), is_own(below, &path));
+            if self.is_folder(&path) {
+                self.folder(&path)?;
+                continue;
             }
-            Ok(metadata) if metadata.is_dir() || !is_own => {}
-            Ok(_) => return Err(Failure::new(format!("`{}` is not a regular file", full.display()))),
-            Err(error) if is_own => return Err(Failure::io("cannot read", &full, &error)),
-            Err(_) => {}
+            if kind.is_dir() {
+                if is_own {
+                    return Err(Failure::new(format!(
+                        "`{}` is a folder, and fwc writes a file of that name",
+                        full.display()
+                    )));
+                }
+                self.below(&path)?;
+                continue;
+            }
+            // A link to a file is as good as the file.
+            match fs::metadata(&full) {
+                Ok(metadata) if metadata.is_file() => {
+                    self.found.insert(path, read_captured(&full)?);
+                }
+                Ok(metadata) if metadata.is_dir() || !is_own => {}
+                Ok(_) => return Err(Failure::new(format!("`{}` is not a regular file", full.display()))),
+                Err(error) if is_own => return Err(Failure::io("cannot read", &full, &error)),
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether fwc has a folder there.
+    fn is_folder(&self, path: &str) -> bool {
+        let is_host = |name: &str| self.hosts.iter().any(|host| host.name == name);
+        match path.split('/').collect::<Vec<_>>()[..] {
+            ["hosts", host] | ["pve", "nodes", host] => is_host(host),
+            ["hosts", host, "sysctl.d" | "modules-load.d" | "modprobe.d" | "default"] => is_host(host),
+            ["pve", "firewall" | "nodes" | "sdn"] | ["pve", "sdn", "firewall"] => true,
+            _ => false,
         }
     }
-    Ok(())
 }
 
 /// Whether something is called as fwc calls its files. Hosts may be called anything.

@@ -89,7 +89,7 @@ fn against(fleet: &Fleet, folder: &Path, wanted: Option<&str>) -> Result<Report,
         return Err(Failure::new("the spec has no hosts"));
     }
     let only = wanted.map(|name| machine::host(fleet, Some(name), Path::new("/"))).transpose()?;
-    let files = disk::read_tree(folder)?;
+    let files = disk::read_tree(folder, &fleet.hosts)?;
     let captures = tree::capture(folder, &files);
     let hosts: Vec<&HostPolicy> =
         fleet.hosts.iter().filter(|host| only.is_none_or(|only| only.name == host.name)).collect();
