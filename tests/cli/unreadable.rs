@@ -132,3 +132,36 @@ fn machines_that_do_not_answer() {
     assert!(stdout(&output).contains("nft: what rules it has is not known"), "{}", stdout(&output));
     assert!(!stdout(&output).contains("nothing is loaded"), "{}", stdout(&output));
 }
+
+/// Of many doubts the first are told, and the others counted; whether packets fare otherwise is known all the same.
+#[test]
+fn more_than_anybody_reads() {
+    let lab = Lab::new();
+    lab.put("one.yaml", "version: 1\nhosts: { pm1: { addresses: 10.0.0.1/24, targets: iptables } }\n");
+    assert_eq!(status(&lab.run(&["build", "one.yaml", "-o", "out"])), 0);
+    let text = fs::read_to_string(lab.at(RULES)).unwrap();
+    let asked = |rules: &str, format: &str| {
+        fs::write(lab.at(RULES), text.replacen("-A INPUT", &format!("{rules}-A INPUT"), 1)).unwrap();
+        let output = lab.run(&["verify", "one.yaml", "--against", "out", "--format", format]);
+        (status(&output), stdout(&output).to_owned())
+    };
+    // Each is on two ways, and told once; what differs, on each.
+    let strange = |count: usize| -> String {
+        (1..=count).map(|n| format!("-A INPUT -s 192.0.2.{n}/32 -m u32 --u32 \"{n}=1\" -j ACCEPT\n")).collect()
+    };
+    for (rules, expected, header, last) in [
+        (strange(20), 2, "not proved, 20 doubts", None),
+        (strange(25), 2, "not proved, 25 doubts", Some("  iptables: and 5 more\n")),
+        (strange(25) + "-A INPUT -s 198.51.100.7/32 -j ACCEPT\n", 1, "27 doubts", Some("  iptables: and 7 more\n")),
+    ] {
+        let (status, said) = asked(&rules, "human");
+        assert_eq!(
+            (status, said.matches("  iptables: ").count()),
+            (expected, 20 + usize::from(last.is_some())),
+            "{said}"
+        );
+        assert!(said.contains(header) && last.is_none_or(|last| said.contains(last)), "{said}");
+    }
+    let (_, said) = asked(&strange(25), "json");
+    assert!(said.contains("\"message\": \"and 5 more\"") && said.contains("\"more\": 5"), "{said}");
+}

@@ -36,7 +36,8 @@ fn one(host: &HostView, style: Style) -> String {
     } else if host.proved {
         format!("{name}: {} for every packet: {programs}\n", style.paint("32", "proved"))
     } else {
-        format!("{name}: {}, {} ({programs})\n", style.paint("1;31", "not proved"), plural(host.doubts.len(), "doubt"))
+        let count = host.doubts.iter().map(|doubt| doubt.more.unwrap_or(1)).sum();
+        format!("{name}: {}, {} ({programs})\n", style.paint("1;31", "not proved"), plural(count, "doubt"))
     };
     for doubt in &host.doubts {
         text.push('\n');

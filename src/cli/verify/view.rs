@@ -60,6 +60,9 @@ pub(in crate::cli) struct DoubtView {
     pub(super) witness: Option<WitnessView>,
     /// Whether packets are known to be treated otherwise; else it is not known.
     pub(super) differs: bool,
+    /// Where it stands for all further ones of its program, how many these are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) more: Option<usize>,
 }
 
 /// A way of packets.
@@ -156,7 +159,7 @@ impl HostView {
 
     fn doubt(&mut self, program: &'static str, differs: bool, message: String) {
         self.proved = false;
-        self.doubts.push(DoubtView { program, way: None, message, witness: None, differs });
+        self.doubts.push(DoubtView { program, way: None, message, witness: None, differs, more: None });
     }
 
     /// A program of which there are no rules.
@@ -212,7 +215,7 @@ impl HostView {
                 found: judged(&witness.found),
                 hook: finding.hook.map(|hook| hook.name().to_owned()),
             });
-            self.doubts.push(DoubtView { program: "pve", way: None, message, witness, differs });
+            self.doubts.push(DoubtView { program: "pve", way: None, message, witness, differs, more: None });
         }
     }
 }
@@ -233,35 +236,36 @@ fn judged(judged: &Judged) -> String {
 
 /// One doubt.
 pub(super) fn doubt(doubt: &Doubt, sources: Option<&SourceMap>) -> DoubtView {
-    let way = WayView {
-        from: doubt.way.from.clone(),
-        to: doubt.way.to.clone(),
-        routed: doubt.way.routed,
-        tagged: doubt.way.tagged,
-    };
-    let (message, witness, differs) = match &doubt.why {
+    let (message, witness) = match &doubt.why {
         Why::Differs { packet: shown, meant, found, hook } => {
             let witness =
                 WitnessView { packet: packet(shown), meant: meant.clone(), found: found.clone(), hook: hook.clone() };
-            ("packets are treated otherwise".to_owned(), Some(witness), true)
+            ("packets are treated otherwise".to_owned(), Some(witness))
         }
         Why::Unknown(unknown) => {
             let place = sources.map(|sources| format!(" ({})", Places(sources).of(unknown.span))).unwrap_or_default();
             let words = &unknown.words;
             let message =
                 format!("packets come to a rule that is not understood, in {}: {words}{place}", unknown.chain);
-            (message, None, false)
+            (message, None)
         }
-        Why::OverBudget => ("the packets are split in too many ways".to_owned(), None, false),
-        Why::Missing(what) => (format!("{what} is not there"), None, true),
+        Why::OverBudget => ("the packets are split in too many ways".to_owned(), None),
+        Why::Missing(what) => (format!("{what} is not there"), None),
         Why::Pairs(what) => {
-            (format!("{what} looks at both ends of a way, and not every pair of ports was tried"), None, false)
+            (format!("{what} looks at both ends of a way, and not every pair of ports was tried"), None)
         }
-        Why::Marks => {
-            ("rules leave different marks on packets, and later ones may ask for them".to_owned(), None, false)
-        }
+        Why::Marks => ("rules leave different marks on packets, and later ones may ask for them".to_owned(), None),
+        Why::More { count, .. } => (format!("and {count} more"), None),
     };
-    DoubtView { program: doubt.program, way: Some(way), message, witness, differs }
+    let more = if let Why::More { count, .. } = doubt.why { Some(count) } else { None };
+    let way = || WayView {
+        from: doubt.way.from.clone(),
+        to: doubt.way.to.clone(),
+        routed: doubt.way.routed,
+        tagged: doubt.way.tagged,
+    };
+    let way = more.is_none().then(way);
+    DoubtView { program: doubt.program, way, message, witness, differs: doubt.why.differs(), more }
 }
 
 /// For programs.

@@ -245,5 +245,6 @@ fn aside(wire: &mut Wire, doubt: Doubt, there: &SourceMap) {
         Why::Missing(what) => wire.not_compared.push(aside(format!("{what} is not there"), None)),
         Why::Pairs(what) => wire.not_compared.push(aside(format!("{what} looks at both ends of a way"), None)),
         Why::Marks => wire.not_compared.push(aside("rules leave different marks on packets".to_owned(), None)),
+        Why::More { count, .. } => wire.not_compared.push(aside(format!("{count} more that are not told"), None)),
     }
 }

@@ -15,14 +15,14 @@ mod change;
 mod course;
 mod side;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::analysis::Packet;
 use crate::analysis::loaded::{self, Exit, Fields, Ground, Loaded, Outcome, Said, Unknown};
 use crate::analysis::sets::{Budget, Diagram, Field, Hooks, Interfaces, OverBudget, PacketSet, Sets, Wish};
-use crate::diagnostic::FileId;
+use crate::diagnostic::{FileId, Span};
 use crate::net::{Family, Ranges};
 use rayon::prelude::*;
 
@@ -86,6 +86,13 @@ pub enum Why {
     Pairs(String),
     /// What the rules leave on packets differs, and later rules might ask for it.
     Marks,
+    /// There are more than are told of this host and program. The last one of them.
+    More {
+        /// So many more, one at least.
+        count: usize,
+        /// Whether packets are treated otherwise in some of them.
+        differ: bool,
+    },
 }
 
 /// The rules of a host, as its programs or its files have them.
@@ -220,6 +227,8 @@ pub(super) struct Prover<'a> {
     bridges: HashMap<&'a str, Arc<[Arc<str>]>>,
     maker: Hooks<'a>,
     pub(super) doubts: Vec<Doubt>,
+    /// The rules that are not understood, as far as they came up.
+    unknown: BTreeSet<(Span, String)>,
     /// Where all that differs is wanted, and not only whether something does.
     changes: Option<Changes>,
 }
@@ -228,7 +237,7 @@ pub(super) struct Prover<'a> {
 const BUDGET: usize = 10_000_000;
 /// And those for each NIC: several times what fifty rules of its own do.
 const NIC_BUDGET: usize = 10_000;
-/// Doubts of one host and program that are told; a single wrong rule can stand on many ways.
+/// Doubts of one host and program that are told, before the rest is counted; a single wrong rule can stand on many ways.
 const MOST: usize = 20;
 
 impl<'a> Prover<'a> {
@@ -247,6 +256,7 @@ impl<'a> Prover<'a> {
             bridges: HashMap::new(),
             maker: Hooks::new(family),
             doubts: Vec::new(),
+            unknown: BTreeSet::new(),
             changes: None,
         }
     }
@@ -359,12 +369,34 @@ impl<'a> Prover<'a> {
         Ok(self.ground.sets.witness(set, &Wish::default()))
     }
 
-    /// Tells of something that is not proved; the same rule once, and not everything.
+    /// Tells of something that is not proved; the same rule once. Behind the first ones the others are counted.
     pub(super) fn doubt(&mut self, program: &'static str, way: Way, why: Why) {
         let same = |known: &&Doubt| known.program == program;
-        let told = matches!(why, Why::Unknown(_)) && self.doubts.iter().filter(same).any(|known| known.why == why);
-        if !told && self.doubts.iter().filter(same).count() < MOST {
+        if let Why::Unknown(unknown) = &why
+            && !self.unknown.insert((unknown.span, unknown.words.clone()))
+        {
+            return;
+        }
+        if self.doubts.iter().filter(same).count() < MOST {
             self.doubts.push(Doubt { host: self.host.name.clone(), program, way, why });
+        } else if let Some(Doubt { why: Why::More { count, differ }, .. }) = self.doubts.last_mut() {
+            *count += 1;
+            *differ |= why.differs();
+        } else {
+            let why = Why::More { count: 1, differ: why.differs() };
+            self.doubts.push(Doubt { host: self.host.name.clone(), program, way, why });
+        }
+    }
+}
+
+impl Why {
+    /// Whether packets are treated otherwise, for all that is known.
+    #[must_use]
+    pub const fn differs(&self) -> bool {
+        match self {
+            Self::Differs { .. } | Self::Missing(_) => true,
+            Self::Unknown(_) | Self::OverBudget | Self::Pairs(_) | Self::Marks => false,
+            Self::More { differ, .. } => *differ,
         }
     }
 }
