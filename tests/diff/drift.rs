@@ -262,10 +262,27 @@ fn files_that_mean_the_same() {
     edit("hosts/pm4-1/sysctl.d/zz-fwc.conf", "net.", "=net.");
     let text = said(out.path(), "human");
     assert!(text.contains("no packet changes, apart from what could not be compared"), "{text}");
-    // Where packets do notice, nothing else is said.
+    // Where packets do notice, they are told, by the line of the files and the rule of the spec.
     edit("pve/firewall/100.fw", "-dport 22", "-dport 23");
+    let (_, report) = diff(spec, &["--against", &out.path().to_string_lossy()]);
+    let wire = &report["wire"];
+    assert!(wire["not_compared"].is_null() && wire["rulesets"] == 2, "{wire:#}");
+    let row = |kind: &str| {
+        let [row] = wire[kind].as_array().map(Vec::as_slice).unwrap_or_default() else { panic!("{wire:#}") };
+        assert_eq!((&row["from"], &row["to"]), (&"office".into(), &"vm/100".into()), "{row:#}");
+        assert_eq!(row["at"][0]["output"], "pve", "{row:#}");
+        row.clone()
+    };
+    let (accepted, refused) = (row("accepted"), row("refused"));
+    assert_eq!((&accepted["service"], &refused["service"]), (&"tcp 22".into(), &"tcp 23".into()));
+    assert_eq!(accepted["rule"], "vms.100: accept tcp 22 from office");
+    assert_eq!(refused["rule"], "IN ACCEPT -source dc/office -p tcp -dport 23");
+    assert_eq!(refused["place"]["file"], *out.path().join("pve/firewall/100.fw").to_string_lossy());
+    assert!(refused["packet"].as_str().is_some_and(|packet| packet.ends_with(":23")), "{refused:#}");
+    // What no row can tell is named.
+    edit("pve/firewall/101.fw", "enable: 1", "enable: 0");
     let text = said(out.path(), "human").split_whitespace().collect::<Vec<_>>().join(" ");
     let told =
-        "not decided: pve on pm4-1: vm/100: a packet gets another verdict than the spec says (`fwc verify` tells";
+        "not decided: pve on pm4-1: vm/101: it is not filtered, and the spec has it filtered (`fwc verify` tells";
     assert!(!text.contains("no packet changes") && text.contains(told), "{text}");
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{FileId, SourceMap};
 use crate::diff::report::{Aside, Wire};
 use crate::diff::wire;
-use crate::import::proof::{self, Finding, Kind};
-use crate::policy::{Fleet, HostPolicy};
+use crate::import::proof::{self, Finding, Kind, Proof};
+use crate::policy::{Fleet, HostPolicy, Rule};
 use crate::state::ruleset::{Program, Ruleset};
 use crate::target::Rules;
 
@@ -19,8 +19,12 @@ pub(super) struct Otherwise<'f> {
     /// How many differ in what no packet notices.
     same: usize,
     not_compared: Vec<Aside>,
-    /// What is not proved of the files of Proxmox VE, of all hosts.
-    files: Option<Vec<Finding>>,
+    /// What is known of the files of Proxmox VE, of all hosts.
+    files: Option<Proof>,
+    /// The hosts of which such files differ.
+    nodes: Vec<&'f HostPolicy>,
+    /// Where these files are, by the paths that fwc gives them.
+    paths: BTreeMap<String, String>,
 }
 
 impl<'f> Otherwise<'f> {
@@ -34,10 +38,10 @@ impl<'f> Otherwise<'f> {
         self.not_compared.push(Aside { host: host.name.clone(), output, message, place: None });
     }
 
-    /// Takes files of Proxmox VE that differ: where these are all it is known whether any packet notices.
+    /// Takes files of Proxmox VE that differ: where these are all it is known what that does to packets.
     pub(super) fn files(
         &mut self,
-        (fleet, host): (&Fleet, &HostPolicy),
+        (fleet, host): (&Fleet, &'f HostPolicy),
         is_all: bool,
         (files, there): (&BTreeMap<String, FileId>, &SourceMap),
     ) {
@@ -45,10 +49,17 @@ impl<'f> Otherwise<'f> {
             let message = "what its files come to is told of all of them alone, by `fwc verify`";
             return self.unknown(host, "pve", message.to_owned());
         }
+        let paths = |(path, file): (&String, &FileId)| (path.clone(), there.path(*file).display().to_string());
         let texts = || files.iter().map(|(path, file)| (path.clone(), there.text(*file).to_owned())).collect();
-        let all = self.files.get_or_insert_with(|| proof::pve(fleet, &texts()));
+        let proof = self.files.get_or_insert_with(|| {
+            self.paths = files.iter().map(paths).collect();
+            proof::compare(fleet, &texts())
+        });
+        self.nodes.push(host);
         let here = |finding: &&Finding| finding.host.as_ref().is_none_or(|name| *name == host.name);
-        let mut open = all.iter().filter(here).filter(|finding| finding.kind != Kind::Exception);
+        // What hooks do otherwise is in the rows.
+        let is_open = |finding: &&Finding| finding.kind != Kind::Exception && finding.witness.is_none();
+        let mut open = proof.findings.iter().filter(here).filter(is_open);
         let Some(first) = open.next() else { return self.same() };
         let machine = first.machine.as_ref().map(|machine| format!("{machine}: ")).unwrap_or_default();
         let more = match open.count() {
@@ -88,8 +99,30 @@ impl<'f> Otherwise<'f> {
             return None;
         }
         let mut wire = wire::loaded(fleet, (spec, there), &self.hosts);
+        if let Some(proof) = &self.files {
+            let of_nodes = |hook: &&proof::Otherwise| self.nodes.iter().any(|host| host.name == hook.host);
+            let hooks: Vec<wire::Otherwise<'_>> = proof.hooks.iter().filter(of_nodes).map(otherwise).collect();
+            let line = |rule: &Rule| {
+                let (mut place, text) = proof.line(rule)?;
+                if let Some(path) = self.paths.get(&place.file) {
+                    place.file.clone_from(path);
+                }
+                let text = text.split('#').next().unwrap_or_default().trim_end().to_owned();
+                Some((place, text))
+            };
+            wire::files((fleet, spec), &hooks, line, &mut wire);
+        }
         wire.rulesets += self.same;
         wire.not_compared.extend(self.not_compared);
         Some(wire)
+    }
+}
+
+fn otherwise(hook: &proof::Otherwise) -> wire::Otherwise<'_> {
+    wire::Otherwise {
+        host: &hook.host,
+        machine: &hook.machine,
+        there: (&hook.found.0, hook.found.1.as_ref()),
+        meant: (&hook.meant.0, hook.meant.1.as_ref()),
     }
 }

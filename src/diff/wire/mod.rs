@@ -7,8 +7,9 @@
 //! than its packets in one way: addresses that stages of their own stop (blacklist, smurfs, broadcast), source ports,
 //! flags and states are not told where they are those of every rule.
 //!
-//! [`loaded`] says the same of rules that are in force, or captured.
+//! [`loaded`] says the same of rules that are in force, or captured; [`files`] of Proxmox VE's files.
 
+mod files;
 mod loaded;
 mod name;
 mod row;
@@ -23,11 +24,12 @@ use rayon::prelude::*;
 
 use crate::analysis::Judge;
 use crate::analysis::sets::{Budget, Diagram, Interfaces, Label, OverBudget, Region, Sets};
-use crate::diagnostic::{Place, Places};
-use crate::policy::{Hook, HookName, HostPolicy, Nic, Verdict, ZoneRef, words};
+use crate::diagnostic::{Place, Places, SourceMap};
+use crate::policy::{Applied, Hook, HookName, HostPolicy, Nic, Verdict, ZoneRef, words};
 
 use super::policy::Side;
 use super::report::{At, HostReport, Status, Wire, WireRow};
+pub use files::{Otherwise, files};
 pub use loaded::loaded;
 use name::{Apart, Described, Names, Told};
 use row::Rows;
@@ -56,6 +58,12 @@ enum Fate {
     Rejected,
 }
 
+/// What a rule is called, and where it is written.
+type Written<'a> = dyn Fn(&Applied<'_>) -> (String, Option<Place>) + Sync + 'a;
+
+/// Both sides of a change, as rules are called there.
+type Sides<'a> = [&'a Written<'a>; 2];
+
 /// One hook of one machine on both sides.
 struct Pair<'a> {
     at: At,
@@ -72,26 +80,41 @@ pub fn compare(old: Side<'_>, new: Side<'_>, hosts: &[HostReport]) -> Wire {
     let pairs = pairs(old, new, hosts);
     let names = Names::new(new.fleet, old.fleet);
     let mut wire = Wire { hooks: pairs.len(), ..Wire::default() };
+    let (before, after) = (of_spec(old.sources), of_spec(new.sources));
+    of_pairs(&pairs, [&before, &after], &names, &mut wire);
+    wire
+}
+
+/// Adds the rows of all hooks.
+fn of_pairs(pairs: &[Pair<'_>], sides: Sides<'_>, names: &Names, wire: &mut Wire) {
     // Hooks of one machine, and of machines alike, have much in common: they share a table, up to a number that keeps
     // all processors busy.
-    let parts: Vec<(Rows, Vec<At>)> = pairs.par_chunks(TOGETHER).map(|part| of_hooks(part, old, new, &names)).collect();
+    let parts: Vec<(Rows, Vec<At>)> = pairs.par_chunks(TOGETHER).map(|part| of_hooks(part, sides, names)).collect();
     let mut rows = Rows::default();
     for (part, undecided) in parts {
         rows.merge(part);
         wire.undecided.extend(undecided);
     }
-    rows.into_wire(&names, &mut wire);
-    wire
+    rows.into_wire(names, wire);
+}
+
+/// Rules as a spec has them.
+fn of_spec(sources: &SourceMap) -> impl Fn(&Applied<'_>) -> (String, Option<Place>) + Sync {
+    move |applied| {
+        let rule = applied.rule;
+        let zone = super::policy::path(&rule.origin.zone);
+        let text = format!("{zone}: {} {}", words::verdict(rule.verdict), words::matches(rule));
+        (text, Some(Places(sources).of(rule.origin.span)))
+    }
 }
 
 /// The rows of some hooks, and those that are over budget.
-fn of_hooks(pairs: &[Pair<'_>], old: Side<'_>, new: Side<'_>, names: &Names) -> (Rows, Vec<At>) {
+fn of_hooks(pairs: &[Pair<'_>], sides: Sides<'_>, names: &Names) -> (Rows, Vec<At>) {
     let (mut rows, mut undecided, mut told) = (Rows::default(), Vec::new(), Told::new());
     let mut sets = Sets::new(Interfaces::default(), Budget::default());
     for pair in pairs {
         let mut compare = |sets: &mut Sets| {
-            Compared::of(sets, pair, old, new)
-                .and_then(|compared| compared.rows(sets, pair, names, &mut told, &mut rows))
+            Compared::of(sets, pair, sides).and_then(|compared| compared.rows(sets, pair, names, &mut told, &mut rows))
         };
         // The table may be full of what others left in it.
         if compare(&mut sets).is_err() {
@@ -169,7 +192,7 @@ struct Compared {
 }
 
 impl Compared {
-    fn of(sets: &mut Sets, pair: &Pair<'_>, old: Side<'_>, new: Side<'_>) -> Result<Self, OverBudget> {
+    fn of(sets: &mut Sets, pair: &Pair<'_>, [old, new]: Sides<'_>) -> Result<Self, OverBudget> {
         if same_clauses(pair) {
             return Ok(Self { joined: Diagram::all(Label::NONE), changes: Vec::new() });
         }
@@ -287,10 +310,9 @@ struct Group<'c> {
 fn decided(
     sets: &mut Sets,
     (hook, nic): (&Hook, Option<&Nic>),
-    side: Side<'_>,
+    written: &Written<'_>,
 ) -> Result<(Diagram, Vec<Decider>), OverBudget> {
     let judge = Judge::new(hook, nic);
-    let places = Places(side.sources);
     let mut deciders: Vec<Decider> = Vec::new();
     let diagram = sets.hook_by(&judge, |stage, clause, rule| {
         let verdict = match clause.verdict {
@@ -300,17 +322,10 @@ fn decided(
             Verdict::Skip => return Label::NONE,
         };
         let decider = match rule {
-            Some(applied) => Decider {
-                verdict,
-                words: format!(
-                    "{}: {} {}",
-                    super::policy::path(&applied.rule.origin.zone),
-                    words::verdict(applied.rule.verdict),
-                    words::matches(applied.rule)
-                ),
-                macro_name: applied.rule.macro_name,
-                place: Some(places.of(applied.rule.origin.span)),
-            },
+            Some(applied) => {
+                let (words, place) = written(&applied);
+                Decider { verdict, words, macro_name: applied.rule.macro_name, place }
+            }
             None => {
                 let fate = match verdict {
                     Fate::Accepted => "accept",

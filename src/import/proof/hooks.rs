@@ -11,7 +11,7 @@ use crate::net::Family;
 use crate::policy::{Hook, HookName, HostPolicy, Nic, Stage, words};
 
 use super::reread::Reread;
-use super::{Finding, Judged, Kind, Witness};
+use super::{Finding, Judged, Kind, Otherwise, Witness};
 
 /// A hook, and the NIC that a guest's hook speaks of.
 #[derive(Debug, Clone, Copy)]
@@ -23,11 +23,12 @@ pub(super) struct Comparison<'a> {
     files: &'a Reread,
     sets: Sets,
     pub(super) findings: Vec<Finding>,
+    pub(super) hooks: Vec<Otherwise>,
 }
 
 impl<'a> Comparison<'a> {
     pub(super) fn new(host: &'a HostPolicy, files: &'a Reread) -> Self {
-        Self { host, files, sets: empty(), findings: Vec::new() }
+        Self { host, files, sets: empty(), findings: Vec::new(), hooks: Vec::new() }
     }
 
     /// A finding about a machine as a whole.
@@ -83,6 +84,14 @@ impl<'a> Comparison<'a> {
                 self.finding(Kind::NotCompared, machine, "its packets are split in too many ways".to_owned())
             }
         };
+        if kind == Kind::Differs && finding.witness.is_some() {
+            self.hooks.push(Otherwise {
+                host: self.host.name.clone(),
+                machine: machine.to_owned(),
+                meant: (meant_hook, meant.1.cloned()),
+                found: (is_hook, is.1.cloned()),
+            });
+        }
         self.findings.push(Finding { hook: Some(meant.0.name), ..finding });
     }
 

@@ -32,7 +32,7 @@ use rayon::prelude::*;
 use crate::analysis::Packet;
 use crate::diagnostic::{Place, Span};
 use crate::policy::{
-    Fleet, GuestPolicy, Hook, HookName, HostPolicy, Log, Nic, Platform, Stage, TargetName, Verdict, VnetPolicy,
+    Fleet, GuestPolicy, Hook, HookName, HostPolicy, Log, Nic, Platform, Rule, Stage, TargetName, Verdict, VnetPolicy,
     ZoneRef, words,
 };
 
@@ -127,10 +127,47 @@ const IN_HOOKS: [&str; 21] = [
     "management",
 ];
 
-/// Compares what a fleet means with what Proxmox VE makes of files, by their path (`pve/firewall/cluster.fw`); what lies
-/// elsewhere than below `pve/` is left alone. Findings come host by host.
+/// A comparison, and what else can be asked about what differs.
+#[derive(Debug, Default)]
+pub struct Proof {
+    /// What came out, host by host.
+    pub findings: Vec<Finding>,
+    /// The hooks at which a packet fares otherwise, each with one of the findings.
+    pub hooks: Vec<Otherwise>,
+    files: Option<Reread>,
+}
+
+/// A hook at which files are known to do something else than the spec.
+#[derive(Debug)]
+pub struct Otherwise {
+    /// The host that it is on.
+    pub host: String,
+    /// The machine: `vm/100:net1` for a hook of that NIC.
+    pub machine: String,
+    /// As the spec has it, with the NIC that a guest's hook speaks of.
+    pub meant: (Hook, Option<Nic>),
+    /// As the files have it.
+    pub found: (Hook, Option<Nic>),
+}
+
+impl Proof {
+    /// The line of a rule of the files' hooks: where it is, and how it reads.
+    #[must_use]
+    pub fn line(&self, rule: &Rule) -> Option<(Place, String)> {
+        self.files.as_ref()?.line(rule)
+    }
+}
+
+/// What [`compare`] finds.
 #[must_use]
 pub fn pve(fleet: &Fleet, files: &BTreeMap<String, String>) -> Vec<Finding> {
+    compare(fleet, files).findings
+}
+
+/// Compares what a fleet means with what Proxmox VE makes of files, by their path (`pve/firewall/cluster.fw`); what lies
+/// elsewhere than below `pve/` is left alone.
+#[must_use]
+pub fn compare(fleet: &Fleet, files: &BTreeMap<String, String>) -> Proof {
     let nodes: Vec<&HostPolicy> = fleet.hosts.iter().filter(|host| is_node(host)).collect();
     let mut findings = Vec::new();
     if !files.contains_key(CLUSTER) {
@@ -144,20 +181,27 @@ pub fn pve(fleet: &Fleet, files: &BTreeMap<String, String>) -> Vec<Finding> {
             span: None,
             witness: None,
         };
-        return nodes.into_iter().filter(|host| host.enabled).map(off).collect();
+        findings.extend(nodes.into_iter().filter(|host| host.enabled).map(off));
+        return Proof { findings, ..Proof::default() };
     }
-    let Some(found) = Reread::new(&nodes, files, false, &mut findings) else { return findings };
+    let Some(found) = Reread::new(&nodes, files, false, &mut findings) else {
+        return Proof { findings, ..Proof::default() };
+    };
     // Where some nodes run one implementation and some the other, what is said once is read in both ways.
     let runs_nftables = |host: &HostPolicy| host.options.nftables.value;
     let mixed = found.fleet.hosts.iter().any(runs_nftables) && !found.fleet.hosts.iter().all(runs_nftables);
     let forwarding = if mixed { Reread::new(&nodes, files, true, &mut Vec::new()) } else { None };
     let about_all = datacenter(fleet, &found);
-    let of_hosts: Vec<Vec<Finding>> =
+    let of_hosts: Vec<(Vec<Finding>, Vec<Otherwise>)> =
         nodes.par_iter().map(|host| of_host(host, &found, forwarding.as_ref().unwrap_or(&found))).collect();
     findings.extend(known::differences(fleet, &nodes));
     findings.extend(about_all);
-    findings.extend(of_hosts.into_iter().flatten());
-    findings
+    let mut hooks = Vec::new();
+    for (of_host, otherwise) in of_hosts {
+        findings.extend(of_host);
+        hooks.extend(otherwise);
+    }
+    Proof { findings, hooks, files: Some(found) }
 }
 
 /// Whether files switch Proxmox VE's firewall on at a host of the fleet. Where that cannot be told they are taken to do it.
@@ -212,7 +256,7 @@ fn options(
         .collect()
 }
 
-fn of_host(host: &HostPolicy, found: &Reread, forwarding: &Reread) -> Vec<Finding> {
+fn of_host(host: &HostPolicy, found: &Reread, forwarding: &Reread) -> (Vec<Finding>, Vec<Otherwise>) {
     let machine = ZoneRef::Host(host.name.clone()).to_string();
     let about = |kind, message: String| Finding {
         kind,
@@ -225,15 +269,15 @@ fn of_host(host: &HostPolicy, found: &Reread, forwarding: &Reread) -> Vec<Findin
         witness: None,
     };
     let Some(other) = found.host(&host.name) else {
-        return vec![about(Kind::NotCompared, "the files say nothing of it".to_owned())];
+        return (vec![about(Kind::NotCompared, "the files say nothing of it".to_owned())], Vec::new());
     };
     if host.enabled != other.enabled {
         let state = |on: bool| if on { "on" } else { "off" };
         let message = format!("its firewall is {}, and the spec has it {}", state(other.enabled), state(host.enabled));
-        return vec![about(Kind::Differs, message)];
+        return (vec![about(Kind::Differs, message)], Vec::new());
     }
     if !host.enabled {
-        return Vec::new();
+        return Default::default();
     }
     let mut findings = options(words::host_options(&host.options), words::host_options(&other.options), |message| {
         about(Kind::Differs, message)
@@ -243,6 +287,7 @@ fn of_host(host: &HostPolicy, found: &Reread, forwarding: &Reread) -> Vec<Findin
     comparison.hook(&machine, Side(&host.hook_out, None), Side(&other.hook_out, None), Kind::Differs);
     of_guests(&mut comparison, host, other);
     findings.append(&mut comparison.findings);
+    let mut hooks = comparison.hooks;
     // The implementation for iptables passes over what is forwarded.
     let (kind, forwarding) =
         if other.options.nftables.value { (Kind::Differs, forwarding) } else { (Kind::Exception, found) };
@@ -251,8 +296,9 @@ fn of_host(host: &HostPolicy, found: &Reread, forwarding: &Reread) -> Vec<Findin
         comparison.hook(&machine, Side(&host.hook_forward, None), Side(&other.hook_forward, None), kind);
         of_vnets(&mut comparison, host, other, kind);
         findings.append(&mut comparison.findings);
+        hooks.append(&mut comparison.hooks);
     }
-    findings
+    (findings, hooks)
 }
 
 fn of_guests(comparison: &mut Comparison<'_>, host: &HostPolicy, other: &HostPolicy) {
