@@ -150,8 +150,11 @@ impl HostView {
         let silent: Vec<Program> = programs.iter().copied().filter(|program| unknown.contains(program)).collect();
         if silent.len() < programs.len() {
             let is_sure = silent.is_empty() && is_all;
-            let but = if is_sure { "" } else { " by the programs that could be asked" };
-            view.doubt("", is_sure, format!("nothing is loaded{but} that filters packets"));
+            let message = match is_sure {
+                true => "nothing is loaded that filters packets",
+                false => "the programs that could be asked have nothing loaded that filters packets",
+            };
+            view.doubt("", is_sure, message.to_owned());
         }
         silent.into_iter().for_each(|program| view.not_had(program));
         view
