@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Clause, Direction, GroupCall, Inherited, Match, Nic, Rule, RuleInterface, RuleList};
+use super::{Clause, Direction, GroupCall, Inherited, Nic, Rule, RuleInterface, RuleList};
 
 /// A rule as it holds at a hook: written on its own or in a group, inherited by some way.
 #[derive(Debug, Clone, Copy)]
@@ -21,20 +21,11 @@ impl Applied<'_> {
     /// The rule's meaning here, its interface included; one clause for each service.
     #[must_use]
     pub fn clauses(&self) -> Vec<Clause> {
-        self.rule.clauses().into_iter().map(|clause| self.at_interface(clause)).collect()
-    }
-
-    /// A group's rules carry no interface of their own; the reference's counts.
-    fn at_interface(&self, mut clause: Clause) -> Clause {
-        if let RuleInterface::Host(name) = self.interface
-            && !clause.matches.iter().any(|m| matches!(m, Match::InInterface(_) | Match::OutInterface(_)))
-        {
-            clause.matches.push(match self.rule.direction {
-                Direction::In | Direction::Forward => Match::InInterface(name.clone()),
-                Direction::Out => Match::OutInterface(name.clone()),
-            });
-        }
-        clause
+        // A group's rules carry no interface of their own; the reference's counts.
+        self.rule.clauses_at(match &self.rule.interface {
+            own @ RuleInterface::Host(_) => own,
+            RuleInterface::Any | RuleInterface::Nic(_) => self.interface,
+        })
     }
 }
 
@@ -43,15 +34,22 @@ impl RuleList {
     /// with a NIC those for that NIC, without one those for interfaces of the host.
     pub fn applied<'a>(&'a self, direction: Direction, nic: Option<&Nic>) -> impl Iterator<Item = Applied<'a>> {
         let nic = nic.map(|nic| nic.index);
-        self.entries()
-            .flat_map(move |(entry, inherited)| {
-                let call = entry.call();
-                entry.rules(direction).map(move |(rule, interface)| Applied { rule, call, inherited, interface })
-            })
-            .filter(move |applied| match (applied.interface, nic) {
-                (RuleInterface::Nic(only), Some(index)) => *only == index,
-                (RuleInterface::Any, _) | (RuleInterface::Host(_), None) => true,
-                (RuleInterface::Nic(_), None) | (RuleInterface::Host(_), Some(_)) => false,
-            })
+        self.sections.iter().flat_map(move |inherited| inherited.applied(direction, nic))
+    }
+}
+
+impl Inherited {
+    /// Of [`RuleList::applied`], those of one section; with a NIC, this is its number. Nothing else of the machine matters.
+    pub fn applied(&self, direction: Direction, nic: Option<u8>) -> impl Iterator<Item = Applied<'_>> {
+        let holds = move |interface: &RuleInterface| match (interface, nic) {
+            (RuleInterface::Nic(only), Some(index)) => *only == index,
+            (RuleInterface::Any, _) | (RuleInterface::Host(_), None) => true,
+            (RuleInterface::Nic(_), None) | (RuleInterface::Host(_), Some(_)) => false,
+        };
+        self.section.entries.iter().flat_map(move |entry| {
+            let call = entry.call();
+            let rules = entry.rules(direction).filter(move |(_, interface)| holds(interface));
+            rules.map(move |(rule, interface)| Applied { rule, call, inherited: self, interface })
+        })
     }
 }

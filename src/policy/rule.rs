@@ -205,31 +205,41 @@ impl Rule {
     /// The rule's meaning, as clauses without its interface; one for each service. Empty if disabled.
     #[must_use]
     pub fn clauses(&self) -> Vec<Clause> {
+        self.clauses_at(&self.interface)
+    }
+
+    /// The same where it is restricted to another interface; one of a host alone is a condition.
+    pub(super) fn clauses_at(&self, interface: &RuleInterface) -> Vec<Clause> {
         if !self.enabled {
             return Vec::new();
         }
-        let source = self.source.as_ref().map(|addresses| Match::Source(Arc::clone(&addresses.set)));
-        let dest = self.dest.as_ref().map(|addresses| Match::Dest(Arc::clone(&addresses.set)));
-        let clause = |service: Option<&Service>| {
-            let mut matches = vec![Match::Frame(super::FrameKind::Ip)];
-            matches.extend(service.into_iter().flat_map(Service::matches));
-            matches.extend(source.iter().chain(dest.iter()).cloned());
-            let interface = match (&self.interface, self.direction) {
-                (RuleInterface::Host(name), Direction::In | Direction::Forward) => {
-                    Some(Match::InInterface(name.clone()))
-                }
-                (RuleInterface::Host(name), Direction::Out) => Some(Match::OutInterface(name.clone())),
-                (RuleInterface::Any | RuleInterface::Nic(_), _) => None,
-            };
-            matches.extend(interface);
-            Clause { matches, verdict: self.verdict, log: self.log }
+        let mut clauses = Vec::with_capacity(self.services.len().max(1));
+        let mut add = |service: Option<&Service>| {
+            // Frames, a protocol and ports, a family or an interface, source, destination; few have more.
+            let mut matches = Vec::with_capacity(6);
+            matches.push(Match::Frame(super::FrameKind::Ip));
+            if let Some(service) = service {
+                service.add_to(&mut matches);
+            }
+            matches.extend(self.source.iter().map(|addresses| Match::Source(Arc::clone(&addresses.set))));
+            matches.extend(self.dest.iter().map(|addresses| Match::Dest(Arc::clone(&addresses.set))));
+            if let RuleInterface::Host(name) = interface {
+                matches.push(match self.direction {
+                    Direction::In | Direction::Forward => Match::InInterface(name.clone()),
+                    Direction::Out => Match::OutInterface(name.clone()),
+                });
+            }
+            let clause = Clause { matches, verdict: self.verdict, log: self.log };
+            // A family-specific address beside a two-family macro leaves alternatives that nothing can match.
+            if Family::BOTH.iter().any(|family| clause.speaks_of(*family)) {
+                clauses.push(clause);
+            }
         };
-        let clauses: Vec<Clause> = match self.services.as_slice() {
-            [] => vec![clause(None)],
-            services => services.iter().map(|service| clause(Some(service))).collect(),
-        };
-        // A family-specific address beside a two-family macro leaves alternatives that nothing can match.
-        clauses.into_iter().filter(|c| Family::BOTH.iter().any(|family| c.speaks_of(*family))).collect()
+        match self.services.as_slice() {
+            [] => add(None),
+            services => services.iter().for_each(|service| add(Some(service))),
+        }
+        clauses
     }
 }
 
@@ -243,17 +253,22 @@ impl Service {
     /// Its conditions. ICMP and IGMP speak of IPv4 alone, ICMPv6 of IPv6 alone.
     #[must_use]
     pub fn matches(&self) -> Vec<Match> {
-        let mut matches = Vec::with_capacity(3);
-        let families: Vec<Family> = Family::BOTH.into_iter().filter(|family| self.speaks_of(*family)).collect();
-        if let [only] = families.as_slice() {
-            matches.push(Match::Family(*only));
+        let mut matches = Vec::with_capacity(4);
+        self.add_to(&mut matches);
+        matches
+    }
+
+    fn add_to(&self, matches: &mut Vec<Match>) {
+        match Family::BOTH.map(|family| self.speaks_of(family)) {
+            [true, false] => matches.push(Match::Family(Family::V4)),
+            [false, true] => matches.push(Match::Family(Family::V6)),
+            [true, true] | [false, false] => {}
         }
         matches.push(Match::Protocol(self.protocol));
         matches.extend(self.source_ports.clone().map(Match::SourcePorts));
         matches.extend(self.dest_ports.clone().map(Match::DestPorts));
         matches.extend(self.icmp.map(Match::Icmp));
         matches.extend(self.tcp_flags.map(Match::TcpFlags));
-        matches
     }
 }
 

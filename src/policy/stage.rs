@@ -1,6 +1,7 @@
 //! The stages of a hook. Facts: Proxmox VE's firewall (pve-firewall(8)) and its sources' behaviour.
 
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::{Arc, LazyLock};
 
 use crate::net::{AddressSet, Family, IcmpType, PortSet, Protocol, Ranges, TcpFlags};
 
@@ -252,13 +253,17 @@ fn icmpv6(kind: u8) -> Vec<Match> {
     vec![Match::Family(Family::V6), Match::Protocol(Protocol::ICMPV6), Match::Icmp(IcmpType::new(Family::V6, kind))]
 }
 
-/// A set of one address, given as text that is known to be right.
+/// The set of the address that a machine has before it has one.
 fn unspecified(family: Family) -> Arc<AddressSet> {
-    let address = match family {
-        Family::V4 => std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
-        Family::V6 => std::net::IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
-    };
-    Arc::new(AddressSet::address(address))
+    static BOTH: LazyLock<[Arc<AddressSet>; 2]> = LazyLock::new(|| {
+        [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)]
+            .map(|address| Arc::new(AddressSet::address(address)))
+    });
+    let [v4, v6] = &*BOTH;
+    Arc::clone(match family {
+        Family::V4 => v4,
+        Family::V6 => v6,
+    })
 }
 
 /// Own sources go on; so do DHCP from 0.0.0.0, neighbour solicitation from `::` and ARP probes.
