@@ -24,6 +24,7 @@ mod side;
 #[expect(clippy::allow_attributes, reason = "an `expect` of dead code is not kept within a module")]
 #[allow(dead_code, unused_imports, reason = "the judge takes the rest")]
 mod specs;
+mod steps;
 mod wire;
 
 use fwc::analysis::Judge;

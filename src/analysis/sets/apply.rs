@@ -256,9 +256,13 @@ impl Sets {
         }
     }
 
+    #[inline]
     fn edge(&self, at: u32) -> (u128, Id) {
         let at = at as usize;
-        self.store.lasts.get(at).copied().zip(self.store.targets.get(at).copied()).unwrap_or((u128::MAX, NOTHING))
+        match (self.store.lasts.get(at), self.store.targets.get(at)) {
+            (Some(last), Some(target)) => (*last, *target),
+            (Some(_) | None, _) => (u128::MAX, NOTHING),
+        }
     }
 
     fn renamed(&mut self, id: Id, label: &impl Fn(Label) -> Label, done: &mut Memo<u64, Id>) -> Result<Id, OverBudget> {

@@ -1,13 +1,19 @@
 //! Clauses as diagrams.
 
-use crate::net::{AddressSet, Family, Mac, Number, Protocol, Ranges};
-use crate::policy::{Direction, FrameKind, Match, State};
+use std::borrow::Cow;
+
+use crate::net::{Family, Ranges};
+use crate::policy::{Direction, Match};
 
 use super::apply::Operation;
-use super::field::{self, ARP, Field, IPV4, IPV6, Interfaces, LOOPBACK, STACKED};
+use super::conjunction::{Conjunction, Kinds, Values, is_of_family, own_macs};
+use super::field::{self, ARP, Field, IPV4, IPV6, STACKED};
 use super::store::Id;
 use super::table::Sets;
 use super::{Diagram, Label, OverBudget, PacketSet, Region};
+
+/// The last ethertypes of intervals: IPv4, ARP, IPv6, stacked frames, and all others between them.
+const FRAMES: [u128; 9] = [IPV4 - 1, IPV4, ARP - 1, ARP, IPV6 - 1, IPV6, STACKED - 1, STACKED, u128::MAX];
 
 const NOTHING: Id = Id::end(Label::NONE);
 const YES: Id = Id::end(Label(1));
@@ -30,155 +36,8 @@ impl Ends {
     }
 }
 
-/// The values that a conjunction leaves to each field; a field without an entry has all.
-#[derive(Debug, Clone, Default)]
-struct Conjunction(Vec<(Field, Ranges<u128>)>);
-
-impl Conjunction {
-    fn require(&mut self, field: Field, values: Ranges<u128>) {
-        match self.0.iter_mut().find(|(known, _)| *known == field) {
-            Some((_, known)) => *known = known.intersection(&values),
-            None => self.0.push((field, values)),
-        }
-    }
-}
-
-/// What a frame carries, as far as conditions are about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Ip(Family),
-    Arp,
-    Stacked,
-    Other,
-}
-
-impl Kind {
-    const ALL: [Self; 5] = [Self::Ip(Family::V4), Self::Ip(Family::V6), Self::Arp, Self::Stacked, Self::Other];
-
-    const fn frame(self) -> FrameKind {
-        match self {
-            Self::Ip(_) => FrameKind::Ip,
-            Self::Arp => FrameKind::Arp,
-            Self::Stacked => FrameKind::Stacked,
-            Self::Other => FrameKind::Other,
-        }
-    }
-
-    /// The ethertypes of frames of this kind.
-    fn ethertypes(self) -> Ranges<u128> {
-        match self {
-            Self::Ip(family) => Ranges::single(field::frame(family)),
-            Self::Arp => Ranges::single(ARP),
-            Self::Stacked => Ranges::single(STACKED),
-            Self::Other => Ranges::from_ranges([IPV4, ARP, IPV6, STACKED].map(|number| (number, number))).complement(),
-        }
-    }
-}
-
-fn widened<T: Number + Into<u128>>(ranges: &Ranges<T>) -> Ranges<u128> {
-    Ranges::from_ranges(ranges.iter().map(|(first, last)| (first.into(), last.into())))
-}
-
-/// The hardware addresses that are no other than this one, which the sending NIC's own never is.
-fn own_macs(mac: Mac) -> Ranges<u128> {
-    Ranges::from_ranges([(0, 0), Field::SourceMac.single(field::mac(Some(mac)))])
-}
-
-fn addresses(set: &AddressSet, family: Family) -> Ranges<u128> {
-    match family {
-        Family::V4 => widened(set.v4()),
-        Family::V6 => set.v6().clone(),
-    }
-}
-
-/// What a condition asks of a packet of a kind; none where such a packet never fits.
-fn require(
-    condition: &Match,
-    kind: Kind,
-    direction: Direction,
-    interfaces: &mut Interfaces,
-    conjunction: &mut Conjunction,
-) -> Option<()> {
-    let mut interface = |name: &str| Ranges::single(interfaces.add(name));
-    // Every other condition is one on a field of IP packets.
-    let family = match (condition, kind) {
-        (Match::Frame(wanted), _) => return (*wanted == kind.frame()).then_some(()),
-        (Match::EtherTypeNot(listed), _) => {
-            let listed = listed.iter().map(|number| Field::Frame.single((*number).into()));
-            conjunction.require(Field::Frame, Ranges::from_ranges(listed).complement());
-            return Some(());
-        }
-        (Match::SourceMacNot(_), Kind::Arp) => return Some(()),
-        (Match::SourceMacNot(mac), _) => {
-            conjunction.require(Field::SourceMac, own_macs(*mac).complement());
-            return Some(());
-        }
-        (Match::InInterface(name), _) => {
-            conjunction.require(Field::InInterface, interface(name));
-            return Some(());
-        }
-        (Match::OutInterface(name), _) => {
-            conjunction.require(Field::OutInterface, interface(name));
-            return Some(());
-        }
-        (Match::Loopback, _) => {
-            let side = match direction {
-                Direction::In | Direction::Forward => Field::InInterface,
-                Direction::Out => Field::OutInterface,
-            };
-            conjunction.require(side, interface(LOOPBACK));
-            return Some(());
-        }
-        (Match::ArpSender(set), Kind::Arp) => {
-            conjunction.require(Field::Source, addresses(set, Family::V4));
-            return Some(());
-        }
-        (_, Kind::Arp | Kind::Stacked | Kind::Other) => return None,
-        (_, Kind::Ip(family)) => family,
-    };
-    let all = || Ranges::range(0, Field::Source.greatest(family));
-    match condition {
-        Match::Frame(_)
-        | Match::EtherTypeNot(_)
-        | Match::SourceMacNot(_)
-        | Match::InInterface(_)
-        | Match::OutInterface(_)
-        | Match::Loopback => {}
-        Match::ArpSender(_) => return None,
-        Match::Family(wanted) => return (*wanted == family).then_some(()),
-        Match::State(states) => {
-            let wanted = State::ALL.into_iter().filter(|state| states.contains(*state)).map(field::state);
-            conjunction.require(Field::State, Ranges::from_ranges(wanted.map(|number| (number, number))));
-        }
-        Match::Source(set) => conjunction.require(Field::Source, addresses(set, family)),
-        Match::SourceNot(set) => conjunction.require(Field::Source, all().difference(&addresses(set, family))),
-        Match::Dest(set) => conjunction.require(Field::Dest, addresses(set, family)),
-        Match::Protocol(protocol) => conjunction.require(Field::Protocol, Ranges::single(protocol.0.into())),
-        Match::SourcePorts(ports) => {
-            conjunction.require(Field::Protocol, field::with_ports().clone());
-            conjunction.require(Field::SourcePort, widened(ports));
-        }
-        Match::DestPorts(ports) => {
-            conjunction.require(Field::Protocol, field::with_ports().clone());
-            conjunction.require(Field::DestPort, widened(ports));
-        }
-        Match::Icmp(wanted) => {
-            if wanted.family != family {
-                return None;
-            }
-            conjunction.require(Field::Protocol, field::with_icmp().clone());
-            conjunction.require(Field::Icmp, field::icmp_values(*wanted));
-        }
-        Match::TcpFlags(wanted) => {
-            conjunction.require(Field::Protocol, Ranges::single(Protocol::TCP.0.into()));
-            conjunction.require(Field::Flags, field::flag_values(*wanted));
-        }
-        Match::TcpFlagsNot(unwanted) => {
-            conjunction.require(Field::Protocol, Ranges::single(Protocol::TCP.0.into()));
-            conjunction.require(Field::Flags, Ranges::range(0, 0xff).difference(&field::flag_values(*unwanted)));
-        }
-    }
-    Some(())
+fn wide<T: Into<u128>>((first, last): (T, T)) -> (u128, u128) {
+    (first.into(), last.into())
 }
 
 impl Sets {
@@ -209,46 +68,64 @@ impl Sets {
         direction: Direction,
     ) -> Result<PacketSet, OverBudget> {
         self.open.clear();
-        let kind = Kind::Ip(family);
-        let mut conjunction = Conjunction(Vec::with_capacity(matches.len() + 2));
-        let fits = matches.iter().try_for_each(|m| require(m, kind, direction, &mut self.interfaces, &mut conjunction));
-        let frames = conjunction.0.iter().find(|(field, _)| *field == Field::Frame);
-        if fits.is_none() || frames.is_some_and(|(_, listed)| !listed.contains(field::frame(family))) {
+        let kind = Kinds::family(family);
+        if !Kinds::of(matches).has(kind) {
             return Ok(PacketSet::EMPTY);
         }
-        self.conjunction(&conjunction, kind, Ends::SET).map(PacketSet)
+        let conjunction = Conjunction::of(matches, kind, direction, &mut self.interfaces);
+        if conjunction.values(Field::Frame).is_some_and(|listed| !listed.contains(field::frame(family))) {
+            return Ok(PacketSet::EMPTY);
+        }
+        self.conjunction(&conjunction, family, Ends::SET).map(PacketSet)
     }
 
     fn ended(&mut self, matches: &[Match], direction: Direction, ends: Ends) -> Result<Id, OverBudget> {
         self.open.clear();
-        let mut kinds = Vec::with_capacity(Kind::ALL.len());
-        let mut alike: Option<(Conjunction, Id)> = None;
-        for kind in Kind::ALL {
-            let mut conjunction = Conjunction(Vec::with_capacity(matches.len() + 2));
-            let fits =
-                matches.iter().try_for_each(|m| require(m, kind, direction, &mut self.interfaces, &mut conjunction));
-            if fits.is_none() {
+        let kinds = Kinds::of(matches);
+        let groups = if matches.iter().any(is_of_family) {
+            // They fit IP alone.
+            [Kinds::V4, Kinds::V6]
+        } else {
+            [Kinds::ALIKE, Kinds::ARP]
+        };
+        let mut made = [(Kinds::NONE, ends.outside); 2];
+        let mut listed = None;
+        for (group, made) in groups.into_iter().zip(&mut made) {
+            let group = kinds.and(group);
+            if group == Kinds::NONE {
                 continue;
             }
-            let known = alike.as_ref().filter(|(known, _)| known.0 == conjunction.0).map(|(_, id)| *id);
-            let made = match known {
-                Some(id) => id,
-                None => self.conjunction(&conjunction, kind, ends)?,
-            };
-            let ethertypes = match conjunction.0.iter().find(|(field, _)| *field == Field::Frame) {
-                Some((_, listed)) => kind.ethertypes().intersection(listed),
-                None => kind.ethertypes(),
-            };
-            let made = if kind == Kind::Arp { self.arp_macs(matches, made, ends)? } else { made };
-            // The same numbers are other addresses in the other family.
-            if kind != Kind::Arp && !conjunction.0.iter().any(|(field, _)| matches!(field, Field::Source | Field::Dest))
-            {
-                alike = Some((conjunction, made));
-            }
-            kinds.extend(ethertypes.iter().map(|interval| (interval, made)));
+            let conjunction = Conjunction::of(matches, group, direction, &mut self.interfaces);
+            let family = if group == Kinds::V6 { Family::V6 } else { Family::V4 };
+            let id = self.conjunction(&conjunction, family, ends)?;
+            *made = (group, if group == Kinds::ARP { self.arp_macs(matches, id, ends)? } else { id });
+            listed = conjunction.values(Field::Frame).map(Cow::into_owned);
         }
-        kinds.sort_unstable_by_key(|((first, _), _)| *first);
-        self.split(Field::Frame, kinds.into_iter(), ends.outside)
+        let of = |kind| made.iter().find(|(group, _)| group.has(kind)).map_or(ends.outside, |(_, id)| *id);
+        let [v4, arp, v6, stacked, other] = [Kinds::V4, Kinds::ARP, Kinds::V6, Kinds::STACKED, Kinds::OTHER].map(of);
+        let targets = [other, v4, other, arp, other, v6, other, stacked, other];
+        self.frames(listed.as_ref(), FRAMES.into_iter().zip(targets), ends.outside)
+    }
+
+    /// A node with these edges for ethertypes; where some are listed, for those alone, and it leads all others outside.
+    fn frames(
+        &mut self,
+        listed: Option<&Ranges<u128>>,
+        edges: impl Iterator<Item = (u128, Id)>,
+        outside: Id,
+    ) -> Result<Id, OverBudget> {
+        let start = self.open.len();
+        let Some(listed) = listed else {
+            edges.for_each(|(last, id)| self.push(start, last, id));
+            return self.close(Field::Frame, start);
+        };
+        let mut parts = Vec::new();
+        let mut first = 0;
+        for (last, id) in edges {
+            parts.extend(listed.intersection(&Ranges::range(first, last)).iter().map(|interval| (interval, id)));
+            first = last.saturating_add(1);
+        }
+        self.split(Field::Frame, parts.into_iter(), outside)
     }
 
     /// The packets of a box.
@@ -288,22 +165,8 @@ impl Sets {
 
     fn valued(&mut self, family: Family, values: &[(Field, Ranges<u128>)], ends: Ends) -> Result<Id, OverBudget> {
         self.open.clear();
-        let mut conjunction = Conjunction(Vec::with_capacity(values.len()));
-        for (field, ranges) in values {
-            conjunction.require(*field, ranges.clone());
-        }
-        conjunction.0.sort_unstable_by_key(|(field, _)| std::cmp::Reverse(*field));
-        let mut id = ends.inside;
-        for (field, values) in &conjunction.0 {
-            if values.is_empty() {
-                return Ok(ends.outside);
-            }
-            // Beyond the greatest value it is as at that value, whatever is said of what is beyond.
-            let greatest = field.greatest(family);
-            let open = |(first, last)| ((first, if last >= greatest { u128::MAX } else { last }), id);
-            id = self.split(*field, values.iter().filter(|(first, _)| *first <= greatest).map(open), ends.outside)?;
-        }
-        Ok(id)
+        let conjunction = Conjunction::having(values);
+        self.chain(&conjunction, conjunction.fields(), family, ends)
     }
 
     /// What a diagram says of frames of one ethertype alone, which is then not looked at any more.
@@ -318,24 +181,57 @@ impl Sets {
         PacketSet(self.store.step(set.0, Field::Frame, ethertype.into()).1)
     }
 
-    /// The ways to the ends for packets that a conjunction holds for, from its second field on: the first is the ethertype.
-    fn conjunction(&mut self, conjunction: &Conjunction, kind: Kind, ends: Ends) -> Result<Id, OverBudget> {
-        let family = if let Kind::Ip(family) = kind { family } else { Family::V4 };
-        let mut fields: Vec<_> = conjunction.0.iter().filter(|(field, _)| *field != Field::Frame).collect();
-        fields.sort_unstable_by_key(|(field, _)| std::cmp::Reverse(*field));
+    /// The ways to the ends for packets that a conjunction holds for; nothing looks at the ethertype.
+    fn conjunction(&mut self, conjunction: &Conjunction<'_>, family: Family, ends: Ends) -> Result<Id, OverBudget> {
+        let fields = conjunction.fields().filter(|(field, _)| *field != Field::Frame);
+        self.chain(conjunction, fields, family, ends)
+    }
+
+    /// A node below a node, the last field first.
+    fn chain<'c>(
+        &mut self,
+        conjunction: &Conjunction<'c>,
+        fields: impl Iterator<Item = (Field, Values<'c>)>,
+        family: Family,
+        ends: Ends,
+    ) -> Result<Id, OverBudget> {
+        if conjunction.is_empty() {
+            return Ok(ends.outside);
+        }
         let mut id = ends.inside;
         for (field, values) in fields {
-            if values.is_empty() {
-                return Ok(ends.outside);
-            }
-            // Beyond the greatest value it is as at that value.
             let greatest = field.greatest(family);
-            let open = |(first, last)| ((first, if last >= greatest { u128::MAX } else { last }), id);
-            id = self.split(*field, values.iter().map(open), ends.outside)?;
+            // Beyond the greatest value it is as at that value, whatever is said of what is beyond.
+            let open =
+                |(first, last)| (first <= greatest).then_some((first, if last >= greatest { u128::MAX } else { last }));
+            let ends = (id, ends.outside);
+            id = match values {
+                Values::All => id,
+                Values::One(interval) => match open(interval) {
+                    Some(interval) => self.interval(field, interval, ends)?,
+                    None => ends.1,
+                },
+                Values::Ports(ports) => self.intervals(field, ports.iter().map(wide).filter_map(open), ends)?,
+                Values::V4(addresses) => self.intervals(field, addresses.iter().map(wide).filter_map(open), ends)?,
+                Values::Wide(values) => self.intervals(field, values.iter().filter_map(open), ends)?,
+                Values::Made(place) => {
+                    let values = conjunction.made(place).iter().copied();
+                    self.intervals(field, values.filter_map(open), ends)?
+                }
+            };
         }
         Ok(id)
     }
 
+    /// A node that leads from the values of these intervals, ascending, inside, from all others outside.
+    fn intervals(
+        &mut self,
+        field: Field,
+        intervals: impl Iterator<Item = (u128, u128)>,
+        (inside, outside): (Id, Id),
+    ) -> Result<Id, OverBudget> {
+        self.split(field, intervals.map(|interval| (interval, inside)), outside)
+    }
     /// A node with these intervals, ascending; between them it leads outside.
     fn split(
         &mut self,

@@ -1,14 +1,16 @@
 //! What a hook decides about every packet.
 
-use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::net::Family;
 use crate::policy::{
-    Applied, Clause, Direction, Hook, HookName, Log, LogLevel, Nic, Rule, RuleInterface, Stage, Verdict,
+    Applied, Clause, Direction, Hook, HookName, Inherited, Log, LogLevel, Nic, Rule, RuleInterface, Section, Stage,
+    Verdict,
 };
 
 use super::store::{Id, Store};
+use super::table::Memo;
 use super::{Diagram, FirstMatch, Label, OverBudget, PacketSet, Sets};
 use crate::analysis::judge::Judge;
 
@@ -97,17 +99,30 @@ pub type Step = (PacketSet, Label);
 pub struct Hooks<'a> {
     /// The family that all packets are of; none where they are frames of any kind.
     family: Option<Family>,
-    /// Of rules at the interface of a host or at none, in order the clauses.
-    rules: HashMap<(*const Rule, Option<&'a str>), Arc<[Step]>>,
+    /// What is known, one after another.
+    said: Vec<Step>,
+    /// Of sections, at a NIC of a number or at none.
+    sections: Memo<(*const Section, Direction, Option<u8>), Range<usize>>,
+    /// Of rules at the interface of a host or at none.
+    rules: Memo<(*const Rule, Option<&'a str>), Range<usize>>,
     /// Of stages without rules that ask nothing of a NIC.
-    stages: Vec<(HookName, &'a Stage, Arc<[Step]>)>,
+    stages: Vec<(HookName, &'a Stage, Range<usize>)>,
+    /// The place behind the stage that was asked for last. Hooks are much alike, so that the next one mostly stands there.
+    next: usize,
 }
 
 impl<'a> Hooks<'a> {
     /// Where all packets are of a family, or frames of any kind.
     #[must_use]
     pub fn new(family: Option<Family>) -> Self {
-        Self { family, rules: HashMap::new(), stages: Vec::new() }
+        Self {
+            family,
+            said: Vec::new(),
+            sections: Memo::default(),
+            rules: Memo::default(),
+            stages: Vec::new(),
+            next: 0,
+        }
     }
 
     /// What a hook decides, clause by clause: the first that has a packet counts, and the last has all. Put together it is
@@ -117,77 +132,113 @@ impl<'a> Hooks<'a> {
     /// Over budget.
     pub fn steps(&mut self, sets: &mut Sets, hook: &'a Hook, nic: Option<&'a Nic>) -> Result<Vec<Step>, OverBudget> {
         let direction = hook.name.direction();
-        let mut all = Vec::new();
+        let mut all = Vec::with_capacity(hook.stages.len() * 2);
         for stage in &hook.stages {
-            match stage.rules() {
-                Some(list) => {
-                    for applied in list.applied(direction, nic) {
-                        all.extend_from_slice(&self.rule(sets, applied, direction)?);
-                    }
+            if let Some(list) = stage.rules() {
+                for inherited in &list.sections {
+                    let known = self.section(sets, inherited, direction, nic)?;
+                    all.extend_from_slice(self.said.get(known).unwrap_or_default());
                 }
-                None => all.extend_from_slice(&self.stage(sets, hook.name, stage, nic)?),
+            } else if matches!(stage, Stage::MacFilter | Stage::IpFilter) {
+                say(sets, self.family, &stage.clauses(hook.name, nic), direction, &mut all)?;
+            } else {
+                let known = self.stage(sets, hook.name, stage)?;
+                all.extend_from_slice(self.said.get(known).unwrap_or_default());
             }
         }
         all.push((PacketSet::ALL, label_of(Verdict::Drop, Log::None)));
         Ok(all)
     }
 
-    fn rule(&mut self, sets: &mut Sets, applied: Applied<'a>, direction: Direction) -> Result<Arc<[Step]>, OverBudget> {
+    fn section(
+        &mut self,
+        sets: &mut Sets,
+        inherited: &'a Inherited,
+        direction: Direction,
+        nic: Option<&Nic>,
+    ) -> Result<Range<usize>, OverBudget> {
+        let nic = nic.map(|nic| nic.index);
+        let key = (Arc::as_ptr(&inherited.section), direction, nic);
+        if let Some(known) = self.sections.get(&key) {
+            return Ok(known.clone());
+        }
+        let mut all = Vec::new();
+        inherited.applied(direction, nic).try_for_each(|applied| {
+            let known = self.rule(sets, applied, direction)?;
+            all.extend_from_slice(self.said.get(known).unwrap_or_default());
+            Ok(())
+        })?;
+        let start = self.said.len();
+        self.said.append(&mut all);
+        let made = start..self.said.len();
+        self.sections.insert(key, made.clone());
+        Ok(made)
+    }
+
+    fn rule(
+        &mut self,
+        sets: &mut Sets,
+        applied: Applied<'a>,
+        direction: Direction,
+    ) -> Result<Range<usize>, OverBudget> {
         let interface = match applied.interface {
             RuleInterface::Host(name) => Some(name.as_str()),
             RuleInterface::Any | RuleInterface::Nic(_) => None,
         };
         let key = (Arc::as_ptr(applied.rule), interface);
         if let Some(known) = self.rules.get(&key) {
-            return Ok(Arc::clone(known));
+            return Ok(known.clone());
         }
-        let made = said(sets, self.family, &applied.clauses(), direction)?;
-        self.rules.insert(key, Arc::clone(&made));
+        let start = self.said.len();
+        say(sets, self.family, &applied.clauses(), direction, &mut self.said)?;
+        let made = start..self.said.len();
+        self.rules.insert(key, made.clone());
         Ok(made)
     }
 
-    fn stage(
-        &mut self,
-        sets: &mut Sets,
-        hook: HookName,
-        stage: &'a Stage,
-        nic: Option<&Nic>,
-    ) -> Result<Arc<[Step]>, OverBudget> {
-        let of_nic = matches!(stage, Stage::MacFilter | Stage::IpFilter);
-        let same = |(name, known, _): &&(HookName, &Stage, _)| *name == hook && *known == stage;
-        if let Some((.., known)) = self.stages.iter().find(same).filter(|_| !of_nic) {
-            return Ok(Arc::clone(known));
+    /// Of one that asks nothing of a NIC.
+    fn stage(&mut self, sets: &mut Sets, hook: HookName, stage: &'a Stage) -> Result<Range<usize>, OverBudget> {
+        let (before, behind) = self.stages.split_at_checked(self.next).unwrap_or((&self.stages, &[]));
+        let mut from_here = (self.next..).zip(behind).chain((0..).zip(before));
+        if let Some((at, (.., known))) = from_here.find(|(_, (name, known, _))| *name == hook && *known == stage) {
+            self.next = at + 1;
+            return Ok(known.clone());
         }
-        let made = said(sets, self.family, &stage.clauses(hook, nic), hook.direction())?;
-        if !of_nic {
-            self.stages.push((hook, stage, Arc::clone(&made)));
-        }
+        let start = self.said.len();
+        say(sets, self.family, &stage.clauses(hook, None), hook.direction(), &mut self.said)?;
+        let made = start..self.said.len();
+        self.stages.push((hook, stage, made.clone()));
+        self.next = self.stages.len();
         Ok(made)
     }
 }
 
-/// What clauses say, in order. Packets that one of them lets skip the others are taken out of these.
-fn said(
+/// Tells what clauses say, in order. Packets that one of them lets skip the others are taken out of these.
+fn say(
     sets: &mut Sets,
     family: Option<Family>,
     clauses: &[Clause],
     direction: Direction,
-) -> Result<Arc<[Step]>, OverBudget> {
-    let mut steps = Vec::with_capacity(clauses.len());
-    let mut skipping = PacketSet::EMPTY;
+    steps: &mut Vec<Step>,
+) -> Result<(), OverBudget> {
+    let mut skipping = Vec::new();
     for clause in clauses {
-        let set = match family {
+        let mut set = match family {
             Some(family) => sets.matching_of(family, &clause.matches, direction)?,
             None => sets.matching(&clause.matches, direction)?,
         };
-        match clause.verdict {
-            Verdict::Skip => skipping = sets.union(skipping, set)?,
-            Verdict::Accept | Verdict::Drop | Verdict::Reject => {
-                steps.push((sets.difference(set, skipping)?, label_of(clause.verdict, clause.log)));
-            }
+        if clause.verdict == Verdict::Skip {
+            // Older sets first: those that the same clauses of others skip are taken out once for all of them.
+            let place = skipping.partition_point(|known| *known < set);
+            skipping.insert(place, set);
+            continue;
         }
+        for skips in &skipping {
+            set = sets.difference(set, *skips)?;
+        }
+        steps.push((set, label_of(clause.verdict, clause.log)));
     }
-    Ok(steps.into())
+    Ok(())
 }
 
 /// One diagram for itself, which any number of threads may ask.

@@ -22,6 +22,7 @@
 //! ethertype has none of IPv4, IPv6, ARP and 802.1ad; all stacked frames count as 802.1ad, as the evaluator has it.
 
 mod apply;
+mod conjunction;
 mod encode;
 mod field;
 mod first_match;

@@ -1,8 +1,8 @@
 //! Nodes and edges in flat arrays.
 
-use super::Label;
 use super::field::Field;
 use super::table::Memo;
+use super::{Label, OverBudget};
 
 /// A node's number, or a label at the end of a way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,23 +13,28 @@ const END: u32 = 1 << 31;
 
 impl Id {
     /// The end of a way.
+    #[inline]
     pub(super) const fn end(label: Label) -> Self {
         Self(label.0 | END)
     }
 
+    #[inline]
     pub(super) const fn node(number: u32) -> Self {
         Self(number)
     }
 
     /// The label, where it is the end of a way.
+    #[inline]
     pub(in crate::analysis) const fn label(self) -> Option<Label> {
         if self.0 & END == 0 { None } else { Some(Label(self.0 & !END)) }
     }
 
+    #[inline]
     pub(super) const fn raw(self) -> u32 {
         self.0
     }
 
+    #[inline]
     pub(super) const fn index(self) -> usize {
         self.0 as usize
     }
@@ -52,7 +57,34 @@ pub(in crate::analysis) struct Store {
 }
 
 impl Store {
+    /// Puts a node behind all others.
+    pub(super) fn add(&mut self, field: Field, edges: &[(u128, Id)]) -> Result<u32, OverBudget> {
+        let number = u32::try_from(self.nodes.len()).ok().filter(|number| number & END == 0).ok_or(OverBudget)?;
+        let first = u32::try_from(self.lasts.len()).map_err(|_| OverBudget)?;
+        let count = u32::try_from(edges.len()).map_err(|_| OverBudget)?;
+        for (last, target) in edges {
+            self.lasts.push(*last);
+            self.targets.push(*target);
+        }
+        self.nodes.push(Node { field, first, count });
+        Ok(number)
+    }
+
+    /// Whether a node is this one.
+    #[inline]
+    pub(super) fn is(&self, number: u32, field: Field, edges: &[(u128, Id)]) -> bool {
+        let Some(node) = self.nodes.get(number as usize) else { return false };
+        if node.field != field || node.count as usize != edges.len() {
+            return false;
+        }
+        let (lasts, targets) = self.edges(*node);
+        let same =
+            |(at, (last, target)): (usize, &(_, _))| lasts.get(at) == Some(last) && targets.get(at) == Some(target);
+        edges.iter().enumerate().all(same)
+    }
+
     /// The node; none for the end of a way.
+    #[inline]
     pub(super) fn node(&self, id: Id) -> Option<Node> {
         if id.label().is_some() { None } else { self.nodes.get(id.index()).copied() }
     }
@@ -63,6 +95,7 @@ impl Store {
     }
 
     /// The last values of a node's edges, and where these lead.
+    #[inline]
     pub(super) fn edges(&self, node: Node) -> (&[u128], &[Id]) {
         let range = node.first as usize..(node.first + node.count) as usize;
         (self.lasts.get(range.clone()).unwrap_or_default(), self.targets.get(range).unwrap_or_default())

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::field::{Field, Interfaces};
-use super::store::{Id, Node, Store};
+use super::store::{Id, Store};
 use super::{Budget, OverBudget};
 
 /// A hash of numbers, and of names of a spec or a ruleset: nobody but who wrote that waits where many are alike, and none
@@ -15,16 +15,19 @@ pub(in crate::analysis) struct Mixer(u64);
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Mixer {
+    #[inline]
     const fn mix(&mut self, word: u64) {
         self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(FACTOR);
     }
 }
 
 impl Hasher for Mixer {
+    #[inline]
     fn finish(&self) -> u64 {
         self.0 ^ self.0 >> 29
     }
 
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         let mut words = bytes.chunks_exact(8);
         for word in &mut words {
@@ -33,30 +36,83 @@ impl Hasher for Mixer {
         words.remainder().iter().for_each(|byte| self.mix((*byte).into()));
     }
 
+    #[inline]
     fn write_u8(&mut self, byte: u8) {
         self.mix(byte.into());
     }
 
+    #[inline]
     fn write_u32(&mut self, word: u32) {
         self.mix(word.into());
     }
 
+    #[inline]
     fn write_u64(&mut self, word: u64) {
         self.mix(word);
     }
 
+    #[inline]
     fn write_usize(&mut self, word: usize) {
         self.mix(word as u64);
     }
 }
 
-fn hash(field: Field, edges: impl Iterator<Item = (u128, Id)>) -> usize {
+/// A hash of a node.
+fn hash(field: Field, edges: &[(u128, Id)]) -> u32 {
     let mut mixer = Mixer(field as u64);
     for (last, target) in edges {
-        mixer.mix((last as u64) ^ ((last >> 64) as u64).wrapping_mul(FACTOR).rotate_left(17));
+        mixer.mix((*last as u64) ^ ((last >> 64) as u64).wrapping_mul(FACTOR).rotate_left(17));
         mixer.mix(target.raw().into());
     }
-    mixer.finish() as usize
+    // The upper bits depend on all that was mixed.
+    (mixer.0 >> 32) as u32
+}
+
+/// Where nodes are found by what they are. A place is 0, or holds a node's number and 1 in the lower 32 bits and its hash
+/// in the upper ones. They are a power of two, at most half in use.
+#[derive(Debug)]
+struct Places(Vec<u64>);
+
+impl Places {
+    fn new() -> Self {
+        Self(vec![0; 1 << 10])
+    }
+
+    /// The node with these edges, of which no two neighbours lead to the same place.
+    fn node(&mut self, store: &mut Store, field: Field, edges: &[(u128, Id)]) -> Result<Id, OverBudget> {
+        let hash = hash(field, edges);
+        let mask = self.0.len() - 1;
+        let mut at = hash as usize & mask;
+        let free = loop {
+            let Some(place) = self.0.get_mut(at) else { return Err(OverBudget) };
+            let Some(number) = (*place as u32).checked_sub(1) else { break place };
+            if (*place >> 32) as u32 == hash && store.is(number, field, edges) {
+                return Ok(Id::node(number));
+            }
+            at = (at + 1) & mask;
+        };
+        let number = store.add(field, edges)?;
+        *free = u64::from(hash) << 32 | u64::from(number + 1);
+        if store.nodes.len() * 2 > self.0.len() {
+            self.grow();
+        }
+        Ok(Id::node(number))
+    }
+
+    fn grow(&mut self) {
+        let mask = self.0.len() * 4 - 1;
+        let mut places = vec![0; mask + 1];
+        for place in self.0.iter().filter(|place| **place != 0) {
+            let mut at = (place >> 32) as usize & mask;
+            while places.get(at).is_some_and(|taken| *taken != 0) {
+                at = (at + 1) & mask;
+            }
+            if let Some(free) = places.get_mut(at) {
+                *free = *place;
+            }
+        }
+        self.0 = places;
+    }
 }
 
 /// A map with keys of numbers.
@@ -70,8 +126,7 @@ pub(in crate::analysis) type Memo<K, V> = HashMap<K, V, BuildHasherDefault<Mixer
 pub struct Sets {
     pub(super) store: Store,
     pub(super) interfaces: Interfaces,
-    /// Places in the table hold a node's number and 1, or 0. A power of two of them, at most half in use.
-    places: Vec<u32>,
+    places: Places,
     /// Results of operations, by the operation and both sides.
     pub(super) done: [Memo<u64, Id>; super::apply::OPERATIONS],
     /// Edges of nodes that are being made.
@@ -87,7 +142,7 @@ impl Sets {
         Self {
             store: Store::default(),
             interfaces,
-            places: vec![0; 1 << 10],
+            places: Places::new(),
             done: Default::default(),
             open: Vec::new(),
             budget,
@@ -123,85 +178,50 @@ impl Sets {
         self.budget = Budget(self.spent.saturating_add(more.0));
     }
 
+    #[inline]
     pub(super) const fn spend(&mut self, edges: usize) -> Result<(), OverBudget> {
         self.spent = self.spent.saturating_add(edges);
         if self.spent > self.budget.0 { Err(OverBudget) } else { Ok(()) }
     }
 
     /// Adds an edge to the node that is being made; `start` is where that node's edges begin.
+    #[inline]
     pub(super) fn push(&mut self, start: usize, last: u128, target: Id) {
-        let same = self.open.get_mut(start..).and_then(<[_]>::last_mut).filter(|(_, before)| *before == target);
-        match same {
-            Some(edge) => edge.0 = last,
-            None => self.open.push((last, target)),
+        match self.open.get_mut(start..).and_then(<[_]>::last_mut) {
+            Some((end, before)) if *before == target => *end = last,
+            Some(_) | None => self.open.push((last, target)),
         }
     }
 
     /// The node with the open edges from `start` on, which are taken away.
     pub(super) fn close(&mut self, field: Field, start: usize) -> Result<Id, OverBudget> {
-        let count = self.open.len().saturating_sub(start);
-        self.spend(count)?;
-        let edges = self.open.get(start..).unwrap_or_default();
-        if let [(_, only)] = edges {
-            let only = *only;
-            self.open.truncate(start);
-            return Ok(only);
-        }
-        let mask = self.places.len() - 1;
-        let mut place = hash(field, edges.iter().copied()) & mask;
-        let id = loop {
-            let found = self.places.get(place).copied().unwrap_or_default();
-            let Some(number) = found.checked_sub(1) else { break self.add(field, start, place)? };
-            if self.is_open(number, field, start) {
-                break Id::node(number);
-            }
-            place = (place + 1) & mask;
+        self.spend(self.open.len().saturating_sub(start))?;
+        let id = match self.open.get(start..).unwrap_or_default() {
+            [(_, only)] => *only,
+            edges => self.places.node(&mut self.store, field, edges)?,
         };
         self.open.truncate(start);
         Ok(id)
     }
 
-    /// Whether a node has exactly the open edges.
-    fn is_open(&self, number: u32, field: Field, start: usize) -> bool {
-        let Some(node) = self.store.nodes.get(number as usize) else { return false };
-        let open = self.open.get(start..).unwrap_or_default();
-        if node.field != field || node.count as usize != open.len() {
-            return false;
+    /// A node that leads from the values of one interval inside, from all others outside.
+    #[inline]
+    pub(super) fn interval(
+        &mut self,
+        field: Field,
+        (first, last): (u128, u128),
+        (inside, outside): (Id, Id),
+    ) -> Result<Id, OverBudget> {
+        if inside == outside {
+            return Ok(inside);
         }
-        let (lasts, targets) = self.store.edges(*node);
-        open.iter().zip(lasts.iter().zip(targets)).all(|((last, target), known)| (last, target) == known)
-    }
-
-    fn add(&mut self, field: Field, start: usize, place: usize) -> Result<Id, OverBudget> {
-        let number = u32::try_from(self.store.nodes.len()).map_err(|_| OverBudget)?;
-        let first = u32::try_from(self.store.lasts.len()).map_err(|_| OverBudget)?;
-        let open = self.open.get(start..).unwrap_or_default();
-        let count = u32::try_from(open.len()).map_err(|_| OverBudget)?;
-        self.store.lasts.extend(open.iter().map(|(last, _)| *last));
-        self.store.targets.extend(open.iter().map(|(_, target)| *target));
-        self.store.nodes.push(Node { field, first, count });
-        if let Some(free) = self.places.get_mut(place) {
-            *free = number + 1;
-        }
-        if self.store.nodes.len() * 2 > self.places.len() {
-            self.grow();
-        }
-        Ok(Id::node(number))
-    }
-
-    fn grow(&mut self) {
-        let mask = self.places.len() * 4 - 1;
-        let mut places = vec![0; mask + 1];
-        for (node, number) in self.store.nodes.iter().zip(1..) {
-            let (lasts, targets) = self.store.edges(*node);
-            let mut place = hash(node.field, lasts.iter().copied().zip(targets.iter().copied())) & mask;
-            while places.get(place).is_some_and(|taken| *taken != 0) {
-                place = (place + 1) & mask;
-            }
-            if let Some(free) = places.get_mut(place) {
-                *free = number;
-            }
-        }
-        self.places = places;
+        let edges: &[(u128, Id)] = match (first.checked_sub(1), last == u128::MAX) {
+            (None, true) => return Ok(inside),
+            (None, false) => &[(last, inside), (u128::MAX, outside)],
+            (Some(before), true) => &[(before, outside), (u128::MAX, inside)],
+            (Some(before), false) => &[(before, outside), (last, inside), (u128::MAX, outside)],
+        };
+        self.spend(edges.len())?;
+        self.places.node(&mut self.store, field, edges)
     }
 }
