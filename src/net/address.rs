@@ -170,6 +170,12 @@ impl AddressSet {
         Self::new(self.v4.difference(&other.v4), self.v6.difference(&other.v6))
     }
 
+    /// Whether all of `self` is in `other`.
+    #[must_use]
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.v4.is_subset(&other.v4) && self.v6.is_subset(&other.v6)
+    }
+
     /// The fewest IPv4 networks that make up the set, ascending.
     #[must_use]
     pub fn networks_v4(&self) -> Vec<Ipv4Net> {

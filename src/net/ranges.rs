@@ -209,6 +209,9 @@ impl<T: Number> Ranges<T> {
     /// Whether all of `self` is in `other`.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.difference(other).is_empty()
+        self.iter().all(|(first, last)| {
+            let at = other.as_slice().partition_point(|(_, end)| *end < first);
+            other.as_slice().get(at).is_some_and(|(start, end)| *start <= first && last <= *end)
+        })
     }
 }

@@ -43,7 +43,7 @@ struct Where {
 #[must_use]
 pub fn loaded(fleet: &Fleet, (spec, there): (&SourceMap, &SourceMap), hosts: &[(&HostPolicy, Rules)]) -> Wire {
     let names = Names::new(fleet, fleet);
-    let (mut wire, mut told, mut turned) = (Wire::default(), Told::new(), BTreeMap::new());
+    let (mut wire, mut told, mut turned) = (Wire::default(), Told::default(), BTreeMap::new());
     for (host, rules) in hosts {
         wire.rulesets += rules.of.len();
         let Changes { changes, doubts, besides, left_out } = target::changes(host, rules);
@@ -68,10 +68,10 @@ pub fn loaded(fleet: &Fleet, (spec, there): (&SourceMap, &SourceMap), hosts: &[(
 }
 
 /// The changes of one way.
-fn of_way(
+fn of_way<'n>(
     host: &HostPolicy,
     changes: &[Change],
-    (names, told, spec): (&Names, &mut Told, &SourceMap),
+    (names, told, spec): (&'n Names, &mut Told<'n>, &SourceMap),
     turned: &mut BTreeMap<Turned, Where>,
 ) {
     let mut described: Vec<(Described, &Change, Option<Decided>)> = Vec::new();

@@ -9,6 +9,7 @@
 //!
 //! [`loaded`] says the same of rules that are in force, or captured; [`files`] of Proxmox VE's files.
 
+mod beside;
 mod files;
 mod loaded;
 mod name;
@@ -110,7 +111,7 @@ fn of_spec(sources: &SourceMap) -> impl Fn(&Applied<'_>) -> (String, Option<Plac
 
 /// The rows of some hooks, and those that are over budget.
 fn of_hooks(pairs: &[Pair<'_>], sides: Sides<'_>, names: &Names) -> (Rows, Vec<At>) {
-    let (mut rows, mut undecided, mut told) = (Rows::default(), Vec::new(), Told::new());
+    let (mut rows, mut undecided, mut told) = (Rows::default(), Vec::new(), Told::default());
     let mut sets = Sets::new(Interfaces::default(), Budget::default());
     for pair in pairs {
         let mut compare = |sets: &mut Sets| {
@@ -221,12 +222,12 @@ impl Compared {
         Ok(Self { joined, changes: changes.into_inner() })
     }
 
-    fn rows(
+    fn rows<'n>(
         self,
         sets: &mut Sets,
         pair: &Pair<'_>,
-        names: &Names,
-        told_before: &mut Told,
+        names: &'n Names,
+        told_before: &mut Told<'n>,
         rows: &mut Rows,
     ) -> Result<(), OverBudget> {
         let apart = Apart::of([pair.old.0, pair.new.0], pair.new.1);

@@ -7,17 +7,19 @@ use crate::analysis::sets::{Region, Wish};
 use crate::net::{AddressSet, Family, Ranges};
 use crate::policy::{Fleet, Hook, HookName, Nic, Stage, State, ZoneRef, words};
 
+use super::beside::Beside;
 use super::service::Asked;
 use crate::diff::report::At;
 
 /// Networks that are written out where no name fits.
 const NETWORKS: usize = 4;
 
-/// Names that are put together to one set.
-const TOGETHER: usize = 4;
-
-/// What sets were called, beside the addresses apart.
-pub(super) type Told = HashMap<(AddressSet, AddressSet), Option<String>>;
+/// What sets were called, beside the addresses apart; and what names mean beside these.
+#[derive(Debug, Default)]
+pub(super) struct Told<'n> {
+    called: HashMap<(AddressSet, AddressSet), Option<String>>,
+    beside: HashMap<(Family, AddressSet), Beside<'n>>,
+}
 
 /// A box in words.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,7 +94,7 @@ impl Apart {
 pub(super) struct Names {
     known: HashMap<AddressSet, String>,
     /// The same, in the order of their addition: hash order never reaches an answer.
-    sorted: Vec<Named>,
+    sorted: Vec<(AddressSet, String)>,
     /// What machines of the new spec are called together.
     members: BTreeMap<BTreeSet<Member>, String>,
 }
@@ -135,8 +137,7 @@ impl Names {
         for family in Family::BOTH {
             let part = set.only(family);
             if !part.is_empty() && !self.known.contains_key(&part) {
-                let width = width(&part) * (1.0 + ROUNDING);
-                self.sorted.push(Named { set: part.clone(), name: name.to_owned(), width });
+                self.sorted.push((part.clone(), name.to_owned()));
                 self.known.insert(part, name.to_owned());
             }
         }
@@ -196,17 +197,24 @@ impl Names {
     }
 
     /// A box. `told` remembers what was found: many machines have the same sets.
-    pub(super) fn describe(&self, region: &Region, hook: HookName, apart: &Apart, told: &mut Told) -> Described {
+    pub(super) fn describe<'n>(
+        &'n self,
+        region: &Region,
+        hook: HookName,
+        apart: &Apart,
+        told: &mut Told<'n>,
+    ) -> Described {
         let family = region.family();
         let mut addresses = |set: Option<AddressSet>, apart: &AddressSet| match (set, family) {
             (None, _) => Some("anyone".to_owned()),
             (Some(set), Some(family)) => {
                 let key = (set.only(family), apart.only(family));
-                if let Some(known) = told.get(&key) {
+                if let Some(known) = told.called.get(&key) {
                     return known.clone();
                 }
-                let found = self.addresses(&key.0, &key.1, family);
-                told.insert(key, found.clone());
+                let beside = told.beside.entry((family, key.1.clone())).or_insert_with(|| self.beside(family, &key.1));
+                let found = self.addresses(&key.0, &key.1, family, beside);
+                told.called.insert(key, found.clone());
                 found
             }
             (Some(set), None) => Some(words::addresses(&set)),
@@ -239,8 +247,14 @@ impl Names {
         }
     }
 
+    /// What names mean beside addresses.
+    fn beside(&self, family: Family, apart: &AddressSet) -> Beside<'_> {
+        let names = self.sorted.iter().filter(|(set, _)| set.has(family));
+        Beside::new(names.map(|(set, name)| (set, name.as_str())), apart)
+    }
+
     /// What a set is called, whatever it has of the addresses apart; none where it has no others.
-    fn addresses(&self, set: &AddressSet, apart: &AddressSet, family: Family) -> Option<String> {
+    fn addresses(&self, set: &AddressSet, apart: &AddressSet, family: Family, beside: &Beside<'_>) -> Option<String> {
         if let Some(name) = self.known.get(set) {
             return Some(name.clone());
         }
@@ -253,16 +267,17 @@ impl Names {
         if core.is_empty() {
             return None;
         }
-        if let Some(name) = self.known.get(&core).or_else(|| self.around(&core, apart)) {
-            return Some(name.clone());
+        let alone = |set: &AddressSet| self.known.get(set).map(String::as_str).or_else(|| beside.alone(set));
+        if let Some(name) = alone(&core) {
+            return Some(name.to_owned());
         }
-        if let Some(name) = self.known.get(&rest).or_else(|| self.around(&rest, apart)) {
+        if let Some(name) = alone(&rest) {
             return Some(format!("anyone but {name}"));
         }
-        if let Some(names) = self.together(&core, apart) {
+        if let Some(names) = beside.together(&core) {
             return Some(names);
         }
-        if let Some(names) = self.together(&rest, apart) {
+        if let Some(names) = beside.together(&rest) {
             return Some(format!("anyone but {names}"));
         }
         let few = |set: &AddressSet| set.networks(family).len() <= NETWORKS;
@@ -270,58 +285,6 @@ impl Names {
             return Some(format!("anyone but {}", words::addresses(&rest)));
         }
         Some(words::addresses(&core))
-    }
-
-    /// Names that together stand for the set: at most [`TOGETHER`], the widest first.
-    fn together(&self, core: &AddressSet, apart: &AddressSet) -> Option<String> {
-        let is_fitting = |set: &AddressSet| !set.is_empty() && set.difference(core).is_empty();
-        // The widest of so few has its share at least; of a thousand machines nearly none does.
-        let share = width(core) / TOGETHER as f64;
-        if !self.sorted.iter().any(|named| named.width >= share && is_fitting(&named.set.difference(apart))) {
-            return None;
-        }
-        let mut fitting: Vec<(AddressSet, &str)> = self
-            .sorted
-            .iter()
-            .map(|named| (named.set.difference(apart), named.name.as_str()))
-            .filter(|(set, _)| is_fitting(set))
-            .collect();
-        let mut left = core.clone();
-        let mut names: Vec<&str> = Vec::new();
-        while !left.is_empty() {
-            if names.len() == TOGETHER {
-                return None;
-            }
-            let gain = |set: &AddressSet| width(&set.intersection(&left));
-            let best = fitting
-                .iter()
-                .enumerate()
-                .max_by(|(at, (a, _)), (other, (b, _))| gain(a).total_cmp(&gain(b)).then_with(|| other.cmp(at)));
-            let (at, (set, name)) = best.map(|(at, (set, name))| (at, (set.clone(), *name)))?;
-            let less = left.difference(&set);
-            if less == left {
-                return None;
-            }
-            left = less;
-            names.push(name);
-            fitting.remove(at);
-        }
-        names.sort_unstable();
-        Some(names.join(", "))
-    }
-
-    /// A name that stands for the set and some of the addresses apart.
-    fn around(&self, core: &AddressSet, apart: &AddressSet) -> Option<&String> {
-        let least = width(core);
-        let mut fitting: Vec<&String> = self
-            .sorted
-            .iter()
-            .filter(|named| named.width >= least)
-            .filter(|named| core.difference(&named.set).is_empty() && named.set.difference(apart) == *core)
-            .map(|named| &named.name)
-            .collect();
-        fitting.sort_unstable();
-        fitting.first().copied()
     }
 }
 
@@ -364,25 +327,6 @@ pub(super) fn wish(hook: HookName, own: &[IpAddr]) -> Wish {
     };
     list.splice(0..0, own.iter().copied());
     wish
-}
-
-/// A set of the spec with a name.
-#[derive(Debug)]
-struct Named {
-    set: AddressSet,
-    name: String,
-    /// How many addresses it has, or somewhat more.
-    width: f64,
-}
-
-/// What sums of widths may be off by.
-const ROUNDING: f64 = 1e-9;
-
-/// How many addresses a set has, near enough to compare.
-fn width(set: &AddressSet) -> f64 {
-    let v4 = set.networks(Family::V4).into_iter().map(|net| 2f64.powi(32 - i32::from(net.prefix_len()))).sum::<f64>();
-    let v6 = set.networks(Family::V6).into_iter().map(|net| 2f64.powi(128 - i32::from(net.prefix_len()))).sum::<f64>();
-    v4 + v6
 }
 
 fn everything(family: Family) -> AddressSet {
