@@ -63,6 +63,56 @@ impl<'a> Judge<'a> {
         self.stages.iter().flat_map(|(stage, clauses)| clauses.iter().map(|(clause, rule)| (*stage, clause, *rule)))
     }
 
+    /// How many clauses in front ask and answer the same as another hook's, in stages of the same name. A stage that packets
+    /// may skip counts as a whole or not at all.
+    #[must_use]
+    pub fn in_common(&self, other: &Self) -> usize {
+        let mut count = 0;
+        for ((stage, own), (same, others)) in self.asking().zip(other.asking()) {
+            if stage.name() != same.name() {
+                break;
+            }
+            let alike = own.iter().zip(others).take_while(|((own, _), (other, _))| own == other).count();
+            if alike < own.len().max(others.len()) {
+                let skips = |list: &[Sourced<'_>]| list.iter().any(|(clause, _)| clause.verdict == Verdict::Skip);
+                return if skips(own) || skips(others) { count } else { count + alike };
+            }
+            count += alike;
+        }
+        count
+    }
+
+    /// The stages that have clauses.
+    fn asking(&self) -> impl Iterator<Item = (&'a Stage, &[Sourced<'a>])> {
+        self.stages().filter(|(_, clauses)| !clauses.is_empty())
+    }
+
+    /// How many clauses there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.stages.iter().map(|(_, clauses)| clauses.len()).sum()
+    }
+
+    /// Whether there is no clause.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// So many clauses in front, and all behind them: what the ones leave undecided, the others decide. The number must not
+    /// be within a stage that packets may skip, see [`Judge::in_common`].
+    #[must_use]
+    pub fn split(mut self, at: usize) -> (Self, Self) {
+        let mut behind = Self { direction: self.direction, stages: Vec::new() };
+        let mut left = at;
+        for (stage, clauses) in &mut self.stages {
+            let here = left.min(clauses.len());
+            left -= here;
+            behind.stages.push((stage, clauses.split_off(here)));
+        }
+        (self, behind)
+    }
+
     /// What becomes of a packet: stage by stage, the first clause whose conditions all hold. A hook without an answer
     /// drops, which the policy at the end of every hook makes impossible.
     #[must_use]

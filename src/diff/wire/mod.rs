@@ -10,6 +10,7 @@
 //! [`loaded`] says the same of rules that are in force, or captured; [`files`] of Proxmox VE's files.
 
 mod beside;
+mod compared;
 mod files;
 mod loaded;
 mod name;
@@ -18,27 +19,25 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use rayon::prelude::*;
 
-use crate::analysis::Judge;
-use crate::analysis::sets::{Budget, Diagram, Interfaces, Label, OverBudget, Region, Sets};
+use crate::analysis::sets::{Budget, Interfaces, Sets};
 use crate::diagnostic::{Place, Places, SourceMap};
-use crate::policy::{Applied, Hook, HookName, HostPolicy, Nic, Verdict, ZoneRef, words};
+use crate::policy::{Applied, GuestPolicy, Hook, HookName, HostPolicy, Nic, ZoneRef, words};
 
 use super::policy::Side;
 use super::report::{At, HostReport, Status, Wire, WireRow};
+use compared::Compared;
 pub use files::{Otherwise, files};
 pub use loaded::loaded;
-use name::{Apart, Described, Names, Told};
+use name::{Names, Told};
 use row::Rows;
 
 /// Hooks that are compared in one table of packet sets.
 const TOGETHER: usize = 256;
-/// Boxes of packets of one pair of rules that are told before the rest is counted.
-const BOXES: usize = 40;
 
 /// What decides about a packet at a hook: a rule, or a stage.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,7 +114,8 @@ fn of_hooks(pairs: &[Pair<'_>], sides: Sides<'_>, names: &Names) -> (Rows, Vec<A
     let mut sets = Sets::new(Interfaces::default(), Budget::default());
     for pair in pairs {
         let mut compare = |sets: &mut Sets| {
-            Compared::of(sets, pair, sides).and_then(|compared| compared.rows(sets, pair, names, &mut told, &mut rows))
+            Compared::of(sets, pair, sides)
+                .and_then(|compared| compared.rows(sets, pair, (names, &mut told), &mut rows))
         };
         // The table may be full of what others left in it.
         if compare(&mut sets).is_err() {
@@ -140,14 +140,23 @@ fn pairs<'a>(old: Side<'a>, new: Side<'a>, hosts: &[HostReport]) -> Vec<Pair<'a>
         let (Some(was), Some(is)) = (before.get(report.host.as_str()), after.get(report.host.as_str())) else {
             continue;
         };
+        let guests = [was, is].map(|host| host.guests.iter().map(|guest| (guest.zone().to_string(), guest)).collect());
         for machine in report.machines.iter().filter(|machine| machine.status == Status::Changed) {
-            of_machine(was, is, &machine.machine, &mut found);
+            of_machine((was, is), &guests, &machine.machine, &mut found);
         }
     }
     found
 }
 
-fn of_machine<'a>(old: &'a HostPolicy, new: &'a HostPolicy, machine: &str, found: &mut Vec<Pair<'a>>) {
+/// Guests of a host by what they are called.
+type Guests<'a> = BTreeMap<String, &'a GuestPolicy>;
+
+fn of_machine<'a>(
+    (old, new): (&'a HostPolicy, &'a HostPolicy),
+    [before, after]: &[Guests<'a>; 2],
+    machine: &str,
+    found: &mut Vec<Pair<'a>>,
+) {
     let mut push = |was: (&'a Hook, Option<&'a Nic>), is: (&'a Hook, Option<&'a Nic>)| {
         let machine = match is.1 {
             Some(nic) if nic.index > 0 => format!("{machine}:net{}", nic.index),
@@ -169,8 +178,7 @@ fn of_machine<'a>(old: &'a HostPolicy, new: &'a HostPolicy, machine: &str, found
         }
         return;
     }
-    let guest = |host: &'a HostPolicy| host.guests.iter().find(|guest| guest.zone().to_string() == machine);
-    if let (Some(was), Some(is)) = (guest(old), guest(new)) {
+    if let (Some(was), Some(is)) = (before.get(machine), after.get(machine)) {
         for nic in is.filtered_nics() {
             let Some(before) = was.filtered_nics().find(|other| other.index == nic.index) else { continue };
             push((&was.hook_in, Some(before)), (&is.hook_in, Some(nic)));
@@ -185,165 +193,12 @@ fn of_machine<'a>(old: &'a HostPolicy, new: &'a HostPolicy, machine: &str, found
     }
 }
 
-/// Both diagrams of a hook, joined: a label for each pair of deciders with another fate.
-struct Compared {
-    joined: Diagram,
-    /// What the labels stand for.
-    changes: Vec<(Decider, Decider)>,
-}
-
-impl Compared {
-    fn of(sets: &mut Sets, pair: &Pair<'_>, [old, new]: Sides<'_>) -> Result<Self, OverBudget> {
-        if same_clauses(pair) {
-            return Ok(Self { joined: Diagram::all(Label::NONE), changes: Vec::new() });
-        }
-        let (before, old_deciders) = decided(sets, pair.old, old)?;
-        let (after, new_deciders) = decided(sets, pair.new, new)?;
-        if before == after && old_deciders.iter().map(|d| d.verdict).eq(new_deciders.iter().map(|d| d.verdict)) {
-            return Ok(Self { joined: Diagram::all(Label::NONE), changes: Vec::new() });
-        }
-        let changes = std::cell::RefCell::new(Vec::<(Decider, Decider)>::new());
-        let joined = sets.joined(before, after, |was, is| {
-            let get = |deciders: &[Decider], label: Label| -> Option<Decider> {
-                deciders.get(usize::try_from(label.number()).ok()?).cloned()
-            };
-            let (Some(was), Some(is)) = (get(&old_deciders, was), get(&new_deciders, is)) else { return Label::NONE };
-            if was.verdict == is.verdict {
-                return Label::NONE;
-            }
-            let mut changes = changes.borrow_mut();
-            let key = (was, is);
-            let at = changes.iter().position(|known| *known == key).unwrap_or_else(|| {
-                changes.push(key);
-                changes.len() - 1
-            });
-            Label::new(u32::try_from(at).unwrap_or(u32::MAX))
-        })?;
-        Ok(Self { joined, changes: changes.into_inner() })
-    }
-
-    fn rows<'n>(
-        self,
-        sets: &mut Sets,
-        pair: &Pair<'_>,
-        names: &'n Names,
-        told_before: &mut Told<'n>,
-        rows: &mut Rows,
-    ) -> Result<(), OverBudget> {
-        let apart = Apart::of([pair.old.0, pair.new.0], pair.new.1);
-        let wish = name::wish(pair.name, &pair.own);
-        for group in self.groups() {
-            let set = sets.select(self.joined, |label| group.labels.contains(&label.number()))?;
-            let mut regions = sets.regions(set);
-            let boxes: Vec<Region> = regions.by_ref().take(BOXES).collect();
-            if regions.next().is_some() {
-                rows.left_out += 1;
-            }
-            let told: Vec<(Described, Region)> = boxes
-                .into_iter()
-                .map(|region| (names.describe(&region, pair.name, &apart, told_before), region))
-                .collect();
-            for (described, region) in &told {
-                if told.iter().any(|(other, _)| described.is_covered_by(other)) {
-                    continue;
-                }
-                let packets = sets.boxed(region)?;
-                let packet = sets.witness(packets, &wish).map(|packet| row::packet_words(&packet));
-                rows.add(pair, &group, described.clone(), packet);
-            }
-        }
-        Ok(())
-    }
-
-    /// The labels by the rule that makes the difference: what accepts now, or accepted before.
-    fn groups(&self) -> Vec<Group<'_>> {
-        let mut found: Vec<Group<'_>> = Vec::new();
-        for (number, (was, is)) in (0_u32..).zip(&self.changes) {
-            let kind = match (was.verdict, is.verdict) {
-                (_, Fate::Accepted) => Kind::Accepted,
-                (Fate::Accepted, _) => Kind::Refused,
-                (Fate::Dropped | Fate::Rejected, Fate::Dropped | Fate::Rejected) => Kind::Otherwise,
-            };
-            let (own, other) = if kind == Kind::Refused { (was, is) } else { (is, was) };
-            match found.iter_mut().find(|group| group.kind == kind && group.own == own) {
-                Some(group) => {
-                    group.labels.insert(number);
-                    group.others.insert(other.words.as_str());
-                }
-                None => found.push(Group {
-                    kind,
-                    own,
-                    others: BTreeSet::from([other.words.as_str()]),
-                    labels: BTreeSet::from([number]),
-                }),
-            }
-        }
-        found
-    }
-}
-
-/// Whether both sides of a hook ask the same and answer the same, in the same order.
-fn same_clauses(pair: &Pair<'_>) -> bool {
-    let (old, new) = (Judge::new(pair.old.0, pair.old.1), Judge::new(pair.new.0, pair.new.1));
-    let stages = old.clauses().map(|(stage, clause, _)| (stage.name(), clause));
-    stages.eq(new.clauses().map(|(stage, clause, _)| (stage.name(), clause)))
-}
-
 /// What became of packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Accepted,
     Refused,
     Otherwise,
-}
-
-/// Packets whose fate one rule or stage makes another.
-struct Group<'c> {
-    kind: Kind,
-    /// What accepts them now, or did before; of others what decides now.
-    own: &'c Decider,
-    /// What decides on the other side.
-    others: BTreeSet<&'c str>,
-    labels: BTreeSet<u32>,
-}
-
-/// What a hook decides, by who decides it.
-fn decided(
-    sets: &mut Sets,
-    (hook, nic): (&Hook, Option<&Nic>),
-    written: &Written<'_>,
-) -> Result<(Diagram, Vec<Decider>), OverBudget> {
-    let judge = Judge::new(hook, nic);
-    let mut deciders: Vec<Decider> = Vec::new();
-    let diagram = sets.hook_by(&judge, |stage, clause, rule| {
-        let verdict = match clause.verdict {
-            Verdict::Accept => Fate::Accepted,
-            Verdict::Drop => Fate::Dropped,
-            Verdict::Reject => Fate::Rejected,
-            Verdict::Skip => return Label::NONE,
-        };
-        let decider = match rule {
-            Some(applied) => {
-                let (words, place) = written(&applied);
-                Decider { verdict, words, macro_name: applied.rule.macro_name, place }
-            }
-            None => {
-                let fate = match verdict {
-                    Fate::Accepted => "accept",
-                    Fate::Dropped => "drop",
-                    Fate::Rejected => "reject",
-                };
-                let words = format!("{} ({fate})", stage.name());
-                Decider { verdict, words, macro_name: None, place: None }
-            }
-        };
-        let at = deciders.iter().position(|known| *known == decider).unwrap_or_else(|| {
-            deciders.push(decider);
-            deciders.len() - 1
-        });
-        Label::new(u32::try_from(at).unwrap_or(u32::MAX))
-    })?;
-    Ok((diagram, deciders))
 }
 
 impl WireRow {

@@ -1,14 +1,16 @@
 //! Rows: the same packets at many machines are one row, and both families of the same names are one.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analysis::{Body, Packet, Payload};
 use crate::diff::report::{At, Wire, WireRow};
 use crate::net::Family;
 
+use super::compared::Group;
 use super::name::{Described, ITSELF, Names};
 use super::service::{self, Asked, Macros};
-use super::{Decider, Group, Kind, Pair};
+use super::{Decider, Kind, Pair};
 
 /// Rows that are told of each kind before the rest is counted.
 const ROWS: usize = 200;
@@ -47,21 +49,32 @@ impl Row {
 }
 
 impl Rows {
-    /// Adds a box at one machine.
-    pub(super) fn add(&mut self, pair: &Pair<'_>, group: &Group<'_>, described: Described, packet: Option<String>) {
+    /// Adds a box at one machine. A packet of it is asked for where the row has none yet.
+    ///
+    /// # Errors
+    /// Those of asking for a packet.
+    pub(super) fn add<E>(
+        &mut self,
+        pair: &Pair<'_>,
+        group: &Group<'_>,
+        described: Described,
+        packet: impl FnOnce() -> Result<Option<String>, E>,
+    ) -> Result<(), E> {
         let ends = [described.from, described.to];
         let rows = self.rows.entry((group.kind, group.own.clone(), ends)).or_default();
-        let row = rows.entry((described.asked, described.remark)).or_insert_with(|| Row {
-            families: BTreeSet::new(),
-            others: BTreeSet::new(),
-            packet,
-            at: BTreeSet::new(),
-        });
+        let row = match rows.entry((described.asked, described.remark)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let packet = packet()?;
+                free.insert(Row { families: BTreeSet::new(), others: BTreeSet::new(), packet, at: BTreeSet::new() })
+            }
+        };
         row.families.insert(described.family);
         row.others.extend(group.others.iter().map(|other| (*other).to_owned()));
         if !row.at.contains(&pair.at) {
             row.at.insert(pair.at.clone());
         }
+        Ok(())
     }
 
     /// Adds a box at several machines at once, whose ends are named.
@@ -76,8 +89,8 @@ impl Rows {
         let row = Row { families: [described.family].into(), others: [other].into(), packet, at };
         let rows = self.rows.entry((kind, own, ends)).or_default();
         match rows.entry((described.asked, described.remark)) {
-            std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().merge(row),
-            std::collections::btree_map::Entry::Vacant(free) => {
+            Entry::Occupied(mut known) => known.get_mut().merge(row),
+            Entry::Vacant(free) => {
                 free.insert(row);
             }
         }
@@ -146,13 +159,14 @@ fn named(mut rows: Services, macros: &Macros, own: Option<&'static str>) -> Vec<
     let mut found = Vec::new();
     loop {
         // Only what is the same at the same machines can be told as one.
-        let ordinary = rows.iter().filter(|((_, remark), _)| remark.is_empty());
-        let ordinary: Vec<(&Asked, BTreeSet<Family>, &BTreeSet<At>)> =
-            ordinary.filter_map(|((asked, _), row)| Some((asked, row.ip()?, &row.at))).collect();
-        let places: BTreeSet<&BTreeSet<At>> = ordinary.iter().map(|(_, _, at)| *at).collect();
-        let together = places.into_iter().find_map(|place| {
-            let here: Vec<(&Asked, &BTreeSet<Family>)> =
-                ordinary.iter().filter(|(_, _, at)| *at == place).map(|(asked, ip, _)| (*asked, ip)).collect();
+        let mut places: BTreeMap<&BTreeSet<At>, Vec<(&Asked, BTreeSet<Family>)>> = BTreeMap::new();
+        for ((asked, _), row) in rows.iter().filter(|((_, remark), _)| remark.is_empty()) {
+            if let Some(families) = row.ip() {
+                places.entry(&row.at).or_default().push((asked, families));
+            }
+        }
+        let together = places.into_values().find_map(|here| {
+            let here: Vec<(&Asked, &BTreeSet<Family>)> = here.iter().map(|(asked, ip)| (*asked, ip)).collect();
             let (chosen, name) = macros.of_several(&here, own)?;
             let chosen = chosen.iter().filter_map(|at| here.get(*at)).map(|(asked, _)| (*asked).clone());
             Some((chosen.collect::<Vec<Asked>>(), name))

@@ -2,11 +2,15 @@
 
 use std::fmt::Write;
 
+use crate::analysis::Judge;
+use crate::analysis::sets::{Budget, Interfaces, Label, Sets, decision};
 use crate::diagnostic::SourceMap;
 use crate::diff::policy::{self, Side};
 use crate::diff::report::WireRow;
 use crate::policy::Fleet;
 use crate::spec::{self, Spec};
+
+use super::compared::Compared;
 
 const SPEC: &str = r#"version: 1
 datacenter:
@@ -46,8 +50,11 @@ fn built(text: &str) -> Built {
     Built { sources, spec, fleet }
 }
 
+/// What goes, and what comes.
+type Edit<'e> = &'e [(&'e str, &'e str)];
+
 /// What an edit is told as, and the edit.
-fn told(edit: &[(&str, &str)]) -> String {
+fn told(edit: Edit<'_>) -> String {
     let mut told = String::new();
     let mut text = SPEC.to_owned();
     for (from, to) in edit {
@@ -121,4 +128,45 @@ fn a_refactoring_changes_no_packet() {
         ),
     ]);
     assert!(swapped.ends_with("  no packet\n"), "{swapped}");
+}
+
+#[test]
+fn packets_told_are_those_of_another_verdict() {
+    let filtered = ("  aliases: {", "  guests: { options: { ipfilter: true } }\n  aliases: {");
+    let sides: &[(Edit<'_>, Edit<'_>)] = &[
+        (&[], &[("policy_out: drop", "policy_out: drop, policy_in: reject")]),
+        (&[], &[("proxy: { kind: guest }", "proxy: { kind: guest, options: { policy_in: accept } }")]),
+        (&[], &[("dport: 8443, source: office", "dport: 8443")]),
+        (&[], &[("dport: 23 }", "dport: [23, 80] }")]),
+        (&[], &[("dport: [80, 443] }", "dport: [80, 443] }\n    - { in: reject, proto: tcp, dport: 81 }")]),
+        (&[], &[filtered]),
+        (&[filtered], &[filtered, ("ip: 10.0.1.101/24", "ip: [10.0.1.101/24, 10.0.1.103/24]")]),
+        (&[filtered], &[filtered, ("policy_out: drop", "policy_out: accept")]),
+    ];
+    let edited = |edit: Edit<'_>| {
+        built(&edit.iter().fold(SPEC.to_owned(), |text, (from, to)| {
+            assert_eq!(text.matches(from).count(), 1, "`{from}` is not there once");
+            text.replace(from, to)
+        }))
+    };
+    for (old, new_edit) in sides {
+        let (old, new) = (edited(old), edited(new_edit));
+        let before = Side { spec: &old.spec, fleet: &old.fleet, sources: &old.sources };
+        let after = Side { spec: &new.spec, fleet: &new.fleet, sources: &new.sources };
+        let (hosts, _) = policy::compare(before, after);
+        let mut changed = 0;
+        for pair in super::pairs(before, after, &hosts) {
+            let mut sets = Sets::new(Interfaces::default(), Budget::default());
+            let compared =
+                Compared::of(&mut sets, &pair, [&super::of_spec(&old.sources), &super::of_spec(&new.sources)]).unwrap();
+            let told = compared.packets(&mut sets).unwrap();
+            let [was, is] = [pair.old, pair.new].map(|(hook, nic)| sets.hook(&Judge::new(hook, nic)).unwrap());
+            let verdict = |label| decision(label).unwrap().0;
+            let other = |was, is| Label::new(u32::from(verdict(was) != verdict(is)));
+            let meant = sets.joined(was, is, other).unwrap();
+            assert_eq!(told.diagram(), meant, "{}", pair.at.machine);
+            changed += usize::from(!told.is_empty());
+        }
+        assert!(changed > 0, "{new_edit:?}");
+    }
 }
