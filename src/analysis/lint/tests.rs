@@ -135,7 +135,7 @@ fn explosive(rules: usize) -> String {
 
 #[test]
 fn what_is_over_budget_is_named_and_not_guessed() {
-    let text = explosive(80) + "      - { in: drop }\n      - { in: accept, macro: Web }\n";
+    let text = explosive(60) + "      - { in: drop }\n      - { in: accept, macro: Web }\n";
     let found = told(&text);
     // The rules, and the management.
     assert_eq!(found, ["over-budget: a", "over-budget: a"]);
