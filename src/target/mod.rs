@@ -20,6 +20,7 @@ pub use iptables::Iptables;
 pub use nft::Nft;
 pub use proof::{
     Change, Changes, Doubt, Fate, Rules, Turn, Way, Why, changes, is_enforced, led_late, prove, prove_files,
+    prove_files_in,
 };
 pub use pve::{Pve, is_of_proxmox};
 pub use sysctl::Sysctl;

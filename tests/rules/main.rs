@@ -86,6 +86,7 @@ fn every_random_spec_is_proved() {
     on_all(0..300, |seed| {
         let spec = specs::random_spec(seed);
         let (fleet, files) = compiled(&spec);
+        assert_eq!(target::prove_files_in(&fleet, &files, 3), [], "seed {seed}");
         let found = doubts(&fleet, &files);
         let told: Vec<String> =
             found.iter().map(|one| format!("{} {:?}\n     {:?}", one.program, one.way, one.why)).collect();

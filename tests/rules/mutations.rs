@@ -89,6 +89,11 @@ fn spec(seed: u64, tally: &Mutex<Tally>) {
         if after.of.values().any(|rules| !Plain::new(rules).loads()) {
             continue;
         }
+        let told = target::prove(host, &after);
+        for shares in [1, 2, 5] {
+            let in_shares = target::prove_files_in(&fleet, &changed(&files, &mutation), shares);
+            assert_eq!(in_shares, told, "seed {seed} {kind:?} {} {}, {shares}", mutation.path, mutation.what);
+        }
         let found = one(host, (&before, &after), &mut ways, &mut random);
         let mut tally = tally.lock().unwrap();
         let count = tally.counts.entry(kind).or_default();
@@ -108,6 +113,15 @@ fn spec(seed: u64, tally: &Mutex<Tally>) {
             }
         }
     }
+}
+
+/// All files, one of them changed.
+fn changed(files: &[OutputFile], mutation: &Mutation) -> Vec<OutputFile> {
+    let mut files = files.to_vec();
+    for file in files.iter_mut().filter(|file| file.path == mutation.path) {
+        file.content.clone_from(&mutation.text);
+    }
+    files
 }
 
 /// The ways through a host, by the ports that rules ask for.

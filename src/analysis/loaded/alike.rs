@@ -6,14 +6,45 @@
 
 use std::sync::Arc;
 
-use crate::analysis::sets::{Label, Memo, OverBudget, PacketSet, decision};
+use crate::analysis::sets::{Label, OverBudget, PacketSet, decision};
 use crate::policy::Verdict;
 
 use super::run::Ground;
 use super::said::{Said, Step};
 
+/// Rules in front of others that are looked at one by one.
+const FEW: usize = 8;
+
 /// A list in one piece: each packet has the label of the first set that it is in.
 pub(super) type Flat = Arc<[(PacketSet, Label)]>;
+
+/// Which sets are met for the first time.
+#[derive(Debug, Default)]
+pub(super) struct Met {
+    round: u32,
+    /// For each set's number, the round in which it was met last.
+    last: Vec<u32>,
+}
+
+impl Met {
+    /// Forgets all that were met.
+    const fn clear(&mut self) {
+        self.round += 1;
+    }
+
+    fn is_new(&mut self, set: PacketSet) -> bool {
+        // Everything and nothing have numbers of their own.
+        let place = match set {
+            PacketSet::EMPTY => 0,
+            PacketSet::ALL => 1,
+            _ => set.diagram().number() as usize + 2,
+        };
+        if self.last.len() <= place {
+            self.last.resize(place + 1, 0);
+        }
+        self.last.get_mut(place).is_none_or(|last| std::mem::replace(last, self.round) != self.round)
+    }
+}
 
 /// A list while it is put into one piece.
 #[derive(Default)]
@@ -84,6 +115,13 @@ impl Ground {
         if let Some(known) = self.same.get(&key) {
             return Ok(*known);
         }
+        if self.is_known_same(one, other, among)? {
+            return Ok(true);
+        }
+        let behind = self.behind(one, among)?;
+        if behind != one {
+            return self.is_same(behind, other, among);
+        }
         let found = match (self.flat(one)?, self.flat(other)?) {
             (Some(one), Some(other)) => {
                 self.has_same_stretches((&one, &other), PacketSet::ALL, among)?
@@ -92,7 +130,35 @@ impl Ground {
             (_, _) => false,
         };
         self.same.insert(key, found);
+        if found {
+            self.same_for.entry((one, other)).or_insert(among);
+        }
         Ok(found)
+    }
+
+    /// Whether it was seen before that two lists say the same of these packets, or of more.
+    pub(super) fn is_known_same(&mut self, one: Said, other: Said, among: PacketSet) -> Result<bool, OverBudget> {
+        match self.same_for.get(&(one, other)) {
+            Some(more) => self.sets.is_subset(among, *more),
+            None => Ok(one == other),
+        }
+    }
+
+    /// What a list says of some packets, without a few rules in front that are not for them.
+    fn behind(&mut self, said: Said, among: PacketSet) -> Result<Said, OverBudget> {
+        let steps = self.steps(said);
+        let [Step::Sub(front), Step::Sub(rest)] = *steps else { return Ok(said) };
+        let front = self.steps(front);
+        if front.len() > FEW {
+            return Ok(said);
+        }
+        for step in front.iter() {
+            let Step::One(set, _) = *step else { return Ok(said) };
+            if !self.sets.intersection(set, among)?.is_empty() {
+                return Ok(said);
+            }
+        }
+        Ok(rest)
     }
 
     /// A list in one piece; none where it has diagrams in it.
@@ -103,8 +169,8 @@ impl Ground {
         let mut pieces = Pieces::default();
         let found = self.add_pieces(said, &mut pieces)?.then(|| {
             // Packets that those before have all of, have their label.
-            let mut known: Memo<PacketSet, ()> = Memo::default();
-            pieces.all.into_iter().filter(|(set, _)| known.insert(*set, ()).is_none()).collect()
+            self.met.clear();
+            pieces.all.iter().filter(|(set, _)| self.met.is_new(*set)).copied().collect()
         });
         self.flats.insert(said, found.clone());
         Ok(found)

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use crate::analysis::sets::{Label, Memo, OverBudget, PacketSet};
 
+use crate::state::ruleset::{Chain, Verdict};
+
 use super::back::by;
 use super::outcome::{Exit, Outcome, State};
 use super::run::{BACK, Ground};
@@ -20,6 +22,16 @@ pub(super) enum Policy {
     Drop,
     /// It is a chain that stands for one: they go back to its caller.
     Back,
+}
+
+impl Policy {
+    pub(super) fn of(chain: &Chain) -> Self {
+        match &chain.base {
+            Some(base) if base.policy == Verdict::Drop => Self::Drop,
+            Some(_) => Self::Accept,
+            None => Self::Back,
+        }
+    }
 }
 
 /// What a list of rules comes to in the labels of hooks, and the marks that packets pass on with.
@@ -76,35 +88,46 @@ fn leaves(key: &Key, outcome: Option<Outcome>, returned: bool) -> Outcome {
 /// What a stretch comes to.
 pub(super) fn closed(ground: &mut Ground, key: &Key) -> Result<Closed, OverBudget> {
     let (sees, counts) = key.packets;
+    let none = if ground.is_total(key.whole) { None } else { Some(Label::NONE) };
     let mut becomes = Vec::new();
-    for label in ground.labels(key.whole).iter().copied().chain([Label::NONE]) {
+    for label in ground.labels(key.whole).iter().copied().chain(none) {
         let outcome = if label == BACK { None } else { ground.outcomes.outcome(label) };
         becomes.push((label, ground.outcomes.label(leaves(key, outcome, label == BACK))));
     }
-    let mut whole = ground.renamed(key.whole, &by(&becomes))?;
-    let mut marks = marks(ground, &ground.labels(whole));
-    if marks.len() > 1 && !key.splits {
+    let new: Vec<Label> = becomes.iter().map(|(_, new)| *new).collect();
+    let mut marks = marks(ground, &new);
+    let whole = if marks.len() > 1 && !key.splits {
         // Of labels that no packet has, none counts.
-        let exact = ground.whole(whole)?;
+        let renamed = ground.renamed(key.whole, &by(&becomes))?;
+        let exact = ground.whole(renamed)?;
         let counted = ground.sets.within(counts, exact)?;
         let labels: Vec<Label> = ground.sets.labels(counted).into_iter().collect();
         marks = self::marks(ground, &labels);
-        whole = ground.of_diagram(exact);
-    }
-    let mut plain = Vec::new();
-    for label in ground.labels(whole).iter() {
-        if let Some(Outcome { exit, state }) = ground.outcomes.outcome(*label)
-            && state.mark != 0
-        {
-            plain.push((*label, ground.outcomes.label(Outcome { exit, state: State { mark: 0, ..state } })));
+        let exact = ground.of_diagram(exact);
+        let labels = ground.labels(exact);
+        let plain: Vec<_> = labels.iter().map(|label| (*label, without_mark(ground, *label))).collect();
+        ground.renamed(exact, &by(&plain))?
+    } else {
+        for (_, new) in &mut becomes {
+            *new = without_mark(ground, *new);
         }
-    }
-    let whole = ground.renamed(whole, &by(&plain))?;
+        ground.renamed(key.whole, &by(&becomes))?
+    };
     if sees == PacketSet::ALL {
         return Ok((whole, marks.into()));
     }
     let seen = ground.said([Step::Lead(sees, whole), Step::One(PacketSet::ALL, pass())]);
     Ok((seen, marks.into()))
+}
+
+/// The same outcome, where marks do not matter.
+fn without_mark(ground: &mut Ground, label: Label) -> Label {
+    match ground.outcomes.outcome(label) {
+        Some(Outcome { exit, state }) if state.mark != 0 => {
+            ground.outcomes.label(Outcome { exit, state: State { mark: 0, ..state } })
+        }
+        Some(_) | None => label,
+    }
 }
 
 /// The marks of accepted packets.

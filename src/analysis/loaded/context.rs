@@ -3,9 +3,10 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::analysis::sets::Memo;
 use crate::net::{Mac, Ranges};
 
-use super::ready::Reads;
+use super::reads::Reads;
 use super::{Pattern, Port};
 
 /// What a rule sees where it asks for a port.
@@ -106,6 +107,15 @@ impl PortValue {
         is_named || starts.iter().any(|start| self.fits(start) == Some(true))
     }
 
+    /// Whether its name begins so.
+    #[must_use]
+    pub fn begins_with(&self, start: &str) -> bool {
+        match self {
+            Self::Is(name) | Self::Other(name) => name.starts_with(start),
+            Self::None | Self::Any => false,
+        }
+    }
+
     /// The name, where there is one that rules know.
     #[must_use]
     pub const fn name(&self) -> Option<&Arc<str>> {
@@ -116,10 +126,35 @@ impl PortValue {
     }
 }
 
+const PORTS: [Port; 5] = [Port::In, Port::Out, Port::BridgeIn, Port::BridgeOut, Port::Bridge];
+
+/// The numbers of values of ports.
+#[derive(Debug, Default)]
+pub(super) struct Ports(Memo<PortValue, u32>);
+
+impl Ports {
+    /// Those of a context's, in the order of [`PORTS`].
+    pub(super) fn of(&mut self, context: &Context) -> [u32; 5] {
+        PORTS.map(|port| self.number(context.port(port)))
+    }
+
+    fn number(&mut self, value: &PortValue) -> u32 {
+        match value {
+            PortValue::None => 1,
+            PortValue::Any => 2,
+            PortValue::Is(_) | PortValue::Other(_) => {
+                let next = u32::try_from(self.0.len() + 3).unwrap_or(u32::MAX);
+                if let Some(known) = self.0.get(value) { *known } else { *self.0.entry(value.clone()).or_insert(next) }
+            }
+        }
+    }
+}
+
 /// What rules that look at some of a context see of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Seen {
-    ports: [Option<PortValue>; 5],
+    /// The numbers of ports; 0 for one that is not looked at.
+    ports: [u32; 5],
     facts: Option<[bool; 3]>,
     mac: Option<Mac>,
     towards: Option<Same>,
@@ -128,11 +163,13 @@ pub(super) struct Seen {
 
 impl Seen {
     /// What of a context is looked at.
-    pub(super) fn new(reads: Reads, context: &Context) -> Self {
-        const PORTS: [Port; 5] = [Port::In, Port::Out, Port::BridgeIn, Port::BridgeOut, Port::Bridge];
+    pub(super) fn new(reads: Reads, context: &Context, mut ports: [u32; 5]) -> Self {
+        for (port, number) in PORTS.into_iter().zip(&mut ports) {
+            *number = if reads.has_port(port) { *number } else { 0 };
+        }
         let facts = [context.bridge_in != PortValue::None, context.bridge_out != PortValue::None, context.bridged];
         Self {
-            ports: PORTS.map(|port| reads.has_port(port).then(|| context.port(port).clone())),
+            ports,
             facts: reads.has_facts().then_some(facts),
             mac: context.own_mac.filter(|_| reads.has_mac()),
             towards: context.towards.as_ref().filter(|_| reads.has_towards()).map(|one| Same(Arc::clone(one))),

@@ -107,18 +107,9 @@ pub fn is_seen_alike(ground: &mut Ground, Sides { found, meant, among }: Sides<'
     if found.len() != meant.len() {
         return Ok(false);
     }
-    let mut comes = among;
     for (at, (part, hook)) in found.iter().zip(&meant).enumerate() {
-        let is_same = ground.is_same(*part, *hook, among)?;
-        if !is_same {
-            // What is decided before does not come here.
-            for before in meant.get(..at).unwrap_or_default() {
-                let Some(passed) = ground.passed(*before)? else { return Ok(false) };
-                comes = ground.sets.intersection(comes, passed)?;
-            }
-            if comes == among || !ground.is_same(*part, *hook, comes)? {
-                return Ok(false);
-            }
+        if !is_same_behind(ground, (*part, *hook), meant.get(..at).unwrap_or_default(), among)? {
+            return Ok(false);
         }
         let later = meant.get(at + 1..).unwrap_or_default();
         if later.is_empty() {
@@ -130,6 +121,39 @@ pub fn is_seen_alike(ground: &mut Ground, Sides { found, meant, among }: Sides<'
         }
     }
     Ok(true)
+}
+
+/// Whether a part and a hook say the same of what others before them pass on: what is decided before does not come here.
+fn is_same_behind(
+    ground: &mut Ground,
+    (part, hook): (Said, Said),
+    before: &[Said],
+    among: PacketSet,
+) -> Result<bool, OverBudget> {
+    // Often another way has shown it of fewer packets, and no others come.
+    if before.iter().all(|hook| ground.passed.contains_key(hook))
+        && let Some(comes) = passed_on(ground, before, among)?
+        && ground.is_known_same(part, hook, comes)?
+    {
+        return Ok(true);
+    }
+    if ground.is_same(part, hook, among)? {
+        return Ok(true);
+    }
+    match passed_on(ground, before, among)? {
+        Some(comes) if comes != among => ground.is_same(part, hook, comes),
+        Some(_) | None => Ok(false),
+    }
+}
+
+/// Of some packets, those that hooks pass on; none where their steps do not tell.
+fn passed_on(ground: &mut Ground, hooks: &[Said], among: PacketSet) -> Result<Option<PacketSet>, OverBudget> {
+    let mut comes = among;
+    for hook in hooks {
+        let Some(passed) = ground.passed(*hook)? else { return Ok(None) };
+        comes = ground.sets.intersection(comes, passed)?;
+    }
+    Ok(Some(comes))
 }
 
 /// Whether packets that are accepted for good are those that all later hooks accept.

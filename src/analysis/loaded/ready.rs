@@ -1,8 +1,6 @@
 //! A table's rules, translated once, and what they depend on besides the fields of packets.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashSet};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::analysis::sets::{Field, Memo};
@@ -10,119 +8,18 @@ use crate::diagnostic::Span;
 use crate::net::{Family, Ranges};
 use crate::state::ruleset::{Program, Rule, Table, TableName, Verdict};
 
+use super::closed::Policy;
+use super::lead::Index;
 use super::nft::Cases;
-use super::outcome::State;
-use super::run::Part;
+use super::reads::{Reads, reads};
 use super::words::Words;
-use super::{Asked, Condition, Context, Effect, Fields, Pattern, Port, PortValue, Tagging};
-
-/// What a rule, or all that it leads to, looks at besides the packet's fields: bits of [`Reads`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(super) struct Reads(u16);
-
-impl Reads {
-    const FACTS: Self = Self(1 << 5);
-    const TAG: Self = Self(1 << 6);
-    const MAC: Self = Self(1 << 7);
-    const TOWARDS: Self = Self(1 << 8);
-    const MARK: Self = Self(1 << 9);
-
-    const fn port(port: Port) -> Self {
-        Self(match port {
-            Port::In => 1,
-            Port::Out => 2,
-            Port::BridgeIn => 4,
-            Port::BridgeOut => 8,
-            Port::Bridge => 16,
-        })
-    }
-
-    pub(super) const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Whether a context decides something of it, whose part is `decided`.
-    pub(super) const fn is_decided(self, decided: Self) -> bool {
-        self.0 & decided.0 != 0
-    }
-
-    /// What a context decides.
-    pub(super) fn decided(context: &Context) -> Self {
-        let mut decided = Self::FACTS;
-        for port in [Port::In, Port::Out, Port::BridgeIn, Port::BridgeOut, Port::Bridge] {
-            if *context.port(port) != PortValue::Any {
-                decided = decided.and(Self::port(port));
-            }
-        }
-        let mut add = |when: bool, what: Self| decided = if when { decided.and(what) } else { decided };
-        add(context.tagging != Tagging::Plain, Self::TAG);
-        add(context.own_mac.is_some(), Self::MAC);
-        add(context.towards.is_some(), Self::TOWARDS);
-        decided
-    }
-
-    /// Whether no context can decide anything of it.
-    pub(super) const fn is_free(self) -> bool {
-        self.0 & !Self::MARK.0 == 0
-    }
-
-    /// The same, but wherever packets go.
-    pub(super) const fn everywhere(self) -> Self {
-        Self(self.0 & !Self::TOWARDS.0)
-    }
-
-    /// Whether it looks at a port.
-    pub(super) const fn has_port(self, port: Port) -> bool {
-        self.is_decided(Self::port(port))
-    }
-
-    /// Whether it looks at what a bridge does with packets.
-    pub(super) const fn has_facts(self) -> bool {
-        self.is_decided(Self::FACTS)
-    }
-
-    /// Whether it looks at hardware addresses.
-    pub(super) const fn has_mac(self) -> bool {
-        self.is_decided(Self::MAC)
-    }
-
-    /// Whether it looks at what tags may hide.
-    pub(super) const fn has_tag(self) -> bool {
-        self.is_decided(Self::TAG)
-    }
-
-    /// Whether it looks at marks, or changes them.
-    pub(super) const fn has_mark(self) -> bool {
-        self.0 & Self::MARK.0 != 0
-    }
-
-    /// Whether it leads elsewhere by destination.
-    pub(super) const fn has_towards(self) -> bool {
-        self.is_decided(Self::TOWARDS)
-    }
-
-    /// Whether it looks at the port that packets come in by.
-    pub(super) const fn has_source(self, program: Program) -> bool {
-        let port = match program {
-            Program::Nft => Port::In,
-            Program::Iptables | Program::Ip6tables | Program::Ebtables => Port::BridgeIn,
-        };
-        self.0 & (Self::port(port).0 | Self::MAC.0) != 0
-    }
-
-    /// Whether it looks at the port that they leave by.
-    pub(super) const fn has_dest(self, program: Program) -> bool {
-        let port = match program {
-            Program::Nft => Port::Out,
-            Program::Iptables | Program::Ip6tables | Program::Ebtables => Port::BridgeOut,
-        };
-        self.0 & Self::port(port).0 != 0
-    }
-}
+use super::{Asked, Condition, Effect, Fields, Pattern, Port};
 
 /// A rule, translated.
 #[derive(Debug)]
 pub(super) struct Ready<'t> {
+    /// Its place among all rules of the table.
+    pub(super) number: usize,
     /// The fields' values: any of these. None for every packet.
     pub(super) boxes: Option<Vec<Fields>>,
     /// All else that it asks.
@@ -131,26 +28,27 @@ pub(super) struct Ready<'t> {
     pub(super) effects: Vec<Effect>,
     /// Its verdict.
     pub(super) verdict: &'t Verdict,
+    /// The chain that it leads to, where that is there.
+    pub(super) leads: Option<usize>,
     /// Where a verdict depends on what is looked up in a map.
     pub(super) cases: Option<Cases<'t>>,
     /// What is not understood of it.
     pub(super) unknown: Option<u32>,
-    /// What it looks at itself.
-    reads: Reads,
     /// What it and all that it leads to looks at.
-    whole: OnceCell<Reads>,
-    /// What it does in a first state, where no context matters; and whether packets leave their chain by it.
-    pub(super) done: OnceCell<(State, Part, bool)>,
+    pub(super) reads: Reads,
 }
 
-/// A chain, translated when it is first come to.
+/// A chain, translated.
 #[derive(Debug)]
 struct Chain<'t> {
     name: &'t Arc<str>,
-    rules: &'t [Rule],
-    ready: Option<Rc<[Ready<'t>]>>,
-    /// Of itself and all it leads to; none before it was asked for.
-    reads: Option<Reads>,
+    rules: Vec<Ready<'t>>,
+    /// What it and all that it leads to looks at.
+    reads: Reads,
+    /// Where its rules only lead elsewhere, by what.
+    index: Option<Index>,
+    /// What becomes of packets at its end.
+    policy: Policy,
 }
 
 /// A rule, or what is no rule, that is not understood.
@@ -164,25 +62,68 @@ pub struct Unknown {
     pub words: String,
 }
 
-/// The chains of a table.
+/// The chains of a table, translated: any number of threads may ask them.
 #[derive(Debug)]
-pub(super) struct Chains<'t> {
+pub struct Chains<'t> {
     pub(super) program: Program,
     /// Of the addresses in fields without a frame.
     pub(super) family: Family,
-    words: Words<'t>,
+    table: &'t Table,
     all: Vec<Chain<'t>>,
     numbers: Memo<&'t str, usize>,
+    /// What is not understood.
     pub(super) unknown: Vec<Unknown>,
+    /// How many rules there are.
+    pub(super) rules: usize,
+}
+
+/// Chains while they are translated.
+struct Maker<'t> {
+    words: Words<'t>,
+    numbers: Memo<&'t str, usize>,
+    unknown: Vec<Unknown>,
+    rules: usize,
 }
 
 impl<'t> Chains<'t> {
-    pub(super) fn new(program: Program, name: &'t TableName, table: &'t Table) -> Self {
-        let chains = table.chains.iter();
-        let all = chains.map(|(name, chain)| Chain { name, rules: &chain.rules, ready: None, reads: None }).collect();
+    /// Translates all rules of a table.
+    #[must_use]
+    pub fn new(program: Program, name: &'t TableName, table: &'t Table) -> Self {
         let numbers = table.chains.keys().zip(0..).map(|(name, number)| (&**name, number)).collect();
+        let words = Words::new(program, &name.family, table);
+        let mut maker = Maker { words, numbers, unknown: Vec::new(), rules: 0 };
+        let chains = table.chains.iter().map(|(name, chain)| {
+            let rules: Vec<Ready<'t>> = chain.rules.iter().map(|rule| maker.ready(name, rule)).collect();
+            let index = Index::new(&rules);
+            Chain { name, rules, reads: Reads::default(), index, policy: Policy::of(chain) }
+        });
+        let mut all: Vec<Chain<'t>> = chains.collect();
+        let Maker { numbers, unknown, rules, .. } = maker;
+        let mut known = vec![None; all.len()];
+        for number in 0..all.len() {
+            reads_of(&all, &numbers, &mut known, number);
+        }
+        let of_chain = |number: usize| known.get(number).copied().flatten().unwrap_or_default();
+        for (number, chain) in all.iter_mut().enumerate() {
+            chain.reads = of_chain(number);
+            for rule in &mut chain.rules {
+                rule.reads = rule.ahead(&numbers).fold(rule.reads, |reads, next| reads.and(of_chain(next)));
+            }
+        }
         let family = if program == Program::Ip6tables { Family::V6 } else { Family::V4 };
-        Self { program, family, words: Words::new(program, &name.family, table), all, numbers, unknown: Vec::new() }
+        Self { program, family, table, all, numbers, unknown, rules }
+    }
+
+    /// The table.
+    #[must_use]
+    pub const fn table(&self) -> &'t Table {
+        self.table
+    }
+
+    /// Whose rules they are.
+    #[must_use]
+    pub const fn program(&self) -> Program {
+        self.program
     }
 
     /// The number of a chain.
@@ -191,19 +132,45 @@ impl<'t> Chains<'t> {
     }
 
     /// The rules of a chain.
-    pub(super) fn rules(&mut self, number: usize) -> Rc<[Ready<'t>]> {
-        let Some(chain) = self.all.get(number) else { return Rc::new([]) };
-        if let Some(ready) = &chain.ready {
-            return Rc::clone(ready);
-        }
-        let (name, rules) = (Arc::clone(chain.name), chain.rules);
-        let ready: Rc<[Ready<'t>]> = rules.iter().map(|rule| self.ready(&name, rule)).collect();
-        if let Some(chain) = self.all.get_mut(number) {
-            chain.ready = Some(Rc::clone(&ready));
-        }
-        ready
+    pub(super) fn rules(&self, number: usize) -> &[Ready<'t>] {
+        self.all.get(number).map_or(&[], |chain| &chain.rules)
     }
 
+    /// Has every chain looked through rule by rule.
+    #[cfg(test)]
+    pub(super) fn forget_indexes(&mut self) {
+        self.all.iter_mut().for_each(|chain| chain.index = None);
+    }
+
+    /// By what its rules lead elsewhere, where they do nothing else.
+    pub(super) fn index(&self, number: usize) -> Option<&Index> {
+        self.all.get(number)?.index.as_ref()
+    }
+
+    /// What becomes of packets at the end of a chain.
+    pub(super) fn policy(&self, number: usize) -> Policy {
+        self.all.get(number).map_or(Policy::Back, |chain| chain.policy)
+    }
+
+    /// The number of the chain that a verdict leads to.
+    pub(super) fn ahead(&self, verdict: &Verdict) -> Option<usize> {
+        leads(&self.numbers, verdict)
+    }
+
+    /// What a chain and all that it leads to looks at.
+    pub(super) fn reads(&self, number: usize) -> Reads {
+        self.all.get(number).map(|chain| chain.reads).unwrap_or_default()
+    }
+
+    /// Something that cannot be followed, as if it were a rule.
+    pub(super) fn lost(&self, chain: usize, words: String) -> Option<Unknown> {
+        let chain = self.all.get(chain)?;
+        let span = self.table.chains.get(chain.name)?.rules.first()?.span;
+        Some(Unknown { chain: Arc::clone(chain.name), span, words })
+    }
+}
+
+impl<'t> Maker<'t> {
     fn ready(&mut self, chain: &Arc<str>, rule: &'t Rule) -> Ready<'t> {
         let Asked { conditions, effects } = self.words.asked(rule);
         let cases = self.words.cases(rule);
@@ -253,99 +220,94 @@ impl<'t> Chains<'t> {
         if effects.iter().any(|effect| matches!(effect, Effect::Mark { .. })) {
             reads = reads.and(Reads::MARK);
         }
-        Ready {
-            boxes,
-            others,
-            effects,
-            verdict: &rule.verdict,
-            cases,
-            unknown,
-            reads,
-            whole: OnceCell::new(),
-            done: OnceCell::new(),
+        let leads = leads(&self.numbers, &rule.verdict);
+        let number = self.rules;
+        self.rules += 1;
+        Ready { number, boxes, others, effects, verdict: &rule.verdict, leads, cases, unknown, reads }
+    }
+}
+
+/// What a chain and all that it leads to looks at; a chain that leads to itself adds nothing there.
+fn reads_of(all: &[Chain<'_>], numbers: &Memo<&str, usize>, known: &mut [Option<Reads>], number: usize) -> Reads {
+    if let Some(reads) = known.get(number).copied().flatten() {
+        return reads;
+    }
+    let Some(chain) = all.get(number) else { return Reads::default() };
+    if let Some(reads) = known.get_mut(number) {
+        *reads = Some(Reads::default());
+    }
+    let mut whole = Reads::default();
+    for rule in &chain.rules {
+        whole = whole.and(rule.reads);
+        for next in rule.ahead(numbers) {
+            whole = whole.and(reads_of(all, numbers, known, next));
         }
     }
-
-    /// Something that cannot be followed, as if it were a rule.
-    pub(super) fn lost(&mut self, chain: usize, words: String) -> u32 {
-        let Some(chain) = self.all.get(chain) else { return 0 };
-        let Some(span) = chain.rules.first().map(|rule| rule.span) else { return 0 };
-        let found = Unknown { chain: Arc::clone(chain.name), span, words };
-        let place = self.unknown.iter().position(|known| *known == found).unwrap_or_else(|| {
-            self.unknown.push(found);
-            self.unknown.len() - 1
-        });
-        u32::try_from(place).unwrap_or(u32::MAX)
+    if let Some(reads) = known.get_mut(number) {
+        *reads = Some(whole);
     }
+    whole
+}
 
-    /// What a chain and all that it leads to looks at.
-    pub(super) fn reads(&mut self, number: usize) -> Reads {
-        let Some(chain) = self.all.get_mut(number) else { return Reads::default() };
-        if let Some(known) = chain.reads {
-            return known;
-        }
-        // A chain that leads to itself adds nothing there.
-        chain.reads = Some(Reads::default());
-        let rules = self.rules(number);
-        let whole = rules.iter().fold(Reads::default(), |all, rule| all.and(self.rule_reads(rule)));
-        if let Some(chain) = self.all.get_mut(number) {
-            chain.reads = Some(whole);
-        }
-        whole
+/// The number of the chain that a verdict leads to.
+fn leads(numbers: &Memo<&str, usize>, verdict: &Verdict) -> Option<usize> {
+    match verdict {
+        Verdict::Jump(name) | Verdict::Goto(name) => numbers.get(&**name).copied(),
+        Verdict::Continue
+        | Verdict::Accept
+        | Verdict::Drop
+        | Verdict::Return
+        | Verdict::Reject(_)
+        | Verdict::Map { .. }
+        | Verdict::Inline { .. }
+        | Verdict::Other(_) => None,
     }
+}
 
-    /// What a rule and all that it leads to looks at.
-    pub(super) fn rule_reads(&mut self, rule: &Ready<'t>) -> Reads {
-        if let Some(known) = rule.whole.get() {
-            return *known;
-        }
-        let mut all = rule.reads;
-        let mut lead = |verdict: &Verdict| {
-            if let Verdict::Jump(name) | Verdict::Goto(name) = verdict
-                && let Some(number) = self.number(name)
-            {
-                all = all.and(self.reads(number));
-            }
+impl Ready<'_> {
+    /// The chains that it leads to.
+    fn ahead(&self, numbers: &Memo<&str, usize>) -> impl Iterator<Item = usize> {
+        let number = |verdict: &Verdict| leads(numbers, verdict);
+        let cases: Vec<usize> = match &self.cases {
+            Some(Cases::Port { entries, .. }) => entries.values().filter_map(number).collect(),
+            Some(Cases::Packet(cases)) => cases.iter().filter_map(|(_, verdict)| number(verdict)).collect(),
+            Some(Cases::Opaque) | None => Vec::new(),
         };
-        match &rule.cases {
-            Some(Cases::Port { entries, .. }) => entries.values().for_each(&mut lead),
-            Some(Cases::Packet(cases)) => cases.iter().for_each(|(_, verdict)| lead(verdict)),
-            Some(Cases::Opaque) | None => lead(rule.verdict),
-        }
-        *rule.whole.get_or_init(|| all)
+        cases.into_iter().chain(self.leads)
     }
 }
 
 impl<'t> Chains<'t> {
     /// The first rule's target of a chain that looks at both ends of a packet's way.
-    pub(super) fn of_both_ends(&mut self, chain: &str) -> Option<String> {
-        let number = self.number(chain)?;
-        let rules = self.rules(number);
-        let program = self.program;
-        let both = rules.iter().find(|rule| {
-            let reads = self.rule_reads(rule);
-            reads.has_source(program) && reads.has_dest(program)
-        });
+    #[must_use]
+    pub fn of_both_ends(&self, chain: &str) -> Option<String> {
+        let rules = self.rules(self.number(chain)?);
+        let both = rules.iter().find(|rule| rule.reads.has_source(self.program) && rule.reads.has_dest(self.program));
         both.map(|rule| rule.verdict.to_string())
     }
 
+    /// Whether a chain looks at the port that packets come by, and whether at the one that they leave by.
+    #[must_use]
+    pub fn ends(&self, chain: &str) -> (bool, bool) {
+        let reads = self.number(chain).map(|number| self.reads(number)).unwrap_or_default();
+        (reads.has_source(self.program), reads.has_dest(self.program))
+    }
+
     /// The names of interfaces that rules ask for where packets leave, and the beginnings of names.
-    pub(super) fn out_interfaces(&mut self) -> BTreeSet<Pattern> {
+    #[must_use]
+    pub fn out_interfaces(&self) -> BTreeSet<Pattern> {
         let mut found = BTreeSet::new();
-        for number in 0..self.all.len() {
-            for rule in self.rules(number).iter() {
-                for condition in &rule.others {
-                    if let Condition::Port { port: Port::Out, names, .. } = condition {
-                        found.extend(names.iter().cloned());
-                    }
-                }
+        for condition in self.all.iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.others) {
+            if let Condition::Port { port: Port::Out, names, .. } = condition {
+                found.extend(names.iter().cloned());
             }
         }
         found
     }
 
     /// The names of bridges' ports that rules ask for besides the known ones, and the beginnings of names.
-    pub(super) fn bridge_ports(&mut self, known: &HashSet<&str>) -> (BTreeSet<Arc<str>>, BTreeSet<Arc<str>>) {
+    #[must_use]
+    pub fn bridge_ports(&self, known: &HashSet<&str>) -> (BTreeSet<Arc<str>>, BTreeSet<Arc<str>>) {
         let program = self.program;
         let wanted = |port: Port| match program {
             Program::Nft => matches!(port, Port::In | Port::Out),
@@ -356,8 +318,8 @@ impl<'t> Chains<'t> {
         let (mut names, mut starts) = (BTreeSet::new(), BTreeSet::new());
         // Many rules may ask for the same set of ports.
         let mut seen: HashSet<*const Pattern> = HashSet::new();
-        for number in 0..self.all.len() {
-            for rule in self.rules(number).iter() {
+        for chain in &self.all {
+            for rule in &chain.rules {
                 for condition in &rule.others {
                     match condition {
                         Condition::Port { port, names: patterns, .. }
@@ -401,35 +363,6 @@ impl<'t> Chains<'t> {
 /// Whether a verdict gives packets to a program.
 pub(super) fn is_queue(words: &str) -> bool {
     words.starts_with("-j NFQUEUE") || words == "queue" || words.starts_with("queue ")
-}
-
-fn reads(boxes: Option<&[Fields]>, others: &[Condition], verdict: &Verdict, cases: Option<&Cases<'_>>) -> Reads {
-    let mut all = Reads::default();
-    let has = |wanted: Field| {
-        boxes.is_some_and(|boxes| boxes.iter().any(|one| one.0.iter().any(|(field, _)| *field == wanted)))
-    };
-    let leads = matches!(verdict, Verdict::Jump(_) | Verdict::Goto(_));
-    if has(Field::SourceMac) || has(Field::ArpMac) {
-        all = all.and(Reads::MAC);
-    }
-    if leads && has(Field::Dest) {
-        all = all.and(Reads::TOWARDS);
-    }
-    for condition in others {
-        all = all.and(match condition {
-            Condition::Outer(_) => Reads::TAG,
-            Condition::Port { port: Port::Out, .. } if leads => Reads::port(Port::Out).and(Reads::TOWARDS),
-            Condition::Port { port, .. } => Reads::port(*port),
-            Condition::Keyed { port, .. } => Reads::port(*port).and(Reads::MAC),
-            Condition::FromBridge(_) | Condition::ToBridge(_) | Condition::Bridged(_) => Reads::FACTS,
-            Condition::Mark { .. } => Reads::MARK,
-            Condition::Packet(_) | Condition::Above(_) | Condition::Opaque(_) => Reads::default(),
-        });
-    }
-    if let Some(Cases::Port { port, .. }) = cases {
-        all = all.and(Reads::port(*port));
-    }
-    all
 }
 
 /// Boxes that are in one of each.

@@ -4,23 +4,21 @@
 //! they went in. It is made once for each state in which packets come, and for each answer that the context gives to what
 //! the chain asks of it.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
-
 use crate::analysis::sets::{Diagram, Label, Memo, OverBudget, PacketSet, Sets};
 use crate::net::Family;
-use crate::state::ruleset::{Program, Table, TableName, Verdict};
+use crate::state::ruleset::{Program, Verdict};
 
-use super::alike::Flat;
+use super::alike::{Flat, Met};
 use super::back::{back, left};
-use super::context::Seen;
+use super::context::{Ports, Seen};
 use super::fit::{Fit, Fitting, is_elsewhere};
 use super::nft::Cases;
 use super::outcome::{Exit, Outcome, Outcomes, State};
-use super::ready::{Chains, Reads, Ready, Unknown, is_queue};
+use super::reads::Reads;
+use super::ready::{Chains, Ready, Unknown, is_queue};
 use super::reject::answer;
 use super::said::{Lists, Said};
-use super::{Condition, Context, Effect, Fields, Pattern, PortValue};
+use super::{Condition, Context, Effect, Fields, PortValue};
 
 /// Chains within each other; more cannot be loaded anywhere.
 const DEPTH: usize = 64;
@@ -40,6 +38,9 @@ pub struct Ground {
     pub(super) for_good: Memo<Diagram, (Diagram, PacketSet)>,
     /// Whether two lists are seen to say the same of some packets.
     pub(super) same: Memo<(Said, Said, PacketSet), bool>,
+    /// Packets of which two lists are seen to say the same.
+    pub(super) same_for: Memo<(Said, Said), PacketSet>,
+    pub(super) met: Met,
     /// Lists in one piece, where that can be.
     pub(super) flats: Memo<Said, Option<Flat>>,
     /// What hooks accept, as far as it is seen.
@@ -60,6 +61,8 @@ impl Ground {
             lists: Lists::default(),
             for_good: Memo::default(),
             same: Memo::default(),
+            same_for: Memo::default(),
+            met: Met::default(),
             flats: Memo::default(),
             passed: Memo::default(),
             finals: Memo::default(),
@@ -71,8 +74,11 @@ impl Ground {
 /// A table that packets can be sent through.
 #[derive(Debug)]
 pub struct Loaded<'t> {
-    pub(super) chains: Chains<'t>,
-    pub(super) table: &'t Table,
+    pub(super) chains: &'t Chains<'t>,
+    /// What cannot be followed, besides rules that are not understood.
+    lost: Vec<Unknown>,
+    /// Of rules that no context matters to, what they do in a first state, and whether packets leave their chain by them.
+    done: Vec<Option<Done>>,
     /// How the whole of a rejection looks in a state, so that it is one label.
     pub(super) rejection: Memo<State, Diagram>,
     /// What is silently dropped by a rejection, for each family.
@@ -85,6 +91,9 @@ pub struct Loaded<'t> {
     depth: usize,
     /// What the context decides.
     pub(super) decided: Reads,
+    /// The numbers of its ports.
+    pub(super) here: [u32; 5],
+    pub(super) ports: Ports,
     /// What parts of base chains say that ask the same of a context.
     pub(super) asked: Memo<(usize, usize, State, Seen), Part>,
     /// Neighbouring rules of base chains.
@@ -96,6 +105,8 @@ pub struct Loaded<'t> {
     /// Whether rules let packets leave their chain before its end since then.
     pub(super) backs: bool,
 }
+
+type Done = (State, Part, bool);
 
 /// What a rule does with packets that come to it.
 #[derive(Debug, Clone)]
@@ -117,10 +128,11 @@ pub(super) enum Part {
 impl<'t> Loaded<'t> {
     /// A table; `silent`: what rejections drop without an answer, besides what is no IP.
     #[must_use]
-    pub fn new(program: Program, name: &'t TableName, table: &'t Table, silent: Vec<(Family, Fields)>) -> Self {
+    pub fn new(chains: &'t Chains<'t>, silent: Vec<(Family, Fields)>) -> Self {
         Self {
-            chains: Chains::new(program, name, table),
-            table,
+            chains,
+            lost: Vec::new(),
+            done: vec![None; chains.rules],
             rejection: Memo::default(),
             silent,
             known: Memo::default(),
@@ -128,6 +140,8 @@ impl<'t> Loaded<'t> {
             closed: Memo::default(),
             depth: 0,
             decided: Reads::default(),
+            here: [0; 5],
+            ports: Ports::default(),
             asked: Memo::default(),
             runs: Memo::default(),
             passages: Memo::default(),
@@ -139,29 +153,25 @@ impl<'t> Loaded<'t> {
     /// A rule that was not understood.
     #[must_use]
     pub fn unknown(&self, number: u32) -> Option<&Unknown> {
-        self.chains.unknown.get(usize::try_from(number).ok()?)
+        let number = usize::try_from(number).ok()?;
+        let known = &self.chains.unknown;
+        number.checked_sub(known.len()).map_or_else(|| known.get(number), |beyond| self.lost.get(beyond))
     }
 
-    /// A rule of a chain that looks at both ends of a packet's way: by which port it comes and by which it leaves.
-    pub fn of_both_ends(&mut self, chain: &str) -> Option<String> {
-        self.chains.of_both_ends(chain)
+    /// The number of something that cannot be followed.
+    pub(super) fn lost(&mut self, chain: usize, words: String) -> u32 {
+        let Some(found) = self.chains.lost(chain, words) else { return 0 };
+        let place = self.lost.iter().position(|known| *known == found).unwrap_or_else(|| {
+            self.lost.push(found);
+            self.lost.len() - 1
+        });
+        u32::try_from(self.chains.unknown.len() + place).unwrap_or(u32::MAX)
     }
 
-    /// Whether a chain looks at the port that packets come by, and whether at the one that they leave by.
-    pub fn ends(&mut self, chain: &str) -> (bool, bool) {
-        let program = self.chains.program;
-        let reads = self.chains.number(chain).map(|number| self.chains.reads(number)).unwrap_or_default();
-        (reads.has_source(program), reads.has_dest(program))
-    }
-
-    /// The names of ports that rules tell packets apart by besides the known ones, and the beginnings of names.
-    pub fn bridge_ports(&mut self, known: &HashSet<&str>) -> (BTreeSet<Arc<str>>, BTreeSet<Arc<str>>) {
-        self.chains.bridge_ports(known)
-    }
-
-    /// The names of interfaces that rules ask for where packets leave, and the beginnings of names.
-    pub fn out_interfaces(&mut self) -> BTreeSet<Pattern> {
-        self.chains.out_interfaces()
+    /// The rules.
+    #[must_use]
+    pub const fn chains(&self) -> &'t Chains<'t> {
+        self.chains
     }
 
     /// How packets that come in a state leave a chain.
@@ -172,15 +182,17 @@ impl<'t> Loaded<'t> {
         state: &State,
         context: &Context,
     ) -> Result<Said, OverBudget> {
+        let Some(chain) = self.chains.led_to(chain, context) else { return Ok(ground.said([])) };
         // Rules of several built-in chains may lead to the same one.
         let depends = self.chains.reads(chain).is_decided(self.decided);
         let several = self.chains.program != Program::Nft && self.depth == 0;
-        let key = (several && depends).then(|| (chain, state.clone(), Seen::new(self.chains.reads(chain), context)));
+        let key = (several && depends)
+            .then(|| (chain, state.clone(), Seen::new(self.chains.reads(chain), context, self.here)));
         if let Some(known) = key.as_ref().and_then(|key| self.called.get(key)) {
             return Ok(*known);
         }
         if self.depth > DEPTH {
-            let exit = Exit::Unknown(self.chains.lost(chain, "a chain that leads to itself".to_owned()));
+            let exit = Exit::Unknown(self.lost(chain, "a chain that leads to itself".to_owned()));
             let label = ground.outcomes.label(Outcome { exit, state: state.clone() });
             return Ok(ground.all(label));
         }
@@ -204,7 +216,7 @@ impl<'t> Loaded<'t> {
         let depends = self.chains.reads(chain).is_decided(self.decided);
         let outer = (std::mem::take(&mut self.split), std::mem::take(&mut self.backs));
         let (parts, answers) =
-            if depends { self.answers(ground, &rules, state, context)? } else { (Vec::new(), Vec::new()) };
+            if depends { self.answers(ground, rules, state, context)? } else { (Vec::new(), Vec::new()) };
         if let Some(led) = led(&parts, rules.len()).filter(|_| !self.split && !self.backs) {
             (self.split, self.backs) = outer;
             return Ok(led.unwrap_or_else(|| ground.said([])));
@@ -214,7 +226,7 @@ impl<'t> Loaded<'t> {
             (self.split, self.backs) = outer;
             return Ok(*known);
         }
-        let whole = self.list(ground, &rules, parts, state, context)?;
+        let whole = self.list(ground, rules, parts, state, context)?;
         let whole = self.came_back(ground, whole)?;
         let whole = self.rejected(ground, whole, state)?;
         let split = self.split;
@@ -238,7 +250,7 @@ impl<'t> Loaded<'t> {
         let mut parts = Vec::with_capacity(rules.len());
         let mut answers = Vec::new();
         for (rule, place) in rules.iter().zip(0..) {
-            if !self.chains.rule_reads(rule).is_decided(self.decided) {
+            if !rule.reads.is_decided(self.decided) {
                 parts.push(None);
                 continue;
             }
@@ -274,20 +286,24 @@ impl<'t> Loaded<'t> {
         state: &State,
         context: &Context,
     ) -> Result<Part, OverBudget> {
-        if !self.chains.rule_reads(rule).is_free() {
+        if !rule.reads.is_free() {
             if is_elsewhere(rule, context) {
                 return Ok(Part::Nothing);
             }
             return self.fitting(ground, rule, state, context);
         }
-        if let Some((_, part, backs)) = rule.done.get().filter(|(known, ..)| known == state) {
+        if let Some(Some((known, part, backs))) = self.done.get(rule.number)
+            && known == state
+        {
             self.backs |= backs;
             return Ok(part.clone());
         }
         let backs = std::mem::take(&mut self.backs);
         let part = self.fitting(ground, rule, state, context)?;
         // In a second state it is asked anew.
-        let _ = rule.done.set((state.clone(), part.clone(), self.backs));
+        if let Some(done @ None) = self.done.get_mut(rule.number) {
+            *done = Some((state.clone(), part.clone(), self.backs));
+        }
         self.backs |= backs;
         Ok(part)
     }
@@ -301,7 +317,7 @@ impl<'t> Loaded<'t> {
     ) -> Result<Part, OverBudget> {
         let fit = match self.fit(ground, rule, state, context)? {
             Fitting::Never => return Ok(Part::Nothing),
-            Fitting::Unknown => return self.lost(ground, &Fit::default(), state),
+            Fitting::Unknown => return self.untold(ground, &Fit::default(), state),
             Fitting::Packets(fit) => fit,
         };
         if let Some(number) = rule.unknown {
@@ -310,28 +326,31 @@ impl<'t> Loaded<'t> {
         }
         let next = after(state, rule);
         if rule.others.iter().any(|one| matches!(one, Condition::Above(_))) {
-            return self.verdict(ground, &fit, &Verdict::Continue, state, &next, context);
+            return self.verdict(ground, &fit, (&Verdict::Continue, None), state, &next, context);
         }
         match &rule.cases {
-            None => self.verdict(ground, &fit, rule.verdict, state, &next, context),
+            None => self.verdict(ground, &fit, (rule.verdict, rule.leads), state, &next, context),
             Some(Cases::Port { port, entries }) => {
                 let found = match context.port(*port) {
                     PortValue::Is(name) => entries.get(&**name),
                     PortValue::None | PortValue::Other(_) => None,
-                    PortValue::Any => return self.lost(ground, &fit, state),
+                    PortValue::Any => return self.untold(ground, &fit, state),
                 };
                 match found {
-                    Some(verdict) => self.verdict(ground, &fit, verdict, state, &next, context),
-                    None => self.verdict(ground, &fit, &Verdict::Continue, state, &next, context),
+                    Some(verdict) => {
+                        let leads = self.chains.ahead(verdict);
+                        self.verdict(ground, &fit, (verdict, leads), state, &next, context)
+                    }
+                    None => self.verdict(ground, &fit, (&Verdict::Continue, None), state, &next, context),
                 }
             }
-            Some(Cases::Packet(_) | Cases::Opaque) => self.lost(ground, &fit, state),
+            Some(Cases::Packet(_) | Cases::Opaque) => self.untold(ground, &fit, state),
         }
     }
 
     /// A rule whose answer cannot be told here.
-    fn lost(&mut self, ground: &mut Ground, fit: &Fit<'_>, state: &State) -> Result<Part, OverBudget> {
-        let number = self.chains.lost(0, "a map that is looked up by what is not known".to_owned());
+    fn untold(&mut self, ground: &mut Ground, fit: &Fit<'_>, state: &State) -> Result<Part, OverBudget> {
+        let number = self.lost(0, "a map that is looked up by what is not known".to_owned());
         self.says(ground, fit, Outcome { exit: Exit::Unknown(number), state: state.clone() })
     }
 
@@ -344,7 +363,7 @@ impl<'t> Loaded<'t> {
         &mut self,
         ground: &mut Ground,
         fit: &Fit<'_>,
-        verdict: &Verdict,
+        (verdict, leads): (&Verdict, Option<usize>),
         state: &State,
         next: &State,
         context: &Context,
@@ -367,15 +386,15 @@ impl<'t> Loaded<'t> {
             Verdict::Other(words) if is_queue(words) => {
                 self.says(ground, fit, outcome(Exit::Queue(words.as_str().into())))
             }
-            Verdict::Jump(name) => {
-                let Some(number) = self.chains.number(name) else { return self.lost(ground, fit, state) };
+            Verdict::Jump(_) => {
+                let Some(number) = leads else { return self.untold(ground, fit, state) };
                 let called = self.chain(ground, number, next, context)?;
                 let changes = next != state || ground.changes(called);
                 let called = back(ground, called, next, state)?;
                 self.among(ground, fit, called).map(if changes { Part::Comes } else { Part::Says })
             }
-            Verdict::Goto(name) => {
-                let Some(number) = self.chains.number(name) else { return self.lost(ground, fit, state) };
+            Verdict::Goto(_) => {
+                let Some(number) = leads else { return self.untold(ground, fit, state) };
                 let called = self.chain(ground, number, next, context)?;
                 if fit.is_all() {
                     return back(ground, called, next, state).map(Part::Ends);
@@ -388,7 +407,7 @@ impl<'t> Loaded<'t> {
                 };
                 self.among(ground, fit, called).map(Part::Says)
             }
-            Verdict::Map { .. } | Verdict::Inline { .. } | Verdict::Other(_) => self.lost(ground, fit, state),
+            Verdict::Map { .. } | Verdict::Inline { .. } | Verdict::Other(_) => self.untold(ground, fit, state),
         }
     }
 }

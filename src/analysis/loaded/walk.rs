@@ -14,7 +14,8 @@ use crate::state::ruleset::{Table, Verdict};
 use super::closed::{Key, Policy, closed};
 use super::context::{Context, Seen};
 use super::outcome::{Exit, Outcome, State};
-use super::ready::{Reads, Ready};
+use super::reads::Reads;
+use super::ready::Ready;
 use super::run::{Ground, Loaded, Part};
 use super::said::{Said, Step};
 
@@ -114,18 +115,15 @@ impl<'t> Loaded<'t> {
         let Some(start) = self.chains.number(base.chain) else {
             return Ok(Arc::new(Passage::nothing(mark)));
         };
-        let seen = Seen::new(self.chains.reads(start), context);
+        self.here = self.ports.of(context);
+        let seen = Seen::new(self.chains.reads(start), context, self.here);
         let key = (start, mark, seen, (base.sees, base.counts), base.splits);
         // Of a chain for several hooks, each way is asked for once.
         if let Some(known) = self.passages.get(&key).filter(|_| !base.splits) {
             return Ok(Arc::clone(known));
         }
         self.decided = Reads::decided(context);
-        let policy = match self.table.chains.get(base.chain).and_then(|chain| chain.base.as_ref()) {
-            Some(chain) if chain.policy == Verdict::Drop => Policy::Drop,
-            Some(_) => Policy::Accept,
-            None => Policy::Back,
-        };
+        let policy = self.chains.policy(start);
         let found = Arc::new(self.walked(ground, (start, mark), Course { base, context, policy })?);
         if !base.splits {
             self.passages.insert(key, Arc::clone(&found));
@@ -177,7 +175,7 @@ impl<'t> Loaded<'t> {
         course: Course<'_>,
     ) -> Result<Next, OverBudget> {
         let Some(rule) = from.first() else { return Ok(Next::End) };
-        let reads = self.chains.rule_reads(rule);
+        let reads = rule.reads;
         let on = Ok(Next::At(at + 1));
         if reads.has_mark() && !walk.others.is_empty() {
             return self.of_marks(ground, (chain, at), rule, walk, course);
@@ -228,8 +226,8 @@ impl<'t> Loaded<'t> {
         walk: &Walk,
         context: &Context,
     ) -> Result<Part, OverBudget> {
-        let reads = self.chains.rule_reads(rule);
-        let key = (chain, at, walk.state.clone(), Seen::new(reads, context));
+        let reads = rule.reads;
+        let key = (chain, at, walk.state.clone(), Seen::new(reads, context, self.here));
         if let Some(known) = self.asked.get(&key) {
             return Ok(known.clone());
         }
@@ -256,7 +254,7 @@ impl<'t> Loaded<'t> {
         }
         let mut list: Vec<Step> = Vec::new();
         for (rule, next) in from.iter().zip(at..) {
-            let reads = self.chains.rule_reads(rule);
+            let reads = rule.reads;
             let part = if reads.is_decided(self.decided) || (has_marks && reads.has_mark()) {
                 None
             } else {
@@ -315,7 +313,7 @@ impl<'t> Loaded<'t> {
                 Ok(Next::At(at + 1))
             }
             Part::Comes(_) | Part::Becomes(..)
-                if !walk.others.is_empty() && from.iter().any(|rule| self.chains.rule_reads(rule).has_mark()) =>
+                if !walk.others.is_empty() && from.iter().any(|rule| rule.reads.has_mark()) =>
             {
                 Ok(self.lost_mark(ground, chain, walk))
             }
@@ -361,7 +359,7 @@ impl<'t> Loaded<'t> {
     /// A rule whose answer depends on a mark that only some packets have.
     fn lost_mark(&mut self, ground: &mut Ground, chain: usize, walk: &mut Walk) -> Next {
         let words = "a mark that only some of the packets have which come here".to_owned();
-        let exit = Exit::Unknown(self.chains.lost(chain, words));
+        let exit = Exit::Unknown(self.lost(chain, words));
         let label = ground.outcomes.label(Outcome { exit, state: walk.state.clone() });
         walk.open.push(Step::One(PacketSet::ALL, label));
         Next::End
@@ -375,8 +373,7 @@ impl<'t> Loaded<'t> {
         walk: &mut Walk,
         course: Course<'_>,
     ) -> Result<Option<Next>, OverBudget> {
-        let Verdict::Goto(name) = rule.verdict else { return Ok(None) };
-        let Some(number) = self.chains.number(name) else { return Ok(None) };
+        let (Verdict::Goto(_), Some(number)) = (rule.verdict, rule.leads) else { return Ok(None) };
         let plain = rule.effects.is_empty() && rule.unknown.is_none() && walk.gone < 64;
         if !plain || !self.is_for_all(ground, rule, &walk.state, course.context)? {
             return Ok(None);
@@ -398,7 +395,7 @@ impl<'t> Loaded<'t> {
         if open.is_empty() && !(last && policy == Policy::Drop) {
             return Ok(());
         }
-        let whole = ground.said(open);
+        let whole = if let [Step::Sub(said)] = *open { said } else { ground.said(open) };
         let key = Key {
             whole,
             mark: walk.state.mark,
@@ -415,7 +412,7 @@ impl<'t> Loaded<'t> {
                 made
             }
         };
-        if !marks.is_empty() {
+        if !marks.is_empty() && !walk.is_marked(&marks) {
             let all: Vec<u32> = marks.iter().chain(&walk.others).copied().collect();
             walk.marked(&all);
         }
@@ -427,6 +424,12 @@ impl<'t> Loaded<'t> {
 }
 
 impl Walk {
+    /// Whether packets have one of these marks already, and nothing else.
+    fn is_marked(&self, marks: &[u32]) -> bool {
+        let State { mark, logs, events } = &self.state;
+        marks == [*mark] && self.others.is_empty() && logs.is_empty() && events.is_empty()
+    }
+
     /// Packets have one of these marks from here on.
     fn marked(&mut self, marks: &[u32]) {
         let mut marks: Vec<u32> = marks.to_vec();

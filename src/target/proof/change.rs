@@ -13,7 +13,7 @@ use crate::policy::HostPolicy;
 use crate::state::ruleset::{Program, Ruleset};
 use rayon::prelude::*;
 
-use super::{Doubt, Field, Prover, Rules, Way};
+use super::{Doubt, Field, Prover, Rules, Share, Translated, Way, family, share};
 
 /// Boxes of one way and turn that are told.
 const BOXES: usize = 20;
@@ -103,9 +103,9 @@ const BESIDES: u32 = 4;
 #[must_use]
 pub fn changes(host: &HostPolicy, rules: &Rules) -> Changes {
     let of = |(program, rules): (&Program, &Ruleset)| {
-        let mut prover = Prover::new(host, *program);
+        let mut prover = Prover::new(host, family(*program), share::nics(host));
         prover.changes = Some(Changes::default());
-        prover.rules(*program, rules);
+        prover.rules(&Translated::new(rules), Share::WHOLE);
         Changes { doubts: prover.doubts, ..prover.changes.unwrap_or_default() }
     };
     let mut all = Changes::default();

@@ -13,6 +13,7 @@
 
 mod change;
 mod course;
+mod share;
 mod side;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,20 +21,20 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::analysis::Packet;
-use crate::analysis::loaded::{self, Exit, Fields, Ground, Loaded, Outcome, Said, Unknown};
+use crate::analysis::loaded::{self, Chains, Exit, Fields, Ground, Loaded, Outcome, Said, Unknown};
 use crate::analysis::sets::{Budget, Diagram, Field, Hooks, Interfaces, OverBudget, PacketSet, Sets, Wish};
 use crate::diagnostic::{FileId, Span};
 use crate::net::{Family, Ranges};
 use rayon::prelude::*;
 
-use crate::policy::{Crossing, Fleet, HostPolicy, IptablesMode, LogLevel};
-use crate::state::ruleset::{Program, Ruleset, Set};
+use crate::policy::{Crossing, HostPolicy, IptablesMode, LogLevel};
+use crate::state::ruleset::{Program, Ruleset, Set, TableName};
 use crate::state::{ipset, iptables, nft};
-
-use super::OutputFile;
 
 pub use change::{Change, Changes, Fate, Turn, changes};
 pub(super) use course::{By, Course, Meant, Place};
+pub(super) use share::{Pairs, Share};
+pub use share::{prove_files, prove_files_in};
 pub(super) use side::Of;
 
 /// What is not proved.
@@ -178,43 +179,56 @@ pub fn led_late(host: &HostPolicy, rules: &Ruleset) -> Vec<(String, usize)> {
     }
 }
 
-/// What is not proved of files that were just made: of each host the rules that are among them.
-#[must_use]
-pub fn prove_files(fleet: &Fleet, files: &[OutputFile]) -> Vec<Doubt> {
-    let mut of_hosts: HashMap<&str, Vec<(&str, &str)>> = HashMap::new();
-    for file in files {
-        if let (Some(host), Some(name)) = (&file.host, file.path.rsplit('/').next()) {
-            of_hosts.entry(host).or_default().push((name, &file.content));
-        }
-    }
-    let hosts = fleet.hosts.iter().filter_map(|host| Some((host, Texts::of(of_hosts.remove(host.name.as_str())?))));
-    let hosts: Vec<_> = hosts.collect();
-    let jobs: Vec<_> = hosts.iter().flat_map(|(host, texts)| PROGRAMS.map(|program| (*host, texts, program))).collect();
-    let prove = |(host, texts, program): &(&HostPolicy, &Texts<'_>, Program)| {
-        let Some(rules) = texts.read(*program) else { return Vec::new() };
-        let doubts = prove_program(host, *program, &rules);
-        rayon::spawn(move || drop(rules));
-        doubts
-    };
-    let mut found: Vec<Vec<Doubt>> = jobs.into_par_iter().with_max_len(1).map(|job| prove(&job)).collect();
-    found.chunks_mut(PROGRAMS.len()).flat_map(|of_host| of_host.iter_mut().rev().flat_map(std::mem::take)).collect()
-}
-
 /// What is not proved of a host's rules.
 #[must_use]
 pub fn prove(host: &HostPolicy, rules: &Rules) -> Vec<Doubt> {
-    let of = |(program, rules): (&Program, &Ruleset)| prove_program(host, *program, rules);
+    let of = |rules: &Ruleset| prove_program(host, &Translated::new(rules));
     // What the hooks mean is found for each program anew, which takes less time than to wait for another one.
-    rules.of.par_iter().map(of).collect::<Vec<_>>().into_iter().flatten().collect()
+    let all: Vec<&Ruleset> = rules.of.values().collect();
+    all.into_par_iter().map(of).collect::<Vec<_>>().into_iter().flatten().collect()
 }
 
-fn prove_program(host: &HostPolicy, program: Program, rules: &Ruleset) -> Vec<Doubt> {
-    let mut prover = Prover::new(host, program);
-    prover.rules(program, rules);
+fn prove_program(host: &HostPolicy, rules: &Translated<'_>) -> Vec<Doubt> {
+    let mut prover = Prover::new(host, family(rules.program), share::nics(host));
+    prover.rules(rules, Share::WHOLE);
     // Large tables take a while to free; nobody has to wait for that.
     let Prover { doubts, ground, .. } = prover;
     rayon::spawn(move || drop(ground));
     doubts
+}
+
+/// The family of all packets of a program; none where it sees frames.
+const fn family(program: Program) -> Option<Family> {
+    match program {
+        Program::Iptables => Some(Family::V4),
+        Program::Ip6tables => Some(Family::V6),
+        Program::Nft | Program::Ebtables => None,
+    }
+}
+
+/// A program's rules, and those of its tables that are looked at in the words of packets.
+#[derive(Debug)]
+pub(super) struct Translated<'t> {
+    pub(super) program: Program,
+    tables: Vec<(&'t TableName, Chains<'t>)>,
+}
+
+impl<'t> Translated<'t> {
+    fn new(rules: &'t Ruleset) -> Self {
+        let program = rules.program;
+        let is_asked = |name: &TableName| match program {
+            Program::Nft => super::nft::proof::is_asked(name),
+            Program::Iptables | Program::Ip6tables => super::iptables::proof::is_asked(name),
+            Program::Ebtables => false,
+        };
+        let tables = rules.tables.iter().filter(|(name, _)| is_asked(name));
+        Self { program, tables: tables.map(|(name, table)| (name, Chains::new(program, name, table))).collect() }
+    }
+
+    /// A table, by what its name is like.
+    pub(super) fn table(&self, wanted: impl Fn(&TableName) -> bool) -> Option<(&'t TableName, &Chains<'t>)> {
+        self.tables.iter().find(|(name, _)| wanted(name)).map(|(name, chains)| (*name, chains))
+    }
 }
 
 /// What hooks mean, and all sets that it takes.
@@ -223,12 +237,16 @@ pub(super) struct Prover<'a> {
     pub(super) host: &'a HostPolicy,
     pub(super) ground: Ground,
     hooks: HashMap<(usize, usize), Said>,
+    /// The family that hooks are told of; none where they are told of frames.
+    family: Option<Family>,
     /// The interfaces that are a bridge of the spec, see [`HostPolicy::bridges`].
-    bridges: HashMap<&'a str, Arc<[Arc<str>]>>,
+    bridges: BTreeMap<&'a str, Arc<[Arc<str>]>>,
     maker: Hooks<'a>,
     pub(super) doubts: Vec<Doubt>,
     /// The rules that are not understood, as far as they came up.
     unknown: BTreeSet<(Span, String)>,
+    /// What pairs of ports depend on, of a share of them.
+    pub(super) pairs: Vec<(Program, Pairs)>,
     /// Where all that differs is wanted, and not only whether something does.
     changes: Option<Changes>,
 }
@@ -241,32 +259,29 @@ const NIC_BUDGET: usize = 10_000;
 const MOST: usize = 20;
 
 impl<'a> Prover<'a> {
-    fn new(host: &'a HostPolicy, program: Program) -> Self {
-        let family = match program {
-            Program::Iptables => Some(Family::V4),
-            Program::Ip6tables => Some(Family::V6),
-            Program::Nft | Program::Ebtables => None,
-        };
-        let nics = host.guests.iter().map(|guest| guest.nics.len()).sum::<usize>();
+    /// For the ways of so many NICs.
+    fn new(host: &'a HostPolicy, family: Option<Family>, nics: usize) -> Self {
         let sets = Sets::new(Interfaces::default(), Budget(BUDGET.saturating_add(NIC_BUDGET.saturating_mul(nics))));
         Self {
             host,
             ground: Ground::new(sets),
             hooks: HashMap::new(),
-            bridges: HashMap::new(),
+            family,
+            bridges: BTreeMap::new(),
             maker: Hooks::new(family),
             doubts: Vec::new(),
             unknown: BTreeSet::new(),
+            pairs: Vec::new(),
             changes: None,
         }
     }
 
-    /// The rules of a program.
-    fn rules(&mut self, program: Program, rules: &Ruleset) {
-        match program {
-            Program::Iptables => super::iptables::proof::prove(self, Family::V4, rules),
-            Program::Ip6tables => super::iptables::proof::prove(self, Family::V6, rules),
-            Program::Nft => super::nft::proof::prove(self, rules),
+    /// The rules of a program, for a share of the ways.
+    fn rules(&mut self, rules: &Translated<'_>, share: Share) {
+        match rules.program {
+            Program::Iptables => super::iptables::proof::prove(self, Family::V4, rules, share),
+            Program::Ip6tables => super::iptables::proof::prove(self, Family::V6, rules, share),
+            Program::Nft => super::nft::proof::prove(self, rules, share),
             Program::Ebtables => {}
         }
     }
@@ -278,7 +293,17 @@ impl<'a> Prover<'a> {
         Arc::clone(self.bridges.entry(bridge).or_insert_with(all))
     }
 
-    /// What a hook says of every packet; for iptables and ip6tables, of those of their family.
+    /// What a hook says of packets of a family.
+    pub(super) fn hook_of(&mut self, family: Family, crossing: &Crossing<'a>) -> Result<Said, OverBudget> {
+        let said = self.hook(crossing)?;
+        Ok(match (self.family, family) {
+            (Some(_), _) => said,
+            (None, Family::V4) => self.ground.of_frame(said, 0x0800),
+            (None, Family::V6) => self.ground.of_frame(said, 0x86dd),
+        })
+    }
+
+    /// What a hook says of every packet; where all are of one family, of these.
     pub(super) fn hook(&mut self, crossing: &Crossing<'a>) -> Result<Said, OverBudget> {
         let address = |one: *const ()| one as usize;
         let key = (

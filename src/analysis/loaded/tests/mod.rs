@@ -2,6 +2,7 @@
 
 mod foreign;
 mod golden;
+mod lead;
 mod said;
 pub(crate) mod samples;
 mod spelling;

@@ -12,43 +12,54 @@ mod ways;
 use std::sync::Arc;
 
 use crate::analysis::loaded::{
-    Base, Context, Loaded, PortValue, Said, Sides, Towards, accepted, accepts_for_good, iptables::above, is_seen_alike,
-    pass, passes_established,
+    Base, Chains, Context, Loaded, PortValue, Said, Sides, Towards, accepted, accepts_for_good, iptables::above,
+    is_seen_alike, pass, passes_established,
 };
 use crate::analysis::sets::{Field, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
 use crate::policy::{Crossing, GuestPolicy, HookName, HostPolicy, Nic};
-use crate::state::ruleset::{Program, Ruleset, Table, TableName};
+use crate::state::ruleset::{Ruleset, Table, TableName};
 
 use super::host::prefix;
 use super::led::leads;
-use crate::target::proof::{By, Course, Meant, Of, Prover, Why, queued};
+use crate::target::proof::{By, Course, Meant, Of, Pairs, Prover, Share, Translated, Why, queued};
 
 /// What is not proved of the rules of one family.
-pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &Ruleset) {
+pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &Translated<'_>, share: Share) {
     let program = match family {
         Family::V4 => "iptables",
         Family::V6 => "ip6tables",
     };
     let whole = || Course::of("anywhere", "anywhere").way();
-    let wanted = |name: &str| rules.tables.iter().find(|(table, _)| &*table.name == name);
-    for name in ["filter", "raw"] {
-        let Some((name, table)) = wanted(name) else {
+    for name in TABLES {
+        let Some((name, chains)) = rules.table(|table| &*table.name == name) else {
             if prover.host.enabled {
                 prover.doubt(program, whole(), Why::Missing(format!("table `{name}`")));
             }
             continue;
         };
-        for lead in leads(prover.host, &name.name, table).into_iter().filter(|lead| lead.before.is_none()) {
+        for lead in leads(prover.host, &name.name, chains.table()).into_iter().filter(|lead| lead.before.is_none()) {
             let what = format!("the rule that leads all packets of {} to {}", lead.built_in, lead.own);
             prover.doubt(program, whole(), Why::Missing(what));
         }
-        let mut proof = Proof::new(prover, family, program, (name, table));
-        let done = if &*name.name == "filter" { proof.filter() } else { proof.raw() };
+        let mut proof = Proof::new(prover, (family, program), chains, share);
+        let done = match &*name.name {
+            "filter" => proof.filter(),
+            _ if share.is_first() => proof.raw(),
+            _ => Ok(()),
+        };
         if done.is_err() {
             prover.doubt(program, whole(), Why::OverBudget);
         }
     }
+}
+
+/// The tables that are looked at.
+const TABLES: [&str; 2] = ["filter", "raw"];
+
+/// Whether a table is looked at.
+pub(in crate::target) fn is_asked(name: &TableName) -> bool {
+    TABLES.contains(&&*name.name)
 }
 
 /// The chains of the kernel's in which rules of others come before fwc's, with the number of these.
@@ -69,17 +80,16 @@ struct Proof<'p, 'a, 't> {
     family: Family,
     program: &'static str,
     loaded: Loaded<'t>,
-    table: &'t Table,
     prefix: String,
+    /// All NICs of the host.
     nics: Vec<(&'a GuestPolicy, &'a Nic)>,
+    /// The ways that are looked at.
+    share: Share,
     /// Ports of bridges that are no NIC's, as far as rules tell them apart.
     others: Vec<PortValue>,
     /// Guests whose packets a program judges last.
     queued: Vec<&'a GuestPolicy>,
-    /// Whether some hook accepts known connections for good.
-    for_good: bool,
-    /// A hook that does not let them pass.
-    stops_known: Option<String>,
+    pairs: Pairs,
 }
 
 /// Where packets go to, and the NIC that it is, if it is one.
@@ -97,29 +107,24 @@ struct Case<'a> {
 impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     fn new(
         prover: &'p mut Prover<'a>,
-        family: Family,
-        program: &'static str,
-        (name, table): (&'t TableName, &'t Table),
+        (family, program): (Family, &'static str),
+        chains: &'t Chains<'t>,
+        share: Share,
     ) -> Self {
         let host = prover.host;
-        let kind = match family {
-            Family::V4 => Program::Iptables,
-            Family::V6 => Program::Ip6tables,
-        };
         let silent = prover.silent();
         let nics = host.guests.iter().flat_map(|guest| guest.nics.iter().map(move |nic| (guest, nic))).collect();
         Self {
-            loaded: Loaded::new(kind, name, table, silent),
+            loaded: Loaded::new(chains, silent),
             prover,
             family,
             program,
-            table,
             prefix: prefix(host),
             nics,
+            share,
             others: Vec::new(),
             queued: host.guests.iter().filter(|guest| guest.options.ips.value).collect(),
-            for_good: false,
-            stops_known: None,
+            pairs: Pairs::default(),
         }
     }
 
@@ -151,13 +156,13 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     fn filter(&mut self) -> Result<(), OverBudget> {
         for name in ["INPUT", "OUTPUT", "FORWARD"] {
             let name = self.chain(name);
-            if !self.table.chains.contains_key(name.as_str()) {
+            if !self.loaded.chains().table().chains.contains_key(name.as_str()) {
                 let way = Course::of("anywhere", "anywhere").way();
                 self.prover.doubt(self.program, way, Why::Missing(format!("chain `{name}`")));
             }
         }
         let whole = self.chain("FORWARD");
-        if let Some(chain) = self.loaded.of_both_ends(&whole) {
+        if let Some(chain) = self.loaded.chains().of_both_ends(&whole) {
             self.prover.doubt(self.program, Course::of("a guest", "another one").way(), Why::Pairs(chain));
         }
         let mut cases = Vec::new();
@@ -171,7 +176,10 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         for case in cases {
             self.case(case)?;
         }
-        if let (true, Some(hook)) = (self.for_good, self.stops_known.take()) {
+        let pairs = std::mem::take(&mut self.pairs);
+        if !self.share.is_whole() {
+            self.prover.pairs.push((self.loaded.chains().program(), pairs));
+        } else if let Pairs { for_good: true, stops_known: Some(hook) } = pairs {
             self.prover.doubt(self.program, Course::of("a guest", "another one").way(), Why::Pairs(hook));
         }
         Ok(())
@@ -219,15 +227,15 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     ) -> Result<(), OverBudget> {
         let ground = &mut self.prover.ground;
         for part in of_sender {
-            self.for_good = self.for_good || accepts_for_good(ground, *part)?;
+            self.pairs.for_good = self.pairs.for_good || accepts_for_good(ground, *part)?;
         }
         for (crossing, Meant { said, by }) in hooks.iter().zip(meant) {
             let may_follow = match crossing.hook.name {
                 HookName::GuestOut | HookName::HostOut => false,
                 HookName::GuestIn | HookName::HostIn | HookName::HostForward | HookName::VnetForward => true,
             };
-            if may_follow && self.stops_known.is_none() && !passes_established(ground, *said, PacketSet::ALL)? {
-                self.stops_known = Some(by.to_string());
+            if may_follow && self.pairs.stops_known.is_none() && !passes_established(ground, *said, PacketSet::ALL)? {
+                self.pairs.stops_known = Some(by.to_string());
             }
         }
         Ok(())
@@ -235,7 +243,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
 
     /// What a hook says of packets of the family.
     fn hook(&mut self, crossing: &Crossing<'a>) -> Result<Said, OverBudget> {
-        let hook = self.prover.hook(crossing)?;
+        let hook = self.prover.hook_of(self.family, crossing)?;
         let judged =
             |guest: &&&GuestPolicy| guest.zone() == crossing.machine && crossing.hook.name == HookName::GuestIn;
         match self.queued.iter().find(judged) {

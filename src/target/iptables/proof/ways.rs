@@ -8,7 +8,7 @@ use crate::analysis::Judge;
 use crate::analysis::loaded::{Context, Pattern, PortValue, Towards};
 use crate::analysis::sets::Field;
 use crate::net::{Family, Ranges};
-use crate::policy::{Carriage, End, Match, Platform};
+use crate::policy::{Carriage, End, GuestPolicy, Match, Nic, Platform};
 use crate::target::proof::{Course, Place};
 
 use super::super::host::exclusive;
@@ -18,19 +18,27 @@ impl<'a> Proof<'_, 'a, '_> {
     /// To the host.
     pub(super) fn input(&mut self, cases: &mut Vec<Case<'a>>) {
         let host = self.prover.host;
+        let own = self.own();
         let mut case = |from: End<'a>, bridge_in: PortValue, place: Place<'a>, mac| {
             let context = Context { in_interface: PortValue::Any, bridge_in, own_mac: mac, ..Context::default() };
             let hooks = host.way(from, End::Host, Carriage::Bridged);
             let way = Course::new(place, Place::Words("the host"));
             cases.push(Case { chain: "INPUT", context, hooks, way, among: Vec::new() });
         };
-        case(End::Unknown(None), PortValue::None, Place::Words("another interface"), None);
-        for (guest, nic) in &self.nics {
+        if self.share.is_first() {
+            case(End::Unknown(None), PortValue::None, Place::Words("another interface"), None);
+        }
+        for (guest, nic) in own {
             case(End::Guest(guest, nic), PortValue::Is(nic.device.as_str().into()), Place::Nic(guest, nic), nic.mac);
         }
         for other in self.others() {
             case(End::Unknown(None), other, Place::Words("another port of a bridge"), None);
         }
+    }
+
+    /// The NICs whose ways are looked at.
+    fn own(&self) -> Vec<(&'a GuestPolicy, &'a Nic)> {
+        self.nics.get(self.share.range(self.nics.len())).unwrap_or_default().to_vec()
     }
 
     /// Whether the host may have bridges: a server without guests that has its tables for itself has none.
@@ -41,12 +49,12 @@ impl<'a> Proof<'_, 'a, '_> {
 
     /// Ports that no NIC has, as far as rules tell them apart.
     fn others(&mut self) -> Vec<PortValue> {
-        if !self.has_bridges() {
+        if !self.has_bridges() || !self.share.is_first() {
             return Vec::new();
         }
         if self.others.is_empty() {
             let devices: HashSet<&str> = self.nics.iter().map(|(_, nic)| nic.device.as_str()).collect();
-            let (names, prefixes) = self.loaded.bridge_ports(&devices);
+            let (names, prefixes) = self.loaded.chains().bridge_ports(&devices);
             let names = names.into_iter().map(PortValue::Is);
             let prefixes = prefixes.into_iter().map(PortValue::Other);
             self.others = std::iter::once(PortValue::Other("".into())).chain(names).chain(prefixes).collect();
@@ -59,7 +67,8 @@ impl<'a> Proof<'_, 'a, '_> {
         let host = self.prover.host;
         let mut by_address: BTreeMap<(u128, Option<&str>), usize> = BTreeMap::new();
         let mut of_nics = Vec::new();
-        for (guest, nic) in &self.nics {
+        let own = self.share.range(self.nics.len());
+        for (place, (guest, nic)) in self.nics.iter().enumerate() {
             let out = if nic.tag.is_none() { nic.bridge.as_deref() } else { None };
             let local = nic.mac.filter(|_| nic.bridge.is_some()).map(|mac| IpAddr::V6(mac.link_local()));
             let known = nic.addresses.iter().map(|address| address.address()).chain(local);
@@ -69,7 +78,7 @@ impl<'a> Proof<'_, 'a, '_> {
                 for address in &known {
                     *by_address.entry((*address, out)).or_default() += 1;
                 }
-                of_nics.push((*guest, *nic, out, known));
+                of_nics.push(((*guest, *nic), out, known, own.contains(&place)));
             }
         }
         // An address that several NICs have belongs to whichever answers.
@@ -88,7 +97,7 @@ impl<'a> Proof<'_, 'a, '_> {
         };
         let mut found = Vec::new();
         let ranges = |addresses: &BTreeSet<u128>| Ranges::from_ranges(addresses.iter().map(|one| (*one, *one)));
-        for (guest, nic, out, known) in &of_nics {
+        for ((guest, nic), out, known, _) in of_nics.iter().filter(|(.., is_own)| *is_own) {
             // Of one address the rules that lead to it say which NIC it is; of two they would have to be put together.
             for dest in known.iter().filter(|address| alone(address, *out)) {
                 let out_interface = out.map_or(PortValue::Any, |out| PortValue::Is(out.into()));
@@ -98,12 +107,12 @@ impl<'a> Proof<'_, 'a, '_> {
         }
         // By each interface that anything names, and by one that nothing does, all other destinations.
         let mut outs = self.outs();
-        outs.extend(of_nics.iter().filter_map(|(_, _, out, _)| *out).map(|out| PortValue::Is(out.into())));
+        outs.extend(of_nics.iter().filter_map(|(_, out, ..)| *out).map(|out| PortValue::Is(out.into())));
         for out_interface in outs {
             let by = out_interface.name();
             let is_taken = |out: &Option<&str>| out.is_none_or(|out| by.is_some_and(|by| **by == *out));
-            let taken = of_nics.iter().filter(|(_, _, out, _)| is_taken(out));
-            let taken: BTreeSet<u128> = taken.flat_map(|(_, _, _, known)| known.iter().copied()).collect();
+            let taken = of_nics.iter().filter(|(_, out, ..)| is_taken(out));
+            let taken: BTreeSet<u128> = taken.flat_map(|(_, _, known, _)| known.iter().copied()).collect();
             found.push((Arc::new(Towards { dest: ranges(&taken).complement(), out_interface }), None));
         }
         found
@@ -113,7 +122,7 @@ impl<'a> Proof<'_, 'a, '_> {
     fn outs(&mut self) -> BTreeSet<PortValue> {
         let host = self.prover.host;
         let mut outs: BTreeSet<PortValue> = [PortValue::Other("".into()), PortValue::Is("lo".into())].into();
-        outs.extend(self.loaded.out_interfaces().into_iter().map(|name| match name {
+        outs.extend(self.loaded.chains().out_interfaces().into_iter().map(|name| match name {
             Pattern::Is(name) => PortValue::Is(name),
             Pattern::BeginsWith(start) => PortValue::Other(start),
         }));
@@ -126,6 +135,12 @@ impl<'a> Proof<'_, 'a, '_> {
             }
         }
         outs
+    }
+
+    /// Those whose ways are looked at.
+    fn shared(&self, destinations: &[Destination<'a>]) -> Vec<Destination<'a>> {
+        let is_first = self.share.is_first();
+        destinations.iter().filter(|(_, nic)| is_first || nic.is_some()).cloned().collect()
     }
 
     fn towards(&mut self, towards: &Towards) -> Vec<(Field, Ranges<u128>)> {
@@ -144,7 +159,7 @@ impl<'a> Proof<'_, 'a, '_> {
     /// From the host.
     pub(super) fn output(&mut self, destinations: &[Destination<'a>], cases: &mut Vec<Case<'a>>) {
         let host = self.prover.host;
-        for (towards, nic) in destinations.iter().cloned() {
+        for (towards, nic) in self.shared(destinations) {
             let (to, place) = match nic {
                 Some((guest, nic)) => (End::Guest(guest, nic), Place::Nic(guest, nic)),
                 None => (End::Unknown(None), Place::Words("another interface")),
@@ -184,9 +199,9 @@ impl<'a> Proof<'_, 'a, '_> {
             cases.push(Case { chain: "FORWARD", context, hooks, way, among: Vec::new() });
         };
         let mut bridges: BTreeSet<&str> = host.vnets.iter().map(|vnet| vnet.name.as_str()).collect();
-        for (guest, nic) in &self.nics {
+        bridges.extend(self.nics.iter().filter_map(|(_, nic)| nic.bridge.as_deref()));
+        for (guest, nic) in self.own() {
             let Some(bridge) = nic.bridge.as_deref() else { continue };
-            bridges.insert(bridge);
             let (end, port) = (End::Guest(guest, nic), PortValue::Is(nic.device.as_str().into()));
             let unknown = End::Unknown(Some(bridge));
             let elsewhere: Arc<str> = bridge.into();
@@ -217,7 +232,7 @@ impl<'a> Proof<'_, 'a, '_> {
     pub(super) fn routed(&mut self, destinations: &[Destination<'a>], cases: &mut Vec<Case<'a>>) {
         let host = self.prover.host;
         let elsewhere = || Place::Words("another interface");
-        for (towards, nic) in destinations.iter().cloned() {
+        for (towards, nic) in self.shared(destinations) {
             let (to, place) = match nic {
                 Some((guest, nic)) => (End::Guest(guest, nic), Place::Nic(guest, nic)),
                 None => (End::Unknown(None), elsewhere()),
@@ -235,12 +250,9 @@ impl<'a> Proof<'_, 'a, '_> {
         }
         let Some((towards, None)) = destinations.last() else { return };
         let among = self.towards(towards);
-        let nics: Vec<_> = self.nics.iter().map(|(guest, nic)| Some((*guest, *nic))).collect();
         let others = self.others().into_iter().map(|port| (None, port));
-        let ports = nics
-            .into_iter()
-            .flatten()
-            .map(|(guest, nic)| (Some((guest, nic)), PortValue::Is(nic.device.as_str().into())));
+        let ports =
+            self.own().into_iter().map(|(guest, nic)| (Some((guest, nic)), PortValue::Is(nic.device.as_str().into())));
         for (nic, bridge_in) in ports.chain(others) {
             let (from, place, own_mac) = match nic {
                 Some((guest, nic)) => (End::Guest(guest, nic), Place::Nic(guest, nic), nic.mac),

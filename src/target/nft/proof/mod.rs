@@ -11,21 +11,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::analysis::loaded::nft::above;
-use crate::analysis::loaded::{Base, Context, Exit, Ground, Loaded, Passage, PortValue, Said, Tagging, bases};
+use crate::analysis::loaded::{Base, Chains, Context, Exit, Ground, Loaded, Passage, PortValue, Said, Tagging, bases};
 use crate::analysis::sets::{Field, Label, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
 use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, Nic, State};
-use crate::state::ruleset::{Program, Ruleset, Table, TableName};
+use crate::state::ruleset::{Table, TableName};
 
 use super::bridge;
-use crate::target::proof::{By, Course, Meant, Of, Place, Prover, Why, without_rejection};
+use crate::target::proof::{By, Course, Meant, Of, Place, Prover, Share, Translated, Why, without_rejection};
 
 const PROGRAM: &str = "nft";
 
 /// What is not proved.
-pub(in crate::target) fn prove(prover: &mut Prover<'_>, rules: &Ruleset) {
-    let wanted =
-        |family: &str| rules.tables.iter().find(|(table, _)| &*table.family == family && &*table.name == "fwc");
+pub(in crate::target) fn prove(prover: &mut Prover<'_>, rules: &Translated<'_>, share: Share) {
+    let wanted = |family: &str| rules.table(|table| &*table.family == family);
     let whole = || Course::of("anywhere", "anywhere").way();
     let (inet, frames) = (wanted("inet"), wanted("bridge"));
     let needed = [("inet", inet.is_none()), ("bridge", frames.is_none() && bridge::is_wanted(prover.host))];
@@ -36,13 +35,18 @@ pub(in crate::target) fn prove(prover: &mut Prover<'_>, rules: &Ruleset) {
         return;
     }
     let Some(inet) = inet else { return };
-    for (name, _) in [Some(inet), frames].into_iter().flatten().filter(|(_, table)| is_dormant(table)) {
+    for (name, _) in [Some(inet), frames].into_iter().flatten().filter(|(_, chains)| is_dormant(chains.table())) {
         prover.doubt(PROGRAM, whole(), Why::Missing(format!("an active table `{name}`")));
     }
-    let done = Proof::new(prover, inet, frames).and_then(|mut proof| proof.all());
+    let done = Proof::new(prover, inet.1, frames.map(|(_, chains)| chains)).and_then(|mut proof| proof.all(share));
     if done.is_err() {
         prover.doubt(PROGRAM, whole(), Why::OverBudget);
     }
+}
+
+/// Whether a table is looked at.
+pub(in crate::target) fn is_asked(name: &TableName) -> bool {
+    &*name.name == "fwc" && matches!(&*name.family, "inet" | "bridge")
 }
 
 /// Whether the kernel asks no chain of a table.
@@ -101,8 +105,8 @@ struct Ports {
 
 struct Proof<'p, 'a, 't> {
     prover: &'p mut Prover<'a>,
-    inet: (Loaded<'t>, &'t Table),
-    frames: Option<(Loaded<'t>, &'t Table)>,
+    inet: Loaded<'t>,
+    frames: Option<Loaded<'t>>,
     nics: Vec<(&'a GuestPolicy, &'a Nic)>,
     sets: Vec<(Among, PacketSet)>,
     of_hooks: Vec<(Hook, Arc<[String]>)>,
@@ -111,12 +115,14 @@ struct Proof<'p, 'a, 't> {
     leaving: Among,
 }
 
-type Named<'t> = (&'t TableName, &'t Table);
-
 impl<'p, 'a, 't> Proof<'p, 'a, 't> {
-    fn new(prover: &'p mut Prover<'a>, inet: Named<'t>, frames: Option<Named<'t>>) -> Result<Self, OverBudget> {
+    fn new(
+        prover: &'p mut Prover<'a>,
+        inet: &'t Chains<'t>,
+        frames: Option<&'t Chains<'t>>,
+    ) -> Result<Self, OverBudget> {
         let silent = prover.silent();
-        let load = |(name, table): Named<'t>| (Loaded::new(Program::Nft, name, table, silent.clone()), table);
+        let load = |chains| Loaded::new(chains, silent.clone());
         let host = prover.host;
         let nics = host.guests.iter().flat_map(|guest| guest.nics.iter().map(move |nic| (guest, nic))).collect();
         let (inet, frames) = (load(inet), frames.map(load));
@@ -160,9 +166,26 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         self.sets.iter().find(|(known, _)| *known == among).map_or(PacketSet::ALL, |(_, set)| *set)
     }
 
-    fn all(&mut self) -> Result<(), OverBudget> {
-        self.besides()?;
-        self.pairs();
+    fn all(&mut self, share: Share) -> Result<(), OverBudget> {
+        if share.is_first() {
+            self.besides()?;
+            self.pairs();
+            self.direct()?;
+        }
+        if self.frames.is_none() {
+            return Ok(());
+        }
+        if self.keeps_invalid()? {
+            self.leaving = Among::Valid;
+        }
+        for (guest, nic) in self.nics.get(share.range(self.nics.len())).unwrap_or_default().to_vec() {
+            self.nic(guest, nic)?;
+        }
+        if share.is_first() { self.others() } else { Ok(()) }
+    }
+
+    /// The ways without a bridge.
+    fn direct(&mut self) -> Result<(), OverBudget> {
         for (hooks, (from, to), carriage) in [
             (DIRECT[0], (End::Unknown(None), End::Host), Carriage::Bridged),
             (DIRECT[1], (End::Host, End::Unknown(None)), Carriage::Bridged),
@@ -174,16 +197,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             let crossings = self.prover.host.way(from, to, carriage);
             self.way(hooks, &Ports::default(), &crossings, (way, Among::Ip))?;
         }
-        if self.frames.is_none() {
-            return Ok(());
-        }
-        if self.keeps_invalid()? {
-            self.leaving = Among::Valid;
-        }
-        for (guest, nic) in self.nics.clone() {
-            self.nic(guest, nic)?;
-        }
-        self.others()
+        Ok(())
     }
 
     /// Whether the host's own hook lets nothing out that conntrack does not understand: then nobody behind it need be asked
@@ -246,8 +260,8 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
 
     fn loaded(&mut self, hook: Hook) -> Option<(&mut Prover<'a>, &mut Loaded<'t>)> {
         let loaded = match hook {
-            Bridge(_) => &mut self.frames.as_mut()?.0,
-            Inet(_) => &mut self.inet.0,
+            Bridge(_) => self.frames.as_mut()?,
+            Inet(_) => &mut self.inet,
         };
         Some((self.prover, loaded))
     }
@@ -293,11 +307,13 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     }
 
     fn listed(&self, hook: Hook) -> Vec<String> {
-        let (table, name) = match hook {
-            Bridge(name) => (self.frames.as_ref().map(|(_, table)| *table), name),
-            Inet(name) => (Some(self.inet.1), name),
+        let (loaded, name) = match hook {
+            Bridge(name) => (self.frames.as_ref(), name),
+            Inet(name) => (Some(&self.inet), name),
         };
-        table.map(|table| bases(table, name).into_iter().map(|name| name.to_string()).collect()).unwrap_or_default()
+        loaded
+            .map(|loaded| bases(loaded.chains().table(), name).into_iter().map(|name| name.to_string()).collect())
+            .unwrap_or_default()
     }
 
     /// What one base chain does.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use crate::analysis::loaded::{PortValue, bases};
+use crate::analysis::loaded::{Loaded, PortValue, bases};
 use crate::analysis::sets::OverBudget;
 use crate::policy::{Carriage, End, GuestPolicy, Nic};
 use crate::target::proof::{Course, Place, Why};
@@ -57,8 +57,8 @@ impl<'a> Proof<'_, 'a, '_> {
     pub(super) fn others(&mut self) -> Result<(), OverBudget> {
         let host = self.prover.host;
         let known: HashSet<&str> = self.nics.iter().map(|(_, nic)| nic.device.as_str()).collect();
-        let (names, starts) = match &mut self.frames {
-            Some((loaded, _)) => loaded.bridge_ports(&known),
+        let (names, starts) = match &self.frames {
+            Some(loaded) => loaded.chains().bridge_ports(&known),
             None => return Ok(()),
         };
         let names = names.into_iter().map(PortValue::Is);
@@ -103,10 +103,10 @@ impl<'a> Proof<'_, 'a, '_> {
 
     /// That chains look at one end of a way alone.
     pub(super) fn pairs(&mut self) {
-        let Some((loaded, table)) = &mut self.frames else { return };
+        let Some(chains) = self.frames.as_ref().map(Loaded::chains) else { return };
         for hook in ["prerouting", "input", "forward", "output", "postrouting"] {
-            for chain in bases(table, hook) {
-                let (source, dest) = loaded.ends(chain);
+            for chain in bases(chains.table(), hook) {
+                let (source, dest) = chains.ends(chain);
                 let wrong = match hook {
                     "prerouting" | "input" => dest,
                     "forward" => source || dest,
