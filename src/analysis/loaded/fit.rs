@@ -85,7 +85,7 @@ impl<'t> Loaded<'t> {
         state: &State,
         context: &Context,
     ) -> Result<Fitting<'r>, OverBudget> {
-        let leads = matches!(rule.verdict, Verdict::Jump(_) | Verdict::Goto(_));
+        let leads = rule.verdict.chain().is_some();
         let led = context.towards.as_ref().filter(|_| leads);
         let mut boxes = rule.boxes.as_deref().map(Cow::Borrowed);
         if let Some(some) = &mut boxes {

@@ -58,7 +58,7 @@ impl Index {
     fn by_dest(rules: &[Ready<'_>]) -> Option<Self> {
         let mut ranges = Vec::with_capacity(rules.len());
         for (rule, at) in rules.iter().zip(0..) {
-            let [one] = rule.boxes.as_deref().filter(|_| is_leading(rule))? else { return None };
+            let [one] = rule.boxes.as_deref().filter(|_| rule.verdict.chain().is_some())? else { return None };
             let (_, values) = one.0.iter().find(|(field, _)| *field == Field::Dest)?;
             ranges.extend(values.iter().map(|(first, last)| (first, last, at)));
         }
@@ -111,10 +111,6 @@ fn asks<'r>(rule: &'r Ready<'_>) -> Option<(Port, &'r Pattern)> {
         | Condition::Above(_)
         | Condition::Opaque(_) => None,
     })
-}
-
-fn is_leading(rule: &Ready<'_>) -> bool {
-    matches!(rule.verdict, Verdict::Jump(_) | Verdict::Goto(_))
 }
 
 /// The chain that all packets of a context go to by a rule, never to come back.

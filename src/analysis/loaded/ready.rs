@@ -251,17 +251,7 @@ fn reads_of(all: &[Chain<'_>], numbers: &Memo<&str, usize>, known: &mut [Option<
 
 /// The number of the chain that a verdict leads to.
 fn leads(numbers: &Memo<&str, usize>, verdict: &Verdict) -> Option<usize> {
-    match verdict {
-        Verdict::Jump(name) | Verdict::Goto(name) => numbers.get(&**name).copied(),
-        Verdict::Continue
-        | Verdict::Accept
-        | Verdict::Drop
-        | Verdict::Return
-        | Verdict::Reject(_)
-        | Verdict::Map { .. }
-        | Verdict::Inline { .. }
-        | Verdict::Other(_) => None,
-    }
+    numbers.get(&**verdict.chain()?).copied()
 }
 
 impl Ready<'_> {

@@ -232,6 +232,7 @@ impl Sets {
     ) -> Result<Id, OverBudget> {
         self.split(field, intervals.map(|interval| (interval, inside)), outside)
     }
+
     /// A node with these intervals, ascending; between them it leads outside.
     fn split(
         &mut self,

@@ -152,20 +152,10 @@ pub(super) fn foreign(meant: &Ruleset, found: &Ruleset, ownership: &Ownership) -
         let ours = meant.tables.contains_key(name);
         let theirs = table.chains.iter().filter(|(chain, _)| !ours || !ownership.owns(chain));
         // Rules that lead to own chains are told of elsewhere, save those that lead to chains which others of fwc's call.
-        let leads = |chain: &str, rule: &Rule| match &rule.verdict {
-            Verdict::Jump(to) | Verdict::Goto(to) if ours && ownership.owns(to) => {
+        let leads = |chain: &str, rule: &Rule| {
+            rule.verdict.chain().filter(|to| ours && ownership.owns(to)).is_some_and(|to| {
                 to.ends_with(chain) || !meant.tables.get(name).is_some_and(|table| table.chains.contains_key(to))
-            }
-            Verdict::Jump(_)
-            | Verdict::Goto(_)
-            | Verdict::Continue
-            | Verdict::Accept
-            | Verdict::Drop
-            | Verdict::Return
-            | Verdict::Reject(_)
-            | Verdict::Map { .. }
-            | Verdict::Inline { .. }
-            | Verdict::Other(_) => false,
+            })
         };
         let drops = |name: &Arc<str>| table.chains.get(name).and_then(|chain| closed(name, chain));
         let chains: Vec<_> = theirs

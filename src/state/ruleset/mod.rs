@@ -180,6 +180,24 @@ pub enum Verdict {
     Other(String),
 }
 
+impl Verdict {
+    /// The chain that it leads to, back from there or not; none where it is looked up.
+    #[must_use]
+    pub const fn chain(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Jump(chain) | Self::Goto(chain) => Some(chain),
+            Self::Continue
+            | Self::Accept
+            | Self::Drop
+            | Self::Return
+            | Self::Reject(_)
+            | Self::Map { .. }
+            | Self::Inline { .. }
+            | Self::Other(_) => None,
+        }
+    }
+}
+
 /// A set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Set {

@@ -1,6 +1,6 @@
 //! Rules that Proxmox VE's firewall has made and loaded itself.
 
-use crate::state::ruleset::{Ruleset, Verdict};
+use crate::state::ruleset::Ruleset;
 
 /// What the names of its chains begin with, those that built-in chains lead to among them.
 const PREFIX: &str = "PVEFW-";
@@ -16,15 +16,5 @@ pub fn is_of_proxmox(rules: &Ruleset) -> bool {
         .flat_map(|chain| &chain.rules)
         .peekable();
     built_in.peek().is_some()
-        && built_in.all(|rule| match &rule.verdict {
-            Verdict::Jump(chain) | Verdict::Goto(chain) => chain.starts_with(PREFIX),
-            Verdict::Continue
-            | Verdict::Accept
-            | Verdict::Drop
-            | Verdict::Return
-            | Verdict::Reject(_)
-            | Verdict::Map { .. }
-            | Verdict::Inline { .. }
-            | Verdict::Other(_) => false,
-        })
+        && built_in.all(|rule| rule.verdict.chain().is_some_and(|chain| chain.starts_with(PREFIX)))
 }

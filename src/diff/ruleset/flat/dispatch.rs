@@ -123,7 +123,7 @@ fn again(earlier: &Source, rule: &Rule) -> Option<Source> {
 
 /// The entries of a chain of a tree; all their names begin with `start`. None where the chain does anything else.
 fn tree(table: &Table, rule: &Rule, key: &str, start: &str, levels: usize) -> Option<Entries> {
-    let (Verdict::Jump(name) | Verdict::Goto(name)) = &rule.verdict else { return None };
+    let name = rule.verdict.chain()?;
     let rules = &table.chains.get(name).filter(|_| levels > 0)?.rules;
     let mut entries = Entries::new();
     let mut taken: Vec<(&str, bool)> = Vec::new();
@@ -199,7 +199,7 @@ fn leaves<'t>(
 ) -> Option<()> {
     let mut taken: Vec<(IpNet, bool)> = Vec::new();
     for rule in rules {
-        let (Verdict::Jump(name) | Verdict::Goto(name)) = &rule.verdict else { return None };
+        let name = rule.verdict.chain()?;
         let test = rule.tests.iter().find(|test| &*test.key == key && !test.negated)?;
         let Value::One(text) = &test.value else { return None };
         let network = network(text)?;

@@ -213,7 +213,7 @@ fn targets<'t>(table: &'t Table, verdict: &'t Verdict, bits: &mut u8, found: &mu
         | Verdict::Other(_) => None,
     };
     for verdict in elements.into_iter().flat_map(|elements| elements.values()) {
-        if let Verdict::Jump(name) | Verdict::Goto(name) = verdict {
+        if let Some(name) = verdict.chain() {
             found(name);
         }
     }
