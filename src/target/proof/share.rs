@@ -57,8 +57,9 @@ const FEW: usize = 8;
 /// What is not proved of files that were just made: of each host the rules that are among them.
 #[must_use]
 pub fn prove_files(fleet: &Fleet, files: &[OutputFile]) -> Vec<Doubt> {
-    let processors = rayon::current_num_threads();
-    proved(fleet, files, &|nics| processors.min(nics / FEW))
+    // Small shares have small tables, and nobody waits long for the last one.
+    let shares = rayon::current_num_threads() * 2;
+    proved(fleet, files, &|nics| shares.min(nics / FEW))
 }
 
 /// The same, with the NICs of a host in so many shares, or as many as there are NICs; what is told is the same for any
