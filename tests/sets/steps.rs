@@ -52,20 +52,21 @@ fn put_together(sets: &mut Sets, steps: &[(PacketSet, Label)]) -> Diagram {
 #[test]
 fn each_step_is_the_packets_of_its_clause_and_all_are_the_hook() {
     let mut seen = BTreeMap::new();
-    for fleet in SPECS.map(|seed| fleet(&specs::random_spec(seed))) {
+    for (seed, fleet) in SPECS.map(|seed| (seed, fleet(&specs::random_spec(seed)))) {
         for family in [None, Some(Family::V4), Some(Family::V6)] {
             let (mut sets, mut maker) = (sets(), Hooks::new(family));
             // The second time all is known.
             for (hook, nic) in [hooks(&fleet), hooks(&fleet)].concat() {
+                let which = format!("seed {seed}, {family:?}, {}, {:?}", hook.name.name(), nic.map(|nic| &nic.device));
                 let steps = maker.steps(&mut sets, hook, nic).unwrap();
-                assert_eq!(steps, plain(&mut sets, family, hook, nic), "{family:?} {hook:?} {nic:?}");
+                assert_eq!(steps, plain(&mut sets, family, hook, nic), "{which}");
                 let whole = sets.hook(&Judge::new(hook, nic)).unwrap();
                 let whole = match family {
                     None => whole,
                     Some(Family::V4) => sets.of_frame(whole, 0x0800),
                     Some(Family::V6) => sets.of_frame(whole, 0x86dd),
                 };
-                assert_eq!(put_together(&mut sets, &steps), whole, "{family:?} {hook:?} {nic:?}");
+                assert_eq!(put_together(&mut sets, &steps), whole, "{which}");
                 for stage in &hook.stages {
                     *seen.entry(stage.name()).or_insert(0) += 1;
                     let clauses = stage.clauses(hook.name, nic);
