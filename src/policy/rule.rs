@@ -202,7 +202,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The rule's meaning, as clauses without its interface; one for each service. Empty if disabled.
+    /// The rule's meaning: one clause for each service. Of its interface only one of a host is a condition. Empty if disabled.
     #[must_use]
     pub fn clauses(&self) -> Vec<Clause> {
         self.clauses_at(&self.interface)

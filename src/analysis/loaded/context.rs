@@ -126,6 +126,7 @@ impl PortValue {
     }
 }
 
+/// Every port that rules may ask for.
 const PORTS: [Port; 5] = [Port::In, Port::Out, Port::BridgeIn, Port::BridgeOut, Port::Bridge];
 
 /// The numbers of values of ports.

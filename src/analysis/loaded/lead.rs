@@ -95,21 +95,9 @@ impl Index {
 
 /// The port that a rule chooses by, and its one name.
 fn asks<'r>(rule: &'r Ready<'_>) -> Option<(Port, &'r Pattern)> {
-    rule.others.iter().find_map(|condition| match condition {
-        Condition::Port { port, names, negated: false } => match &**names {
-            [name] => Some((*port, name)),
-            [..] => None,
-        },
-        Condition::Port { .. }
-        | Condition::Packet(_)
-        | Condition::Outer(_)
-        | Condition::Keyed { .. }
-        | Condition::Mark { .. }
-        | Condition::FromBridge(_)
-        | Condition::ToBridge(_)
-        | Condition::Bridged(_)
-        | Condition::Above(_)
-        | Condition::Opaque(_) => None,
+    rule.others.iter().find_map(|condition| {
+        let Condition::Port { port, names, negated: false } = condition else { return None };
+        if let [name] = &**names { Some((*port, name)) } else { None }
     })
 }
 

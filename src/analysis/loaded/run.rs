@@ -40,6 +40,7 @@ pub struct Ground {
     pub(super) same: Memo<(Said, Said, PacketSet), bool>,
     /// Packets of which two lists are seen to say the same.
     pub(super) same_for: Memo<(Said, Said), PacketSet>,
+    /// Sets that were met in the list that is put into one piece.
     pub(super) met: Met,
     /// Lists in one piece, where that can be.
     pub(super) flats: Memo<Said, Option<Flat>>,
@@ -106,6 +107,7 @@ pub struct Loaded<'t> {
     pub(super) backs: bool,
 }
 
+/// The state, what the rule does in it, and whether packets leave their chain by it.
 type Done = (State, Part, bool);
 
 /// What a rule does with packets that come to it.
