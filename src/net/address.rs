@@ -200,55 +200,6 @@ impl AddressSet {
     }
 }
 
-/// Whether a number is written as numbers are shown: digits, and no zero in front.
-#[must_use]
-pub fn is_decimal(text: &str) -> bool {
-    match text.as_bytes() {
-        [] => false,
-        [b'0', _, ..] => false,
-        digits => digits.iter().all(u8::is_ascii_digit),
-    }
-}
-
-/// An IPv6 address as it is shown (RFC 5952). The same text as by `Display`, several times faster.
-#[must_use]
-pub fn spell_v6(address: Ipv6Addr) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    if address.to_ipv4_mapped().is_some() {
-        return address.to_string();
-    }
-    let segments = address.segments();
-    // The first of the longest runs of zeros, and how many.
-    let (mut longest, mut run) = ((0, 0), (0, 0));
-    for (at, segment) in segments.iter().enumerate() {
-        run = match (*segment, run) {
-            (0, (_, 0)) => (at, 1),
-            (0, (first, count)) => (first, count + 1),
-            _ => (0, 0),
-        };
-        if run.1 > longest.1 {
-            longest = run;
-        }
-    }
-    let left_out = if longest.1 > 1 { longest.0..longest.0 + longest.1 } else { 0..0 };
-    let mut text = String::with_capacity(32);
-    for (at, segment) in segments.iter().enumerate() {
-        if left_out.contains(&at) {
-            if at == left_out.start {
-                text.push_str("::");
-            }
-            continue;
-        }
-        if at > 0 && at != left_out.end {
-            text.push(':');
-        }
-        let digits = (u16::BITS - segment.leading_zeros()).div_ceil(4).max(1);
-        let digit = |place: u32| DIGITS.get(usize::from(segment >> (4 * place) & 0xf)).copied();
-        text.extend((0..digits).rev().filter_map(digit));
-    }
-    text
-}
-
 /// An address or a network; an address becomes a full-length network, host bits are kept.
 ///
 /// # Errors

@@ -12,11 +12,10 @@ mod macros;
 mod port;
 mod protocol;
 mod ranges;
+mod spelling;
 mod sysctl;
 
-pub use address::{
-    AddressSet, Family, Interface as InterfaceAddress, is_decimal, parse_address_range, parse_prefix, spell_v6,
-};
+pub use address::{AddressSet, Family, Interface as InterfaceAddress, parse_address_range, parse_prefix};
 pub use ethertype::{ethertype_name, ethertype_names, parse_ethertype};
 pub use flags::TcpFlags;
 pub use icmp::{IcmpType, icmp_type_names};
@@ -25,6 +24,7 @@ pub use macros::{MACROS, Macro, MacroLine, MacroService, find_macro};
 pub use port::{PortSet, parse_ports, service_names};
 pub use protocol::Protocol;
 pub use ranges::{Number, Ranges};
+pub use spelling::{is_decimal, read_v4, spell_v6, spelled_v6};
 pub use sysctl::{sysctl_key, sysctl_twin};
 
 /// A number from 0 to 255 in plain decimals: no sign, and no zeros before it, which elsewhere make it octal.

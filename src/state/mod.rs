@@ -55,7 +55,11 @@ impl<'t> Slice<'t> {
     }
 
     fn trim(self) -> Self {
-        self.part(self.text.trim())
+        match self.text.as_bytes() {
+            // Mostly there is nothing to do.
+            [b'!'..=b'~', .., b'!'..=b'~'] => self,
+            _ => self.part(self.text.trim()),
+        }
     }
 
     /// Its lines, without their ends.

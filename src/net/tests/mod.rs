@@ -32,10 +32,46 @@ fn ipv6_is_spelled_as_it_is_shown() {
         });
         let address = std::net::Ipv6Addr::from(segments);
         assert_eq!(spell_v6(address), address.to_string());
+        assert_eq!(spelled_v6(&spell_v6(address)), Some(address).filter(|it| it.to_ipv4_mapped().is_none()));
     }
     for text in ["::", "::1", "1::", "::ffff:10.0.0.1", "::10.0.0.1", "1:0:0:2::3", "::2:0:0:3:0:0"] {
         let address: std::net::Ipv6Addr = text.parse().unwrap();
         assert_eq!(spell_v6(address), address.to_string());
+    }
+}
+
+#[test]
+fn addresses_are_read_as_the_standard_library_reads_them() {
+    let texts =
+        ["10.0.0.1", "255.255.255.255", "0.0.0.0", "2001:db8::1", "::", "1::", "fe80::1:0:0:2", "1:2:3:4:5:6:7:8"];
+    let characters = b"0:.1f9F/ ";
+    let mut seed = 1_usize;
+    let mut next = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) % below
+    };
+    let (mut read, mut spelled) = (0, 0);
+    for _ in 0..200_000 {
+        let mut text = texts[next(texts.len())].to_owned();
+        for _ in 0..next(4) {
+            let at = next(text.len() + 1);
+            match next(3) {
+                0 if at < text.len() => drop(text.remove(at)),
+                _ => text.insert(at, char::from(characters[next(characters.len())])),
+            }
+        }
+        let v4 = text.parse::<std::net::Ipv4Addr>().ok();
+        assert_eq!(read_v4(&text), v4, "{text}");
+        let v6 = text.parse::<std::net::Ipv6Addr>().ok();
+        let v6 = v6.filter(|address| address.to_string() == text && address.to_ipv4_mapped().is_none());
+        assert_eq!(spelled_v6(&text), v6, "{text}");
+        read += usize::from(v4.is_some());
+        spelled += usize::from(v6.is_some());
+    }
+    assert!(read > 10_000 && spelled > 10_000, "{read}, {spelled}");
+    for text in ["", "::ffff:1.2.3.4", "::1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::8", "1:2:3:4:5:6:7:8:9", "0:0:1:2:3:4:5:6"]
+    {
+        assert_eq!((read_v4(text), spelled_v6(text)), (None, None), "{text}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::ruleset::Program;
-use super::options::{self, Known, Module, Places};
+use super::options::{self, Kind, Known, Module, Places};
 use super::words::Word;
 
 /// What an option belongs to.
@@ -30,6 +30,8 @@ pub(super) struct Written {
     pub(super) negated: bool,
     /// Whose it is.
     pub(super) owner: Owner,
+    /// Whether its value lists networks, of which each makes a rule.
+    pub(super) listed: bool,
 }
 
 /// A module that is asked, in the kernel's order.
@@ -89,6 +91,7 @@ impl<'t> Draft<'t> {
     }
 
     /// The text of a word.
+    #[inline]
     pub(super) fn word(&self, at: usize) -> &str {
         match self.words.get(at) {
             Some(Word::Borrowed(word)) => word,
@@ -98,11 +101,13 @@ impl<'t> Draft<'t> {
     }
 
     /// The words of an option's values.
+    #[inline]
     pub(super) fn values(&self, option: &Written) -> &[Word<'t>] {
         self.words.get(option.values.clone()).unwrap_or(&[])
     }
 
     /// The entry of the table for an option.
+    #[inline]
     pub(super) fn known(&self, option: &Written) -> Option<&'static Known> {
         option.known.and_then(|at| self.table.get(at))
     }
@@ -169,6 +174,7 @@ impl<'t> Draft<'t> {
     }
 
     /// The place of an option's value.
+    #[inline]
     fn value_of(&self, at: usize) -> Result<usize, String> {
         if at + 1 < self.words.len() { Ok(at + 1) } else { Err(format!("`{}` has no value", shown(self.word(at)))) }
     }
@@ -177,11 +183,12 @@ impl<'t> Draft<'t> {
     fn option(&mut self, at: usize, mut negated: bool, last_is_target: bool) -> Result<usize, String> {
         let known = self.resolve(at);
         let mut first = at + 1;
-        let takes = known.and_then(|(known, _)| self.table.get(known)).map(|known| known.kind.values());
+        let kind = known.and_then(|(known, _)| self.table.get(known)).map(|known| known.kind);
+        let takes = kind.map(Kind::values);
         // ebtables has the `!` behind the option.
         let behind = takes != Some(0) && self.words.get(first).is_some_and(|word| word == "!");
-        let next_is_option = self.words.get(first + 1).is_none_or(|word| is_option(word));
-        if behind && (takes.is_some() && self.implicit || !next_is_option) {
+        let next_is_option = || self.words.get(first + 1).is_none_or(|word| is_option(word));
+        if behind && (takes.is_some() && self.implicit || !next_is_option()) {
             if negated {
                 return Err(format!("`{}` is negated twice", shown(self.word(at))));
             }
@@ -197,7 +204,8 @@ impl<'t> Draft<'t> {
             None => self.owner_of_unknown(last_is_target),
         };
         let known = known.map(|(known, _)| known);
-        self.options.push(Written { known, name: at, values: first..end, negated, owner });
+        let listed = kind == Some(Kind::Network) && self.word(first).as_bytes().contains(&b',');
+        self.options.push(Written { known, name: at, values: first..end, negated, owner, listed });
         Ok(end)
     }
 

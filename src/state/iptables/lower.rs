@@ -63,10 +63,10 @@ impl Lowering {
     /// How many rules a line stands for.
     pub(super) fn count(draft: &Draft<'_>) -> usize {
         let networks = |option: &Written| match draft.values(option) {
-            [list] if listed(draft, option) => list.split(',').count(),
+            [list] => list.split(',').count(),
             _ => 1,
         };
-        draft.of(Owner::Rule).map(networks).fold(1, usize::saturating_mul)
+        draft.of(Owner::Rule).filter(|option| option.listed).map(networks).fold(1, usize::saturating_mul)
     }
 
     /// Adds the rules that a line stands for: more than one where it lists networks. `chain` gives a chain's shared name.
@@ -76,7 +76,7 @@ impl Lowering {
         let mut parts = Parts { tests, ..Parts::default() };
         let mut lists = Vec::new();
         for option in draft.of(Owner::Rule) {
-            if listed(draft, option) {
+            if option.listed {
                 lists.push(option);
             } else {
                 self.plain(draft, option, &mut parts);
@@ -91,7 +91,9 @@ impl Lowering {
             }
         }
         let (statement, verdict) = target::read(draft, self.program, chain);
-        parts.statements.extend(statement);
+        if let Some(statement) = statement {
+            parts.statements.push(statement);
+        }
         if lists.is_empty() {
             return found.push(finish(parts, verdict, span));
         }
@@ -240,12 +242,6 @@ impl Lowering {
         };
         parts.test(test);
     }
-}
-
-/// Whether an option lists networks, of which each makes a rule.
-fn listed(draft: &Draft<'_>, option: &Written) -> bool {
-    draft.known(option).is_some_and(|known| known.kind == Kind::Network)
-        && draft.values(option).iter().any(|word| word.contains(','))
 }
 
 /// All options of a module as written, behind its name.

@@ -38,8 +38,10 @@ pub(super) use words::{Word, split as split_words};
 pub fn read(file: FileId, text: &str, program: Program) -> Ruleset {
     let mut reader = Reader::new(program);
     let whole = Slice::new(file, text);
+    // A line that reaches to the end, and has none of its own.
+    let cut = if text.ends_with('\n') { usize::MAX } else { text.trim_end().len() };
     for line in whole.lines() {
-        reader.line(line.trim(), text);
+        reader.line(line.trim(), cut);
     }
     reader.end(whole)
 }
@@ -95,7 +97,8 @@ impl<'t> Reader<'t> {
         self.found.unread.push(Unread { span, reason: reason.into() });
     }
 
-    fn line(&mut self, line: Slice<'t>, whole: &'t str) {
+    /// A line. One that ends at `cut` or behind it is cut off.
+    fn line(&mut self, line: Slice<'t>, cut: usize) {
         let text = line.text;
         let Some(first) = text.bytes().next() else { return };
         let rest = || text.get(1..).unwrap_or_default();
@@ -103,7 +106,7 @@ impl<'t> Reader<'t> {
             self.remark(line);
         } else if text == "COMMIT" {
             self.commit(line);
-        } else if !whole.as_bytes().ends_with(b"\n") && line.start + text.len() >= whole.trim_end().len() {
+        } else if line.start + text.len() >= cut {
             self.unread(line.span(), "the text ends within this line");
         } else if first == b'*' {
             self.table(line, rest().trim());

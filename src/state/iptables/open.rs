@@ -1,7 +1,7 @@
 //! A table while it is read: its chains by name, and the rules that have yet to go into one.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
 
 use crate::diagnostic::Span;
@@ -54,33 +54,37 @@ impl Open {
 
     /// The place of a chain that a line is about.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
-        if self.chains.get(self.last).is_some_and(|entry| &*entry.name == name) {
-            return Some(self.last);
-        }
-        self.index.get(name).copied()
+        self.near(self.last, name).or_else(|| self.index.get(name).copied())
+    }
+
+    /// The place of a chain, if it is this one or the next: lines mostly name chains in the order in which they were declared.
+    fn near(&self, place: usize, name: &str) -> Option<usize> {
+        (place..place + 2).find(|place| self.chains.get(*place).is_some_and(|entry| &*entry.name == name))
     }
 
     /// The place of a chain that a rule leads to.
     pub(super) fn find_target(&self, name: &str) -> Option<usize> {
-        if self.chains.get(self.target.get()).is_some_and(|entry| &*entry.name == name) {
-            return Some(self.target.get());
-        }
-        let place = self.index.get(name).copied()?;
+        let place = self.near(self.target.get(), name).or_else(|| self.index.get(name).copied())?;
         self.target.set(place);
         Some(place)
     }
 
     /// The place of a chain, which is made where there is none.
     pub(super) fn place(&mut self, name: &str, span: Span) -> usize {
-        if let Some(place) = self.find(name) {
+        if let Some(place) = self.near(self.last, name) {
             return place;
         }
-        let name: Arc<str> = Arc::from(name);
-        let place = self.chains.len();
-        self.index.insert(Arc::clone(&name), place);
-        let chain = Chain { base: None, rules: Vec::new(), span };
-        self.chains.push(Entry { name, chain, declared: false, deleted: false });
-        place
+        // Looked up once: mostly it is a new one.
+        match self.index.entry(Arc::from(name)) {
+            hash_map::Entry::Occupied(known) => *known.get(),
+            hash_map::Entry::Vacant(free) => {
+                let name = Arc::clone(free.key());
+                let place = *free.insert(self.chains.len());
+                let chain = Chain { base: None, rules: Vec::new(), span };
+                self.chains.push(Entry { name, chain, declared: false, deleted: false });
+                place
+            }
+        }
     }
 
     /// Puts the rules that are pending into their chain.

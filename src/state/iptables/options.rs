@@ -145,8 +145,9 @@ pub(super) const fn table(program: Program) -> &'static [Known] {
 /// Where a table has the options of each name: looked up for every option of a file.
 #[derive(Debug)]
 pub(super) struct Places {
-    /// The first place of a name, by a number made from the name or behind that; less than half of them are taken.
-    first: [Option<u8>; Self::ROOM],
+    /// The first place of a name and how many there are, by a number made from the name or behind that; less than half of them
+    /// are taken.
+    of_name: [Option<(u8, u8)>; Self::ROOM],
 }
 
 impl Places {
@@ -154,16 +155,16 @@ impl Places {
 
     /// Of a table in the order of names.
     pub(super) fn of(table: &[Known]) -> Self {
-        let mut places = Self { first: [None; Self::ROOM] };
-        let mut before = "";
-        for (known, place) in table.iter().zip(0_u8..) {
-            if std::mem::replace(&mut before, known.name) == known.name {
-                continue;
+        let mut places = Self { of_name: [None; Self::ROOM] };
+        let mut first = 0;
+        for same in table.chunk_by(|one, next| one.name == next.name) {
+            let name = same.first().map_or("", |known| known.name);
+            let count = u8::try_from(same.len()).unwrap_or(u8::MAX);
+            let free = ways(name).find(|way| places.of_name.get(*way).is_some_and(Option::is_none));
+            if let Some(slot) = free.and_then(|free| places.of_name.get_mut(free)) {
+                *slot = Some((first, count));
             }
-            let free = ways(known.name).find(|way| places.first.get(*way).is_some_and(Option::is_none));
-            if let Some(slot) = free.and_then(|free| places.first.get_mut(free)) {
-                *slot = Some(place);
-            }
+            first = first.saturating_add(count);
         }
         places
     }
@@ -171,10 +172,10 @@ impl Places {
     /// The places in the table of all options of a name.
     pub(super) fn find(&self, table: &[Known], name: &str) -> std::ops::Range<usize> {
         for way in ways(name) {
-            let Some(first) = self.first.get(way).copied().flatten().map(usize::from) else { break };
-            let mut same = table.iter().skip(first).take_while(|known| known.name == name);
-            if same.next().is_some() {
-                return first..first + 1 + same.count();
+            let Some((first, count)) = self.of_name.get(way).copied().flatten() else { break };
+            let first = usize::from(first);
+            if table.get(first).is_some_and(|known| known.name == name) {
+                return first..first + usize::from(count);
             }
         }
         0..0

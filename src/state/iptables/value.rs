@@ -4,14 +4,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::net::{
     Family, IcmpType, Mac, PortSet, Protocol, TcpFlags, ethertype_name, is_decimal, parse_ethertype, parse_ports,
-    spell_v6,
+    read_v4, spell_v6, spelled_v6,
 };
 
 use super::super::ruleset::Value;
@@ -89,7 +88,7 @@ pub(super) fn join<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 /// A network and its prefix length. A whole address stands without one.
 fn network(text: &str) -> Option<(String, u8)> {
     let (address, mask) = text.split_once('/').map_or((text, None), |(address, mask)| (address, Some(mask)));
-    if let Ok(parsed) = address.parse::<Ipv4Addr>() {
+    if let Some(parsed) = read_v4(address) {
         let prefix = match mask {
             None => 32,
             Some(mask) => match number(mask) {
@@ -102,12 +101,16 @@ fn network(text: &str) -> Option<(String, u8)> {
             32 => Some((address.to_owned(), 32)),
             _ => {
                 let first = Ipv4Net::new(parsed, prefix).ok()?.network();
-                let spelled = first == parsed && mask.is_some_and(is_decimal);
-                Some((if spelled { text.to_owned() } else { format!("{first}/{prefix}") }, prefix))
+                let as_written = first == parsed && mask.is_some_and(is_decimal);
+                Some((if as_written { text.to_owned() } else { format!("{first}/{prefix}") }, prefix))
             }
         };
     }
-    let parsed = address.parse::<Ipv6Addr>().ok()?;
+    let spelled = spelled_v6(address);
+    let parsed = match spelled {
+        Some(parsed) => parsed,
+        None => address.parse::<Ipv6Addr>().ok()?,
+    };
     let prefix = match mask {
         None => 128,
         Some(mask) => match number(mask) {
@@ -116,11 +119,11 @@ fn network(text: &str) -> Option<(String, u8)> {
         },
     };
     match prefix {
-        128 => Some((spell_v6(parsed), 128)),
+        128 => Some((if spelled.is_some() { address.to_owned() } else { spell_v6(parsed) }, 128)),
         _ => {
-            let mut spelled = spell_v6(Ipv6Net::new(parsed, prefix).ok()?.network());
-            let _ = write!(spelled, "/{prefix}");
-            Some((spelled, prefix))
+            let first = Ipv6Net::new(parsed, prefix).ok()?.network();
+            let as_written = spelled == Some(first) && mask.is_some_and(is_decimal);
+            Some((if as_written { text.to_owned() } else { format!("{}/{prefix}", spell_v6(first)) }, prefix))
         }
     }
 }
@@ -213,7 +216,13 @@ fn ports(text: &str) -> Option<PortSet> {
 }
 
 fn any_port(set: &PortSet) -> Value {
-    let text = |(first, last): (u16, u16)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    let text = |(first, last): (u16, u16)| {
+        let mut text = first.to_string();
+        if first < last {
+            text.extend(["-", &last.to_string()]);
+        }
+        text
+    };
     match set.as_slice() {
         [one] => Value::One(text(*one)),
         many => any(many.iter().copied().map(text).collect()),

@@ -17,20 +17,33 @@ pub(in crate::state) fn split<'t>(line: &'t str, escapes: bool, found: &mut Vec<
     let mut rest = line;
     loop {
         let bytes = rest.as_bytes();
-        let Some(begin) = bytes.iter().position(|byte| !matches!(byte, b' ' | b'\t')) else { return Ok(()) };
-        let behind = bytes.iter().skip(begin).position(|byte| matches!(byte, b' ' | b'\t' | b'"'));
-        let end = behind.map_or(rest.len(), |length| begin + length);
-        let word = rest.get(begin..end).unwrap_or_default();
-        let behind = rest.get(end..).unwrap_or_default();
+        // All that ends a word is below what words are made of, but for a few signs.
+        let end = match bytes.iter().position(|byte| *byte <= b'"') {
+            Some(end) if bytes.get(end).is_some_and(ends) => end,
+            Some(_) => bytes.iter().position(ends).unwrap_or(bytes.len()),
+            None => bytes.len(),
+        };
+        let (word, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
         if behind.as_bytes().first() == Some(&b'"') {
             let (word, behind) = quoted(word, behind, escapes)?;
             found.push(word);
             rest = behind;
-        } else {
+            continue;
+        }
+        if !word.is_empty() {
             found.push(Cow::Borrowed(word));
-            rest = behind;
+        }
+        match behind.get(1..) {
+            Some(behind) => rest = behind,
+            None => return Ok(()),
         }
     }
+}
+
+/// Whether a byte ends a word, or the part of it before a quote.
+#[inline]
+const fn ends(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'"')
 }
 
 /// A word that a quote is in: what stands before the quote, and all from it on. Gives the word and what follows it.
@@ -92,6 +105,8 @@ mod tests {
         assert_eq!(words(r#"--comment """#).unwrap(), ["--comment", ""]);
         assert_eq!(words(r"a\b 'c d'").unwrap(), [r"a\b", "'c", "d'"]);
         assert_eq!(words("\"für üns\"").unwrap(), ["für üns"]);
+        // Signs and bytes below those of words that end none.
+        assert_eq!(words("a!b\u{b}c !\t! d\"e!f\"g\u{1c}").unwrap(), ["a!b\u{b}c", "!", "!", "de!f", "g\u{1c}"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::object::{Chains, Definition};
-use super::rule::{self, Keys};
+use super::rule::{self, Room};
 use super::token::{Cursor, Token, join, span, span_of};
 use crate::diagnostic::FileId;
 use crate::state::Unread;
@@ -18,7 +18,7 @@ pub(super) fn read(file: FileId, tokens: &[Token<'_>], unread: Vec<Unread>) -> R
         file,
         ruleset: Ruleset::new(Program::Nft),
         cursor: Cursor::new(tokens),
-        keys: Keys::default(),
+        room: Room::default(),
         rules: Vec::new(),
     };
     reader.ruleset.unread = unread;
@@ -32,8 +32,8 @@ struct Reader<'a, 't> {
     file: FileId,
     ruleset: Ruleset,
     cursor: Cursor<'a, 't>,
-    /// Those that rules ask for.
-    keys: Keys,
+    /// What is kept from one rule to the next.
+    room: Room,
     /// Room for the rules of a chain while it is read.
     rules: Vec<Rule>,
 }
@@ -169,14 +169,14 @@ impl<'a, 't> Reader<'a, 't> {
         let file = self.file;
         let mut chain = Chains::new(span_of(file, head));
         let mut cut = None;
-        let mut keys = std::mem::take(&mut self.keys);
+        let mut room = std::mem::take(&mut self.room);
         let mut rules = std::mem::take(&mut self.rules);
         self.body(head, |line, end| {
             if chain.line(family, line) {
                 return;
             }
             match end {
-                End::Here => rules.push(rule::read(family, line, span_of(file, line), &mut keys)),
+                End::Here => rules.push(rule::read(family, line, span_of(file, line), &mut room)),
                 End::Text => cut = Some(span_of(file, line)),
                 // Said already.
                 End::Brace => {}
@@ -185,7 +185,7 @@ impl<'a, 't> Reader<'a, 't> {
         // At once, so that chains hold no more room than they need.
         chain.rules.reserve_exact(rules.len());
         chain.rules.append(&mut rules);
-        (self.keys, self.rules) = (keys, rules);
+        (self.room, self.rules) = (room, rules);
         self.ruleset.unread.extend(cut.map(|span| Unread { span, reason: CUT.into() }));
         chain.add(self.entry(family, table), Arc::from(&*name.text));
     }

@@ -256,7 +256,9 @@ pub(super) fn pairs<'a, 't>(kinds: &[Kind], tokens: &'a [Token<'t>]) -> Vec<(Str
 /// `"tap1i0" . 10.0.0.1` in its one spelling.
 pub(super) fn concatenation(kinds: &[Kind], tokens: &[Token<'_>]) -> String {
     let mut kinds = kinds.iter().copied();
-    let mut text = String::new();
+    // A part that is shown as it is written takes this room, and its dot a byte and two blanks.
+    let room = tokens.iter().map(|token| token.text.len() + 1).sum::<usize>();
+    let mut text = String::with_capacity(room.saturating_sub(1));
     for (place, part) in tokens.split(|token| token.is(".")).enumerate() {
         let kind = kinds.next().unwrap_or(Kind::Plain);
         if place > 0 {
@@ -264,7 +266,7 @@ pub(super) fn concatenation(kinds: &[Kind], tokens: &[Token<'_>]) -> String {
         }
         match part {
             [single] if kind == Kind::Name => text.push_str(&single.text),
-            _ => text.push_str(&spelled(kind, part).unwrap_or_else(|| Part::read(kind, part).show(kind))),
+            _ => text.push_str(&spelled(kind, part).unwrap_or_else(|| Part::read(kind, part).show(kind).into())),
         }
     }
     text

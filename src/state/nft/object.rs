@@ -211,7 +211,12 @@ impl Definition {
         if data == "verdict" {
             let map = table.maps.entry(name.into()).or_default();
             map.kind = self.kind;
-            map.elements.extend(self.pairs);
+            if map.elements.is_empty() {
+                // At once, which is faster than one by one.
+                map.elements = self.pairs.into_iter().collect();
+            } else {
+                map.elements.extend(self.pairs);
+            }
             map.span = self.span;
         } else {
             lines.push(format!("type {} : {data}", self.kind));

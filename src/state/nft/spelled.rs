@@ -3,39 +3,32 @@
 //! In: a value's tokens. Out: its one spelling, or none where only reading it tells. Promise: it is what
 //! [`Part::read`](super::element::Part::read) and [`Part::show`](super::element::Part::show) give.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::borrow::Cow;
+use std::net::Ipv6Addr;
 
 use super::kind::Kind;
 use super::token::Token;
-use crate::net::{Mac, is_decimal, spell_v6};
+use crate::net::{Mac, is_decimal, read_v4, spell_v6, spelled_v6};
 
 /// The one spelling of a single value that can be told from its text alone: an address or a network, a hardware address, a
 /// number, a name. None where it takes more.
-pub(super) fn spelled(kind: Kind, tokens: &[Token<'_>]) -> Option<String> {
+pub(super) fn spelled<'a>(kind: Kind, tokens: &'a [Token<'_>]) -> Option<Cow<'a, str>> {
     let [single] = tokens else { return None };
     let text = &*single.text;
-    match kind {
-        Kind::Name => Some(text.to_owned()),
-        Kind::Plain | Kind::Port | Kind::Decimal(_) if is_decimal(text) && text.len() < LONGEST => {
-            Some(text.to_owned())
-        }
+    let as_written = match kind {
+        Kind::Name => true,
+        Kind::Plain | Kind::Port | Kind::Decimal(_) if is_decimal(text) => text.len() < LONGEST,
         Kind::Plain if text.bytes().any(|byte| byte == b':') => {
-            if Mac::is_spelled(text) {
-                Some(text.to_owned())
-            } else {
-                spelled_v6(text)
+            if !Mac::is_spelled(text) {
+                return network_v6(text);
             }
+            true
         }
-        Kind::Plain | Kind::Port | Kind::Decimal(_) if is_spelled_run(text) => Some(text.to_owned()),
-        Kind::Plain => is_spelled_v4(text).then(|| text.to_owned()),
-        Kind::Port
-        | Kind::Decimal(_)
-        | Kind::Symbol(_)
-        | Kind::Flags(_)
-        | Kind::Protocol
-        | Kind::Ethertype
-        | Kind::Mark => None,
-    }
+        Kind::Plain => is_spelled_v4(text) || is_spelled_run(text),
+        Kind::Port | Kind::Decimal(_) => is_spelled_run(text),
+        Kind::Symbol(_) | Kind::Flags(_) | Kind::Protocol | Kind::Ethertype | Kind::Mark => false,
+    };
+    as_written.then_some(Cow::Borrowed(text))
 }
 
 /// Digits of the greatest numbers that are read.
@@ -50,27 +43,33 @@ fn is_spelled_run(text: &str) -> bool {
 
 /// Whether a text is an IPv4 address or network as it is shown.
 fn is_spelled_v4(text: &str) -> bool {
-    let Some((address, length)) = text.split_once('/') else { return text.parse::<Ipv4Addr>().is_ok() };
-    let (Ok(address), Ok(length)) =
-        (address.parse::<Ipv4Addr>(), length.parse::<u32>().map(|it| (it, is_decimal(length))))
-    else {
-        return false;
-    };
-    match length {
-        (length @ 0..=31, true) => u32::from(address) & (u32::MAX >> length) == 0,
-        _ => false,
+    let Some((address, length)) = text.split_once('/') else { return read_v4(text).is_some() };
+    match (read_v4(address), prefix_length(length, u32::BITS)) {
+        (Some(address), Some(length)) => u32::from(address) & (u32::MAX >> length) == 0,
+        (_, _) => false,
     }
 }
 
 /// An IPv6 address or network; none where bits behind its prefix are set.
-fn spelled_v6(text: &str) -> Option<String> {
-    let Some((address, length)) = text.split_once('/') else { return text.parse().ok().map(spell_v6) };
-    let network: Ipv6Addr = address.parse().ok()?;
-    let bits: u32 = length.parse().ok().filter(|bits| *bits < u128::BITS && is_decimal(length))?;
-    if u128::from(network) & (u128::MAX >> bits) != 0 {
-        return None;
+fn network_v6(text: &str) -> Option<Cow<'_, str>> {
+    let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+    let spelled = spelled_v6(address);
+    let parsed: Ipv6Addr = spelled.or_else(|| address.parse().ok())?;
+    if let Some(length) = length {
+        let length = prefix_length(length, u128::BITS)?;
+        if u128::from(parsed) & (u128::MAX >> length) != 0 {
+            return None;
+        }
     }
-    let mut spelled = spell_v6(network);
-    spelled.extend(["/", length]);
-    Some(spelled)
+    if spelled.is_some() {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut spelled = spell_v6(parsed);
+    spelled.extend(length.into_iter().flat_map(|length| ["/", length]));
+    Some(Cow::Owned(spelled))
+}
+
+/// The length of a prefix as it is shown, shorter than an address.
+fn prefix_length(text: &str, address: u32) -> Option<u32> {
+    text.parse().ok().filter(|length| *length < address && is_decimal(text))
 }

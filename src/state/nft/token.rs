@@ -93,6 +93,7 @@ impl Classes {
         Self(std::array::from_fn(|byte| u8::try_from(byte).map_or(Class::Other, class)))
     }
 
+    #[inline]
     fn of(&self, byte: u8) -> Class {
         self.0.get(usize::from(byte)).copied().unwrap_or(Class::Other)
     }
@@ -121,19 +122,23 @@ pub(super) fn tokens<'t>(file: FileId, text: &'t str, unread: &mut Vec<Unread>) 
     let mut found: Vec<Token<'t>> = Vec::with_capacity(text.len() / 6);
     let classes = Classes::new();
     let mut start = 0;
-    while let Some(rest) = text.get(start..)
-        && let Some(first) = rest.bytes().next()
-    {
+    while let Some(first) = text.as_bytes().get(start) {
+        let class = classes.of(*first);
+        if class == Class::Blank {
+            start += 1;
+            continue;
+        }
+        let rest = text.get(start..).unwrap_or_default();
         let mut push = |mark: Mark, inner: &'t str, length: usize| {
             found.push(Token { mark, text: Cow::Borrowed(inner), place: (narrow(start), narrow(start + length)) });
         };
-        start += match classes.of(first) {
+        start += match class {
             Class::Word => {
                 let word = word(&classes, rest);
                 push(Mark::Bare, word, word.len());
                 word.len()
             }
-            Class::Blank => blanks(&classes, rest),
+            Class::Blank => 1,
             Class::End => {
                 // One end after another says no more than one.
                 if !found.last().is_some_and(Token::is_end) {
@@ -171,7 +176,7 @@ pub(super) fn tokens<'t>(file: FileId, text: &'t str, unread: &mut Vec<Unread>) 
                 if let Some(joins) = joins {
                     joins.len()
                 } else if rest.starts_with(char::is_whitespace) {
-                    blanks(&classes, rest)
+                    rest.chars().next().map_or(1, char::len_utf8)
                 } else {
                     let word = word(&classes, rest);
                     push(Mark::Bare, word, word.len());
@@ -181,15 +186,6 @@ pub(super) fn tokens<'t>(file: FileId, text: &'t str, unread: &mut Vec<Unread>) 
         };
     }
     found
-}
-
-/// The length of the blanks that a text begins with, without lines' ends.
-fn blanks(classes: &Classes, text: &str) -> usize {
-    let plain = classes.run(text, Class::Blank);
-    match text.as_bytes().get(plain) {
-        Some(0x80..) => text.len() - text.trim_start_matches(|c: char| c.is_whitespace() && c != '\n').len(),
-        Some(_) | None => plain,
-    }
 }
 
 /// The length of the sign that a text begins with.
@@ -214,7 +210,8 @@ fn quoted(text: &str) -> (&str, &str) {
     const LONG: usize = 1024;
     // Most are short, and have no other quote.
     let bytes = text.as_bytes();
-    if let Some(at) = bytes.iter().take(LONG).position(|byte| matches!(byte, b'"' | b'\n'))
+    let near = bytes.get(..LONG).unwrap_or(bytes);
+    if let Some(at) = near.iter().position(|byte| matches!(byte, b'"' | b'\n'))
         && bytes.get(at) == Some(&b'"')
         && bytes.get(at + 1).is_none_or(|next| next.is_ascii_whitespace() || b",;:{}#".contains(next))
     {

@@ -110,7 +110,7 @@ fn add(ruleset: &mut Ruleset, object: &Map<String, Value>, span: Span) -> Result
         "rule" => {
             let Some(Value::Array(statements)) = inside.get("expr") else { return Err("this rule says nothing") };
             let comment = inside.get("comment").and_then(Value::as_str);
-            let found = rule::read(family, &rule_words(statements, comment), span, &mut rule::Keys::default());
+            let found = rule::read(family, &rule_words(statements, comment), span, &mut rule::Room::default());
             let mut chain = Chains::new(span);
             chain.rules.push(found);
             chain.add(table, text(inside, "chain").into());

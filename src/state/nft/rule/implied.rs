@@ -31,7 +31,7 @@ const TRANSPORT: &[(&str, &str)] = &[
 ];
 
 fn is(test: &Test, keys: &[&str], value: &str) -> bool {
-    !test.negated && keys.contains(&&*test.key) && matches!(&test.value, Value::One(one) if one == value)
+    !test.negated && matches!(&test.value, Value::One(one) if one == value) && keys.contains(&&*test.key)
 }
 
 impl Network {
@@ -76,15 +76,20 @@ pub(super) struct Carried {
 impl Carried {
     /// What is asked before a part of the rule that reads these headers.
     pub(super) fn before(&mut self, test: Option<&Test>, uses: Uses) -> Option<Test> {
-        let asked = test.is_some_and(|test| {
-            ["ip", "ip6", "arp"].iter().any(|value| is(test, &["meta protocol", "ether type"], value))
-        });
-        let behind = BEHIND_ETHERTYPE.iter().find(|(header, _)| uses.has(header) && !self.known);
-        self.known |= asked || behind.is_some() || uses.has("ip") || uses.has("ip6");
+        if self.known || uses == Uses::default() && !test.is_some_and(asks_for_ethertype) {
+            return None;
+        }
+        let behind = BEHIND_ETHERTYPE.iter().find(|(header, _)| uses.has(header));
+        self.known = behind.is_some() || uses.has("ip") || uses.has("ip6") || test.is_some_and(asks_for_ethertype);
         let (_, ethertype) = behind?;
         let value = Value::One((*ethertype).to_owned());
         Some(Test { key: "ether type".into(), negated: false, value })
     }
+}
+
+/// Whether a test asks for one of the ethertypes that have headers.
+fn asks_for_ethertype(test: &Test) -> bool {
+    ["ip", "ip6", "arp"].iter().any(|value| is(test, &["meta protocol", "ether type"], value))
 }
 
 /// Moves to `left` what is not to be kept.

@@ -64,31 +64,41 @@ impl Field {
 /// Fields of one word or two that were read before: most rules ask for the same, and share their names.
 #[derive(Debug, Default)]
 pub(in crate::state::nft) struct Keys {
-    /// Each at a number made from its words; one with the same number takes its place. Nothing before the first.
-    fields: Vec<Option<Field>>,
+    /// Each at a number made from its words, with the length of the first one; another one with the same number takes its
+    /// place. Nothing before the first.
+    fields: Vec<Option<(usize, Field)>>,
 }
 
 impl Keys {
     const ROOM: usize = 64;
 
-    /// A field by its words, of which the second one may be empty.
-    fn field(&mut self, first: &str, second: &str, header: &str) -> Field {
-        let blank = if second.is_empty() { "" } else { " " };
+    /// The place of a field by its words, of which the second one may be empty.
+    fn place(first: &str, second: &str) -> usize {
         let begin = |word: &str| word.bytes().next().map_or(0, usize::from);
         // So that the keys of most rules have numbers of their own.
-        let number = first.len() * 61 + begin(first) * 14 + second.len() * 28 + begin(second) * 12;
-        self.fields.resize_with(Self::ROOM, || None);
-        let Some(place) = self.fields.get_mut(number % Self::ROOM) else {
-            return Field::new([first, blank, second].concat(), header);
-        };
-        let same = |text: &str| {
-            text.len() == first.len() + blank.len() + second.len()
-                && text.strip_suffix(second).and_then(|rest| rest.strip_suffix(blank)) == Some(first)
-        };
-        match place {
-            Some(known) if same(&known.text) => known.clone(),
-            other => other.insert(Field::new([first, blank, second].concat(), header)).clone(),
+        (first.len() * 61 + begin(first) * 14 + second.len() * 28 + begin(second) * 12) % Self::ROOM
+    }
+
+    /// A field that was read before.
+    fn known(&self, first: &str, second: &str) -> Option<&Field> {
+        let (length, known) = self.fields.get(Self::place(first, second))?.as_ref()?;
+        let behind = known.text.strip_prefix(first).filter(|_| *length == first.len())?;
+        let same = if second.is_empty() { behind.is_empty() } else { behind.strip_prefix(' ') == Some(second) };
+        same.then_some(known)
+    }
+
+    /// A field by its words.
+    fn field(&mut self, first: &str, second: &str, header: &str) -> Field {
+        if let Some(known) = self.known(first, second) {
+            return known.clone();
         }
+        let blank = if second.is_empty() { "" } else { " " };
+        let field = Field::new([first, blank, second].concat(), header);
+        self.fields.resize_with(Self::ROOM, || None);
+        if let Some(place) = self.fields.get_mut(Self::place(first, second)) {
+            *place = Some((first.len(), field.clone()));
+        }
+        field
     }
 }
 
@@ -270,11 +280,18 @@ fn field(cursor: &mut Cursor<'_, '_>, keys: &mut Keys) -> Option<Field> {
         cursor.skip(1);
         return Some(keys.field(first, "", ""));
     }
+    let second = cursor.bare(1);
+    // Of two words, as most are.
+    if !second.is_empty()
+        && let Some(known) = keys.known(first, second)
+    {
+        cursor.skip(2);
+        return Some(known.clone());
+    }
     if is_short(first) {
         cursor.skip(1);
         return Some(keys.field("meta", first, ""));
     }
-    let second = cursor.bare(1);
     let (text, header) = match (first, second) {
         _ if first.starts_with('@') => (raw(cursor)?, ""),
         _ if !second.starts_with(|c: char| c.is_ascii_alphanumeric()) => return None,

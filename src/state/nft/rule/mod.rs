@@ -19,8 +19,7 @@ use super::token::{Cursor, Mark, Token, join};
 use crate::diagnostic::Span;
 use crate::state::ruleset::{Rule, Test, Unlisted, Verdict};
 use implied::{Asked, Carried, Network};
-pub(super) use key::Keys;
-use key::Uses;
+use key::{Keys, Uses};
 
 /// Words that begin a part of a rule and stand in no key or value.
 const STARTS: &[&str] = &[
@@ -28,9 +27,18 @@ const STARTS: &[&str] = &[
     "quota", "notrack", "meter", "xt",
 ];
 
-/// A rule of a table of this family. `keys` are those that rules before asked for.
-pub(super) fn read(family: &str, tokens: &[Token<'_>], span: Span, keys: &mut Keys) -> Rule {
-    let mut draft = Draft::new(family, keys);
+/// What is kept from one rule to the next.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    /// Those that rules before asked for.
+    keys: Keys,
+    /// Empty between two rules.
+    tests: Vec<Asked>,
+}
+
+/// A rule of a table of this family.
+pub(super) fn read(family: &str, tokens: &[Token<'_>], span: Span, room: &mut Room) -> Rule {
+    let mut draft = Draft::new(family, room);
     let mut cursor = Cursor::new(tokens);
     while !cursor.is_done() {
         draft.part(&mut cursor);
@@ -51,7 +59,7 @@ struct Draft<'k> {
     family: &'k str,
     keys: &'k mut Keys,
     /// The tests before any statement.
-    tests: Vec<Asked>,
+    tests: &'k mut Vec<Asked>,
     /// In their order.
     statements: Vec<Behind>,
     verdict: Option<Verdict>,
@@ -64,11 +72,12 @@ struct Draft<'k> {
 }
 
 impl<'k> Draft<'k> {
-    fn new(family: &'k str, keys: &'k mut Keys) -> Self {
+    fn new(family: &'k str, room: &'k mut Room) -> Self {
+        let Room { keys, tests } = room;
         Self {
             family,
             keys,
-            tests: Vec::new(),
+            tests,
             statements: Vec::new(),
             verdict: None,
             uses: Uses::default(),
@@ -138,7 +147,7 @@ impl<'k> Draft<'k> {
 
     fn test(&mut self, test: Test, uses: Uses) {
         self.carries(Some(&test), uses);
-        let group = self.statements.last_mut().map_or(&mut self.tests, |last| &mut last.tests);
+        let group = self.statements.last_mut().map_or(&mut *self.tests, |last| &mut last.tests);
         group.push((respelled(self.family, test), uses));
     }
 
@@ -154,70 +163,66 @@ impl<'k> Draft<'k> {
     }
 
     fn finish(self, span: Span) -> Rule {
-        let Self { family, tests: first, statements, verdict, uses, comment, mut left, .. } = self;
+        let Self { family, tests, mut statements, verdict, uses, comment, mut left, .. } = self;
         let mut verdict = verdict.unwrap_or(Verdict::Continue);
-        let mut groups = Vec::with_capacity(statements.len() + 1);
-        let mut next = Vec::with_capacity(statements.len() + 1);
-        let mut texts = Vec::with_capacity(statements.len());
-        groups.push(first);
-        for Behind { text, uses, tests } in statements {
-            texts.push(text);
-            next.push(uses);
-            groups.push(tests);
-        }
-        next.push(uses);
         if let Verdict::Reject(answer) = &mut verdict {
-            let meant = |network: Network| groups.iter().any(|group| network.is_meant(group));
+            let meant = |network: &Network| {
+                network.is_meant(tests) || statements.iter().any(|behind| network.is_meant(&behind.tests))
+            };
             let network = match family {
                 "ip" => Some(Network::V4),
                 "ip6" => Some(Network::V6),
-                _ => Network::BOTH.into_iter().find(|network| meant(*network)),
+                _ => Network::BOTH.into_iter().find(meant),
             };
             *answer = statement::answer(answer, network);
-            leave_out_of_reject(answer, &mut groups, &mut left);
+            let last = statements.last_mut().map(|last| &mut last.tests);
+            leave_out_of_reject(answer, tests, last, &mut left);
         }
-        for (group, next) in groups.iter_mut().zip(next) {
-            implied::leave_out(group, next, &mut left);
+        implied::leave_out(tests, statements.first().map_or(uses, |next| next.uses), &mut left);
+        let mut rest = statements.as_mut_slice();
+        while let Some((behind, more)) = rest.split_first_mut() {
+            implied::leave_out(&mut behind.tests, more.first().map_or(uses, |next| next.uses), &mut left);
+            rest = more;
         }
-        let mut groups = groups.into_iter().map(|group| {
-            let mut tests: Vec<Test> = group.into_iter().map(|(test, _)| test).collect();
-            if !tests.is_sorted_by(|one, next| one < next) {
-                tests.sort();
-                tests.dedup();
-            }
-            tests
-        });
-        let tests = groups.next().unwrap_or_default();
+        let tests = sorted(tests);
         // A condition behind a statement does not hold for that statement: it keeps its place.
-        let statements = texts
-            .into_iter()
-            .zip(groups)
-            .flat_map(|(text, behind)| std::iter::once(text).chain(behind.into_iter().map(|test| test.to_string())))
-            .collect();
-        Rule { tests, statements, verdict, unlisted: Unlisted(left), comment, span }
+        let mut texts = Vec::with_capacity(statements.iter().map(|behind| 1 + behind.tests.len()).sum());
+        for mut behind in statements {
+            texts.push(behind.text);
+            texts.extend(sorted(&mut behind.tests).iter().map(Test::to_string));
+        }
+        Rule { tests, statements: texts, verdict, unlisted: Unlisted(left), comment, span }
     }
 }
 
-/// Leaves out what an answer means: nft asks for its family, or for TCP, before all else of the rule.
-fn leave_out_of_reject(answer: &str, groups: &mut [Vec<Asked>], left: &mut Vec<Test>) {
-    let networks: &[Network] = match answer.split(' ').next() {
-        Some("icmp") => &[Network::V4],
-        Some("icmpv6") => &[Network::V6],
+/// Takes tests out, sorted, each once.
+fn sorted(asked: &mut Vec<Asked>) -> Vec<Test> {
+    let mut tests: Vec<Test> = asked.drain(..).map(|(test, _)| test).collect();
+    if !tests.is_sorted_by(|one, next| one < next) {
+        tests.sort();
+        tests.dedup();
+    }
+    tests
+}
+
+/// Leaves out what an answer means: nft asks for its family, or for TCP, before all else of the rule. Behind the tests that
+/// the rule begins with are those behind its last statement, if it has one.
+fn leave_out_of_reject(answer: &str, first: &mut Vec<Asked>, last: Option<&mut Vec<Asked>>, left: &mut Vec<Test>) {
+    let network = match answer.split(' ').next() {
+        Some("icmp") => Network::V4,
+        Some("icmpv6") => Network::V6,
         Some("tcp") => {
-            if let Some(first) = groups.first_mut() {
-                implied::leave_out_tcp(first, left);
-            }
+            implied::leave_out_tcp(first, left);
             // This one it leaves out of a listing, though the answer does not mean it.
-            if let Some(last) = groups.last_mut() {
-                Network::BOTH.into_iter().for_each(|network| network.leave_out(last, left));
-            }
+            let last = last.unwrap_or(first);
+            Network::BOTH.into_iter().for_each(|network| network.leave_out(last, left));
             return;
         }
         _ => return,
     };
-    let last = groups.len().saturating_sub(1);
-    for (_, group) in groups.iter_mut().enumerate().filter(|(index, _)| *index == 0 || *index == last) {
-        networks.iter().for_each(|network| network.leave_out(group, left));
+    network.leave_out(first, left);
+    if let Some(last) = last {
+        network.leave_out(last, left);
     }
 }
 

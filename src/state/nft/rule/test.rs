@@ -98,7 +98,7 @@ fn plain<'a, 't>(key: &Key<'a, 't>, kind: Kind, operator: Operator, cursor: &mut
         && compared
         && let Some(spelled) = spelled(kind, tokens)
     {
-        return test(key.whole(), operator, Value::One(spelled));
+        return test(key.whole(), operator, Value::One(spelled.into_owned()));
     }
     let value = Part::read(kind, tokens);
     if let Some(mask) = key.mask {
@@ -119,7 +119,7 @@ fn plain<'a, 't>(key: &Key<'a, 't>, kind: Kind, operator: Operator, cursor: &mut
             let range = Part::Run(*class, range.0, range.1);
             test(key.whole(), Operator::Equal, Value::One(range.show(kind)))
         }
-        (_, Operator::Implicit | Operator::Equal | Operator::Other, _) => {
+        (_, Operator::Implicit | Operator::Equal | Operator::Other, Part::Run(_, low, high)) if low < high => {
             test(key.whole(), operator, any(element::merged(kind, vec![value])))
         }
         (_, _, _) => test(key.whole(), operator, Value::One(value.show(kind))),

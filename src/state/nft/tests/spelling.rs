@@ -39,6 +39,23 @@ fn dependencies_hold_for_the_statements_behind_them() {
 }
 
 #[test]
+fn blanks_of_all_kinds_are_blanks() {
+    same("tcp\u{a0}dport \u{b}\t22\u{2003} \r accept \u{3000}", "tcp dport 22 accept");
+    same("tcp dport 22\u{a0}accept\u{85}comment \"a\"", "tcp dport 22 accept comment \"a\"");
+    differ("iifname \"a\u{a0}b\" accept", "iifname \"a b\" accept");
+}
+
+#[test]
+fn a_key_is_the_same_whatever_rules_asked_before() {
+    let before =
+        "tcp dport 22\nct mark 1\nip protocol 6\nicmpv6 type 1\nip6 hoplimit 1\nmeta mark 1\nmeta iifname \"b\"";
+    for line in ["ct status snat", "ip dscp cs1", "vlan id 1", "iif \"a\"", "mark 2", "ip length 9 tcp dport 22", "tcp"]
+    {
+        assert_eq!(rules(&format!("{before}\n{line}")).last(), rules(line).last(), "{line}");
+    }
+}
+
+#[test]
 fn tests_have_no_order_but_for_statements() {
     same("tcp dport 22 ip saddr 10.0.0.1 accept", "ip saddr 10.0.0.1 tcp dport 22 accept");
     same("tcp dport 22 tcp dport 22 accept", "tcp dport 22 accept");
