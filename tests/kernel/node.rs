@@ -167,3 +167,47 @@ fn what_packets_notice_of_an_edit_is_told() {
         assert!(!answer.report["causes"].to_string().contains("pve/firewall/101.fw"), "{said}");
     }
 }
+
+/// What `fwc diff --live` says of rules, and which programs' rules it says are not loaded.
+fn compared(node: &Node, edit: &str) -> (Answer, Vec<String>) {
+    let answer = asked("diff", &node.example.path, (&node.host, &node.folder()), BARE, edit);
+    let notes = answer.report["notes"].as_array().expect("notes");
+    let words = notes.iter().filter_map(|note| note["message"].as_str());
+    let named = words.filter_map(|words| {
+        let (before, names) = words.split_once("rules of fwc's are not loaded (")?;
+        before.contains("Proxmox VE filters here").then(|| names.trim_end_matches(')').split(", ").map(str::to_owned))
+    });
+    let named = named.flatten().collect();
+    (answer, named)
+}
+
+/// On a node that Proxmox VE filters for, rules of fwc's are not there by design; where they are, they are compared.
+#[test]
+fn rules_that_proxmox_has_no_need_of_are_no_difference() {
+    let node = Node::small();
+    let made = "for p in iptables ip6tables; do $p-legacy -N PVEFW-INPUT; $p-legacy -A INPUT -j PVEFW-INPUT; \
+                $p-legacy -A PVEFW-INPUT -m conntrack --ctstate INVALID -j DROP; done";
+    let load = Backend::Legacy.load(&node.folder());
+    let (all, nft) = (["iptables", "ip6tables", "ebtables", "nft"].as_slice(), ["nft"].as_slice());
+    let drops = "sed -i 's/SSH.ACCEPT./SSH(DROP)/' /etc/pve/firewall/100.fw";
+    let off = "sed -i 's/^enable: 1/enable: 0/' /etc/pve/firewall/cluster.fw";
+    for (edit, named, is_missing, has_rows) in [
+        (FILES.to_owned(), all, false, false),
+        (format!("{FILES}; {made}"), all, false, false),
+        (format!("{FILES}; {drops}"), all, false, true),
+        (format!("{FILES}; {load}"), nft, false, false),
+        // By its files alone nothing filters.
+        (format!("{FILES}; {off}"), &[], true, false),
+        ("true".to_owned(), &[], true, false),
+    ] {
+        let (Answer { report, errors, .. }, found) = compared(&node, &edit);
+        let said = format!("{edit}: {report:#}\n{errors}");
+        assert_eq!(found, named, "{said}");
+        assert_eq!(report["causes"].to_string().contains("nothing of it is there"), is_missing, "{said}");
+        let wire = &report["wire"];
+        let rows = ["accepted", "refused", "otherwise", "not_compared", "undecided", "unknown"];
+        let is_told = rows.iter().any(|rows| wire[rows].as_array().is_some_and(|rows| !rows.is_empty()));
+        assert!(is_missing || is_told == has_rows, "{said}");
+    }
+    let _ = fs::remove_dir_all(node.folder().join("etc"));
+}

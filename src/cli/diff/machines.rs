@@ -13,11 +13,11 @@ use crate::policy::{HostPolicy, TargetName, ZoneRef};
 use crate::state::fw;
 use crate::state::ruleset::{Program, Ruleset, Verdict};
 use crate::state::{guest_conf, ipset, iptables, nft};
-use crate::target::{OutputFile, Selection, Templates};
+use crate::target::{self, OutputFile, Selection, Templates};
 
 use super::capture::{Captures, HostCapture};
 use super::otherwise::Otherwise;
-use super::{Arguments, Outcome, text, tree};
+use super::{Arguments, Outcome, node, text, tree};
 
 /// What the spec compiles to.
 pub(super) struct Meant {
@@ -127,7 +127,8 @@ fn compare_all(arguments: &Arguments, meant: &Meant, captures: Captures, label: 
     for host in &fleet.hosts {
         let Some(capture) = captures.hosts.get(&host.name) else { continue };
         let mut here = machines.host(host);
-        let in_use = rules(arguments, meant, host, capture, (&mut here, &mut otherwise));
+        let by_proxmox = node::is_enforced(fleet, host, &captures, capture);
+        let in_use = rules(arguments, meant, (host, by_proxmox), capture, (&mut here, &mut otherwise));
         let loaded = in_use.is_some();
         if let Some((running, file)) = &capture.running {
             let place = file.map(|file| crate::diagnostic::Span { file, start: 0, len: 0 });
@@ -139,7 +140,7 @@ fn compare_all(arguments: &Arguments, meant: &Meant, captures: Captures, label: 
         } else if capture.is_tree {
             here.settings(&meant.settings(host), &Default::default(), None, true);
         }
-        others(meant, host, capture, (&mut here, &mut otherwise));
+        others(meant, (host, by_proxmox), capture, (&mut here, &mut otherwise));
         if !capture.is_tree {
             not_given(meant, host, capture, in_use, &mut here);
         }
@@ -172,11 +173,11 @@ fn compare_all(arguments: &Arguments, meant: &Meant, captures: Captures, label: 
     report
 }
 
-/// The rulesets of a host. Says by which target fwc's rules are loaded, if they are.
+/// The rulesets of a host; `by_proxmox`: whether Proxmox VE filters there. Says by which target fwc's rules are loaded, if they are.
 fn rules<'f>(
     arguments: &Arguments,
     meant: &Meant,
-    host: &'f HostPolicy,
+    (host, by_proxmox): (&'f HostPolicy, bool),
     capture: &HostCapture,
     (here, otherwise): (&mut Host<'_, '_>, &mut Otherwise<'f>),
 ) -> Option<TargetName> {
@@ -200,9 +201,25 @@ fn rules<'f>(
     let family = |output: &str| if output == "nft" { TargetName::Nft } else { TargetName::Iptables };
     let loaded: BTreeSet<TargetName> = both
         .iter()
-        .filter(|(_, wanted, found)| ruleset::is_loaded(wanted, found))
+        .filter(|(_, wanted, found)| match by_proxmox {
+            true => node::is_filtering(host, wanted, found),
+            false => ruleset::is_loaded(wanted, found),
+        })
         .map(|(output, ..)| family(output))
         .collect();
+    if by_proxmox {
+        let (there, not): (Vec<_>, Vec<_>) =
+            both.into_iter().partition(|(output, ..)| loaded.contains(&family(output)));
+        both = there;
+        let names: Vec<&str> = not.iter().map(|(output, ..)| *output).collect();
+        if !names.is_empty() {
+            let message = format!(
+                "Proxmox VE filters here by its files in `/etc/pve`, which are compared; rules of fwc's are not loaded ({})",
+                names.join(", ")
+            );
+            here.note(NoteKind::Info, message, None, None);
+        }
+    }
     for (output, wanted, found) in &both {
         // A host enforces by one program; the others' files lie ready, and not being loaded is no difference.
         if !capture.is_tree && !loaded.is_empty() && !loaded.contains(&family(output)) {
@@ -226,11 +243,14 @@ fn rules<'f>(
 /// Rules of the other kind of iptables, in the tables that fwc's rules are in.
 fn others(
     meant: &Meant,
-    host: &HostPolicy,
+    (host, by_proxmox): (&HostPolicy, bool),
     capture: &HostCapture,
     (here, otherwise): (&mut Host<'_, '_>, &mut Otherwise<'_>),
 ) {
     for (program, found) in &capture.others {
+        if by_proxmox && target::is_of_proxmox(found) {
+            continue;
+        }
         let Some((of, output, path)) = FILES.iter().find(|(of, ..)| *of == found.program) else { continue };
         let Some(wanted) = meant.rules(&host.name, *of, path) else { continue };
         let own = |name| wanted.tables.contains_key(name);

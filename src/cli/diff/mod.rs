@@ -8,6 +8,7 @@ mod lines;
 pub(super) mod live;
 mod machines;
 mod markdown;
+pub(super) mod node;
 mod otherwise;
 mod state;
 mod text;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::diff::capture::{Captures, HostCapture};
-use crate::cli::diff::live;
+use crate::cli::diff::{live, node};
 use crate::cli::report::plural;
 use crate::cli::{Failure, machine};
 use crate::diff::report::{Note, NoteKind};
@@ -91,13 +91,7 @@ fn files(captures: &mut Captures, fleet: &Fleet, host: &HostPolicy) -> Option<BT
         let message = "there is no `/etc/pve`: what Proxmox VE's firewall is told is not known";
         captures.miss(Some(&host.name), message.to_owned(), None);
     }
-    let files = captures.pve.as_ref().filter(|_| captures.pve_unread.is_empty())?;
-    let is_known = |path: &str| {
-        let guest = path.strip_suffix(".conf").and_then(|path| path.rsplit('/').next()?.parse::<u32>().ok());
-        guest.is_none_or(|id| fleet.hosts.iter().flat_map(|host| &host.guests).any(|guest| guest.id == id))
-    };
-    let known = files.iter().filter(|(path, _)| is_known(path));
-    Some(known.map(|(path, file)| (path.clone(), captures.sources.text(*file).to_owned())).collect())
+    node::files(fleet, captures)
 }
 
 /// Findings with the paths that the machine has.
