@@ -8,10 +8,11 @@ use clap::builder::PossibleValuesParser;
 
 use crate::diagnostic::did_you_mean;
 use crate::policy::Fleet;
-use crate::target::{self, Doubt, OutputFile, OutputName, Selection, Templates, Why};
+use crate::target::{self, Doubt, OutputFile, OutputName, ReadBack, Selection, Templates, Why};
 
 use super::pipeline::Pipeline;
 use super::report::plural;
+use super::verify::{Listed, Texts};
 use super::{Exit, Failure, Style, console, disk, verify};
 
 const EXAMPLES: &str = "Examples:
@@ -65,12 +66,13 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some(fleet) => selection(arguments, fleet)?,
         None => Selection::default(),
     };
-    let files = pipeline.compile(&selection, &templates)?;
+    let read = |files: &[OutputFile]| if arguments.no_verify { ReadBack::default() } else { target::read_back(files) };
+    let (files, read) = pipeline.compile_and(&selection, &templates, read)?;
     if !pipeline.report() {
         return Ok(Exit::Failed);
     }
     if !arguments.no_verify {
-        let doubts = prove(&mut pipeline, &selection, &templates, &files)?;
+        let doubts = prove(&mut pipeline, &selection, &templates, read)?;
         let (open, wrong): (Vec<Doubt>, Vec<Doubt>) =
             doubts.into_iter().partition(|doubt| doubt.why == Why::OverBudget);
         for doubt in open {
@@ -81,7 +83,10 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             ));
         }
         if !wrong.is_empty() {
-            console::say(&verify::doubts(&wrong, Style::stderr()));
+            if let Some(fleet) = &pipeline.fleet {
+                let texts = Texts { fleet, spec: &pipeline.sources, rules: Listed::Made(&files) };
+                console::say(&verify::doubts(&wrong, texts, Style::stderr()));
+            }
             return Err(Failure::new(
                 "rules would not do what the spec says, or it cannot be proved; nothing is written",
             )
@@ -101,12 +106,12 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
-/// What is not proved of the files. Rules that name ipsets are understood with these alone.
+/// What is not proved of the rules that were read back. Those that name ipsets are understood with these alone.
 fn prove(
     pipeline: &mut Pipeline,
     selection: &Selection,
     templates: &Templates,
-    files: &[OutputFile],
+    read: Vec<ReadBack>,
 ) -> Result<Vec<Doubt>, Failure> {
     let Some(fleet) = &pipeline.fleet else { return Ok(Vec::new()) };
     let rules = [OutputName::Iptables, OutputName::Ip6tables];
@@ -114,12 +119,12 @@ fn prove(
         && rules.into_iter().any(|output| selection.wants_output(output))
         && fleet.hosts.iter().any(|host| host.iptables.ipset && selection.wants_host(&host.name));
     if !lacks_sets {
-        return Ok(target::prove_files(fleet, files));
+        return Ok(target::prove_read(fleet, read));
     }
     let mut wider = selection.clone();
     wider.outputs.get_or_insert_default().insert(OutputName::Ipset);
-    let files = pipeline.compile(&wider, templates)?;
-    Ok(pipeline.fleet.as_ref().map(|fleet| target::prove_files(fleet, &files)).unwrap_or_default())
+    let (_, read) = pipeline.compile_and(&wider, templates, target::read_back)?;
+    Ok(pipeline.fleet.as_ref().map(|fleet| target::prove_read(fleet, read)).unwrap_or_default())
 }
 
 fn templates(replaced: std::collections::BTreeMap<String, String>) -> Result<Templates, Failure> {

@@ -61,20 +61,41 @@ impl Pipeline {
     /// # Errors
     /// Where a template does not render, or leaves out lines.
     pub fn compile(&mut self, selection: &Selection, templates: &Templates) -> Result<Vec<OutputFile>, Failure> {
-        let Some(fleet) = &self.fleet else { return Ok(Vec::new()) };
-        let compiled: Vec<_> =
-            target::ALL.par_iter().map(|target| target.compile(fleet, selection, templates)).collect();
-        let mut files = Vec::new();
+        Ok(self.compile_and(selection, templates, |_| ())?.0)
+    }
+
+    /// The same, and does something with the files of each target as soon as they are there.
+    ///
+    /// # Errors
+    /// As [`Pipeline::compile`].
+    pub fn compile_and<T: Send>(
+        &mut self,
+        selection: &Selection,
+        templates: &Templates,
+        also: impl Fn(&[OutputFile]) -> T + Sync,
+    ) -> Result<(Vec<OutputFile>, Vec<T>), Failure> {
+        let Some(fleet) = &self.fleet else { return Ok((Vec::new(), Vec::new())) };
+        let compile = |target: &&dyn target::Target| {
+            let compiled = target.compile(fleet, selection, templates)?;
+            let done = also(&compiled.files);
+            Ok((compiled, done))
+        };
+        // Where there are two processors, each begins with one that takes long.
+        let [pve, iptables, nft, sysctl] = target::ALL;
+        let targets = [iptables, pve, nft, sysctl];
+        let compiled: Vec<Result<_, target::TemplateError>> = targets.par_iter().map(compile).collect();
+        let (mut files, mut all_done) = (Vec::new(), Vec::new());
         for compiled in compiled {
-            let compiled = compiled.map_err(|error| Failure::new(error.to_string()))?;
+            let (compiled, done) = compiled.map_err(|error| Failure::new(error.to_string()))?;
             self.diagnostics.append(compiled.diagnostics);
             files.extend(compiled.files);
+            all_done.push(done);
         }
         if self.diagnostics.has_errors() {
             files.clear();
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(files)
+        Ok((files, all_done))
     }
 
     /// Prints what was found, if anything, to standard error. Says whether the work can go on.

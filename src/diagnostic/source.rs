@@ -71,6 +71,19 @@ impl SourceMap {
         id
     }
 
+    /// Takes in a file of another map, once; gives it its number here. One that is not there is a file without text.
+    pub fn share(&mut self, other: &Self, file: FileId) -> FileId {
+        let nothing = || Source { path: PathBuf::new(), text: "".into(), line_starts: vec![0] };
+        let source = other.file(file).cloned().unwrap_or_else(nothing);
+        let is_same = |known: &Source| known.path == source.path && Arc::ptr_eq(&known.text, &source.text);
+        let known = self.files.iter().position(is_same);
+        let at = known.unwrap_or(self.files.len());
+        if known.is_none() {
+            self.files.push(source);
+        }
+        FileId(u32::try_from(at).unwrap_or(u32::MAX))
+    }
+
     fn file(&self, id: FileId) -> Option<&Source> {
         self.files.get(usize::try_from(id.0).ok()?)
     }

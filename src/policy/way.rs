@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Direction, GuestPolicy, Hook, HostPolicy, Nic, Platform, Verdict, VnetPolicy, ZoneRef};
+use super::{Direction, GuestPolicy, Hook, HookName, HostPolicy, Nic, Platform, Verdict, VnetPolicy, ZoneRef};
 
 /// One end of a packet's way on a host.
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +107,26 @@ impl HostPolicy {
         }
         way.extend(self.arriving(to));
         way
+    }
+
+    /// A hook of the host, of a guest's NIC (`nic`: N of `netN`) or of a vnet, as packets pass it; none where they do not.
+    #[must_use]
+    pub fn crossing(&self, name: HookName, machine: &ZoneRef, nic: Option<u8>) -> Option<Crossing<'_>> {
+        let found = match machine {
+            ZoneRef::Host(_) => {
+                let hooks = [&self.hook_in, &self.hook_out, &self.hook_forward];
+                hooks.into_iter().find(|hook| hook.name == name).map(|hook| self.own(hook))
+            }
+            ZoneRef::Vm(id) | ZoneRef::Container(id) => {
+                let guest = self.guests.iter().find(|guest| guest.id == *id)?;
+                let nic = guest.nics.iter().find(|known| Some(known.index) == nic)?;
+                let hook = [&guest.hook_in, &guest.hook_out].into_iter().find(|hook| hook.name == name)?;
+                self.guest(guest, nic, hook)
+            }
+            ZoneRef::Vnet(vnet) => self.vnet(Some(vnet)),
+            ZoneRef::Datacenter | ZoneRef::Guests(_) | ZoneRef::Zone(_) | ZoneRef::Nic(..) | ZoneRef::Group(_) => None,
+        };
+        found.filter(|_| self.enabled)
     }
 
     fn own<'a>(&'a self, hook: &'a Hook) -> Crossing<'a> {

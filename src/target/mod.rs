@@ -16,11 +16,12 @@ use std::collections::BTreeSet;
 use crate::diagnostic::Diagnostics;
 use crate::policy::{Fleet, HostPolicy, TargetName};
 
+pub use crate::analysis::loaded::{Does, Met};
 pub use iptables::Iptables;
 pub use nft::Nft;
 pub use proof::{
-    Change, Changes, Doubt, Fate, Rules, Turn, Way, Why, changes, is_enforced, led_late, prove, prove_files,
-    prove_files_in,
+    Change, Changes, Decider, Doubt, Fate, ReadBack, Rules, Turn, Way, Why, changes, is_enforced, led_late, prove,
+    prove_files_in, prove_read, read_back,
 };
 pub use pve::{Pve, is_of_proxmox};
 pub use sysctl::Sysctl;

@@ -154,3 +154,21 @@ fn a_mark_that_is_left_on_packets_is_found() {
     rules.content = format!("{before}{after}");
     assert!(!doubts(&fleet, &files).is_empty());
 }
+
+#[test]
+fn a_rule_that_logs_and_returns_decides_nothing() {
+    let (fleet, mut files) = compiled(&specs::random_spec(8));
+    let rules = files.iter_mut().find(|file| file.path == "hosts/pm1/fwc.nft").expect("nft's rules");
+    let (head, chain) = ("chain input {\n", "chain extra {\n\t\ttcp dport 4444 log level info return\n\t}\n\n\t");
+    let (before, after) = rules.content.split_once(head).expect("the host's chain");
+    let (hook, after) = after.split_once('\n').expect("its hook");
+    rules.content = format!("{before}{chain}{head}{hook}\n\t\tjump extra\n{after}");
+    let doubts = target::prove_read(&fleet, vec![target::read_back(&files)]);
+    assert!(!doubts.is_empty());
+    for doubt in doubts {
+        let target::Why::Differs { meant, found, .. } = doubt.why else { continue };
+        let verdict = |words: &str| words.split(',').next().map(str::to_owned);
+        assert_eq!(verdict(&found), verdict(&meant), "{found}");
+        assert!(found.contains("logged at info"), "{found}");
+    }
+}

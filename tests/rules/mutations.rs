@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Mutex;
 
+use fwc::diagnostic::Span;
 use fwc::policy::HostPolicy;
 use fwc::state::ruleset::{Program, Ruleset};
 use fwc::target::{self, Doubt, OutputFile, Rules, Why};
 
 use crate::aim::Aim;
 use crate::mutator::{KINDS, Kind, Mutation, is_judged, mutate};
-use crate::plain::{Plain, Seen};
+use crate::plain::{Exit, Plain, Seen};
 use crate::random::Random;
 use crate::ways::{Line, asked_ports, lines, spoken};
 use crate::{compiled, on_all, own_files, specs};
@@ -242,11 +243,27 @@ fn is_true(host: &HostPolicy, doubt: &Doubt, [before, after]: [&Ruleset; 2], way
     let differs = |way: &Line<'_>| {
         let (exit, logs) = way.meant(host, new.program, &packet.packet);
         let fate = new.fate(packet, &way.route);
-        (exit, &logs) != (spoken(&fate.exit), &fate.logs)
+        (&exit, &logs) != (&spoken(&fate.exit), &fate.logs) && goes_by(doubt, &new, &exit, &fate.exit)
     };
     // Limits and helpers are told of no way of their own.
     let side = ["the connection table", "the connection table of a bridge", "another port of a bridge"];
     let is_side = ["anywhere", "the host"].contains(&doubt.way.from.as_str()) && side.contains(&doubt.way.to.as_str());
     let changes = |way: &Line<'_>| old.fate(packet, &way.route) != new.fate(packet, &way.route);
     spoken_of.into_iter().any(differs) || is_side && ways.iter().filter(takes).any(changes)
+}
+
+/// Whether the rules that a doubt names are those that its packet, which just went through all of them, has met.
+fn goes_by(doubt: &Doubt, rules: &Plain<'_>, meant: &Exit, found: &Exit) -> bool {
+    let Why::Differs { by, .. } = &doubt.why else { return false };
+    let named: Vec<Span> = by.iter().map(|met| met.span).collect();
+    let met = rules.met.borrow();
+    let stops = !matches!(found, Exit::Accept);
+    let decides = match (*meant == spoken(found), stops, rules.by_end.get()) {
+        // Of log lines not every rule is named.
+        (true, _, _) => true,
+        (false, false, _) => named.is_empty() != met.iter().any(|(_, lets)| *lets),
+        (false, true, true) => named.is_empty(),
+        (false, true, false) => named.last() == met.last().map(|(span, _)| span),
+    };
+    decides && named.iter().all(|span| met.iter().any(|(known, _)| known == span))
 }

@@ -1,11 +1,12 @@
 //! Loaded rules, one packet at a time: every rule in its order, without any set of packets.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use fwc::analysis::loaded::{Asked, Condition, Effect, Fields, Pattern, Port, iptables, nft};
 use fwc::analysis::sets::{Field, flag_values};
 use fwc::analysis::{Body, Packet, Payload};
+use fwc::diagnostic::Span;
 use fwc::net::{Family, Mac, TcpFlags};
 use fwc::policy::{LogLevel, State};
 use fwc::state::ruleset::{Program, Ruleset, Verdict};
@@ -147,6 +148,8 @@ pub struct Chain<'t> {
     base: Option<(String, i64)>,
     pub policy: Option<&'t Verdict>,
     pub rules: Vec<Rule<'t>>,
+    /// Where these are written.
+    pub spans: Vec<Span>,
     /// Whether packets that come here are looked for.
     pub watched: bool,
 }
@@ -166,6 +169,10 @@ pub struct Plain<'t> {
     pub tables: Vec<Table<'t>>,
     /// Whether a packet came to a watched chain since this was last reset.
     pub reached: Cell<bool>,
+    /// The rules that the last packet met, in order; whether each takes it out of its chain without stopping it.
+    pub met: RefCell<Vec<(Span, bool)>>,
+    /// Whether the end of a chain stopped it.
+    pub by_end: Cell<bool>,
 }
 
 impl<'t> Plain<'t> {
@@ -190,11 +197,18 @@ impl<'t> Plain<'t> {
                     Some(((*after("hook")?).to_owned(), after("priority")?.parse().unwrap()))
                 });
                 let policy = chain.base.as_ref().map(|base| &base.policy);
-                chains.insert(&**name, Chain { base, policy, rules, watched: false });
+                let spans = chain.rules.iter().map(|rule| rule.span).collect();
+                chains.insert(&**name, Chain { base, policy, rules, spans, watched: false });
             }
             tables.push(Table { name: if is_nft { &name.family } else { &name.name }, chains });
         }
-        Self { program: rules.program, tables, reached: Cell::new(false) }
+        Self {
+            program: rules.program,
+            tables,
+            reached: Cell::new(false),
+            met: RefCell::default(),
+            by_end: Cell::new(false),
+        }
     }
 
     /// Whether a kernel takes it: no chain leads to itself, none to one that packets come into.
@@ -227,6 +241,8 @@ impl<'t> Plain<'t> {
     /// What becomes of a packet on a way.
     pub fn fate(&self, packet: &Seen, route: &Route) -> Fate {
         let (logs, events) = (Vec::new(), Vec::new());
+        self.met.take();
+        self.by_end.set(false);
         let mut passing = Passing { packet, route, hook: "", in_bridge: false, mark: 0, logs, events };
         let mut exit = Exit::Accept;
         // The host itself takes IP alone.
@@ -245,7 +261,10 @@ impl<'t> Plain<'t> {
             (passing.hook, passing.in_bridge) = (hook, table.name == "bridge");
             for (_, name, chain) in chains {
                 let left = match self.chain(table, name, &mut passing, 0) {
-                    Left::Back if chain.policy == Some(&Verdict::Drop) => Exit::Drop,
+                    Left::Back if chain.policy == Some(&Verdict::Drop) => {
+                        self.by_end.set(true);
+                        Exit::Drop
+                    }
                     Left::Back => Exit::Accept,
                     // In a chain that stands for a built-in one, rules of others are passed by.
                     Left::For(Exit::Accept) if chain.policy.is_none() => Exit::Queue("no rules of others".to_owned()),
@@ -268,13 +287,15 @@ impl<'t> Plain<'t> {
         if chain.watched {
             self.reached.set(true);
         }
-        for rule in &chain.rules {
+        for (rule, span) in chain.rules.iter().zip(&chain.spans) {
             match rule.asked.conditions.iter().try_fold(true, |all, one| Some(passing.holds(one)? && all)) {
                 None if rule.asked.conditions.iter().any(|one| passing.holds(one) == Some(false)) => continue,
                 None => return Left::For(Exit::Unknown),
                 Some(false) => continue,
                 Some(true) => {}
             }
+            let lets = matches!(rule.verdict, Verdict::Accept | Verdict::Return);
+            self.met.borrow_mut().push((*span, lets));
             if !passing.does(rule) {
                 return Left::For(Exit::Unknown);
             }

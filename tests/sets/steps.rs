@@ -58,7 +58,8 @@ fn each_step_is_the_packets_of_its_clause_and_all_are_the_hook() {
             // The second time all is known.
             for (hook, nic) in [hooks(&fleet), hooks(&fleet)].concat() {
                 let which = format!("seed {seed}, {family:?}, {}, {:?}", hook.name.name(), nic.map(|nic| &nic.device));
-                let steps = maker.steps(&mut sets, hook, nic).unwrap();
+                let runs = maker.runs(&mut sets, hook, nic).unwrap();
+                let steps: Vec<_> = runs.iter().flat_map(|run| maker.told(run)).copied().collect();
                 assert_eq!(steps, plain(&mut sets, family, hook, nic), "{which}");
                 let whole = sets.hook(&Judge::new(hook, nic)).unwrap();
                 let whole = match family {

@@ -18,18 +18,29 @@ const FEW: usize = 8;
 /// A list in one piece: each packet has the label of the first set that it is in.
 pub(super) type Flat = Arc<[(PacketSet, Label)]>;
 
-/// Which sets are met for the first time.
+/// Which sets and lists are met for the first time.
 #[derive(Debug, Default)]
 pub(super) struct Met {
     round: u32,
     /// For each set's number, the round in which it was met last.
     last: Vec<u32>,
+    /// For each list's number, whether it was met in another one.
+    inside: Vec<bool>,
 }
 
 impl Met {
     /// Forgets all that were met.
     const fn clear(&mut self) {
         self.round += 1;
+    }
+
+    /// Whether a list stands in others more than once, so that it is worth while to keep what it comes to.
+    fn is_met_again(&mut self, said: Said) -> bool {
+        let place = said.number() as usize;
+        if self.inside.len() <= place {
+            self.inside.resize(place + 1, false);
+        }
+        self.inside.get_mut(place).is_some_and(|met| std::mem::replace(met, true))
     }
 
     fn is_new(&mut self, set: PacketSet) -> bool {
@@ -124,7 +135,8 @@ impl Ground {
         }
         let found = match (self.flat(one)?, self.flat(other)?) {
             (Some(one), Some(other)) => {
-                self.has_same_stretches((&one, &other), PacketSet::ALL, among)?
+                self.is_told_alike((&one, &other), among)?
+                    || self.has_same_stretches((&one, &other), PacketSet::ALL, among)?
                     || self.has_same_stretches((&one, &other), among, among)?
             }
             (_, _) => false,
@@ -170,7 +182,8 @@ impl Ground {
         let found = self.add_pieces(said, &mut pieces)?.then(|| {
             // Packets that those before have all of, have their label.
             self.met.clear();
-            pieces.all.iter().filter(|(set, _)| self.met.is_new(*set)).copied().collect()
+            pieces.all.retain(|(set, _)| self.met.is_new(*set));
+            Arc::from(pieces.all)
         });
         self.flats.insert(said, found.clone());
         Ok(found)
@@ -183,6 +196,10 @@ impl Ground {
                 Step::One(set, label) => {
                     let left = if pieces.gone.is_empty() { set } else { self.sets.difference(set, pieces.gone)? };
                     pieces.all.push((left, label));
+                }
+                Step::Sub(inside) if pieces.gone.is_empty() && self.met.is_met_again(inside) => {
+                    let Some(flat) = self.flat(inside)? else { return Ok(false) };
+                    pieces.all.extend(flat.iter());
                 }
                 Step::Sub(inside) => {
                     let gone = pieces.gone;
@@ -308,7 +325,7 @@ impl Ground {
     }
 
     /// What is accepted for good as accepted.
-    fn plain(&self, label: Label) -> Label {
+    pub(super) fn plain(&self, label: Label) -> Label {
         self.outcomes.accepted(label).unwrap_or(label)
     }
 

@@ -43,6 +43,7 @@ pub(super) struct Key {
     pub(super) whole: Said,
     pub(super) mark: u32,
     pub(super) packets: (PacketSet, PacketSet),
+    /// See [`Loaded::of_several_hooks`](super::Loaded::of_several_hooks).
     pub(super) splits: bool,
     pub(super) last: Option<Policy>,
     pub(super) policy: Policy,
@@ -72,8 +73,7 @@ fn leaves(key: &Key, outcome: Option<Outcome>, returned: bool) -> Outcome {
         },
         Exit::Return | Exit::Leave => Exit::Accept,
         // Nobody behind an own chain is asked any more.
-        Exit::Accept if key.splits && key.policy == Policy::Back => Exit::Queue("no rules of others".into()),
-        Exit::Accept if key.splits => Exit::Final,
+        Exit::Final if key.policy == Policy::Back => Exit::Queue("no rules of others".into()),
         Exit::Accept
         | Exit::Final
         | Exit::Drop

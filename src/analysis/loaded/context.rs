@@ -35,6 +35,20 @@ pub enum Tagging {
     Double,
 }
 
+impl Tagging {
+    /// The ethertype that rules see of every frame, where it is one.
+    #[must_use]
+    pub const fn frame(self) -> Option<u128> {
+        match self {
+            Self::Plain | Self::Service => None,
+            Self::Double => Some(TAG),
+        }
+    }
+}
+
+/// The ethertype of a tag (IEEE 802.1Q).
+pub(super) const TAG: u128 = 0x8100;
+
 /// Where packets go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Towards {
@@ -83,6 +97,15 @@ impl Context {
 }
 
 impl PortValue {
+    /// Whether it is the very same name, which is asked faster than whether it is equal.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Is(name), Self::Is(other)) | (Self::Other(name), Self::Other(other)) => Arc::ptr_eq(name, other),
+            (Self::None, Self::None) | (Self::Any, Self::Any) => true,
+            (Self::None | Self::Is(_) | Self::Other(_) | Self::Any, _) => false,
+        }
+    }
+
     /// Whether a pattern fits; nothing where that depends on the packet.
     #[must_use]
     pub fn fits(&self, pattern: &Pattern) -> Option<bool> {
@@ -131,24 +154,37 @@ const PORTS: [Port; 5] = [Port::In, Port::Out, Port::BridgeIn, Port::BridgeOut, 
 
 /// The numbers of values of ports.
 #[derive(Debug, Default)]
-pub(super) struct Ports(Memo<PortValue, u32>);
+pub(super) struct Ports {
+    numbers: Memo<PortValue, u32>,
+    /// The last value of each port and its number: one context is much like the next.
+    last: [(PortValue, u32); 5],
+}
 
 impl Ports {
     /// Those of a context's, in the order of [`PORTS`].
     pub(super) fn of(&mut self, context: &Context) -> [u32; 5] {
-        PORTS.map(|port| self.number(context.port(port)))
-    }
-
-    fn number(&mut self, value: &PortValue) -> u32 {
-        match value {
-            PortValue::None => 1,
-            PortValue::Any => 2,
-            PortValue::Is(_) | PortValue::Other(_) => {
-                let next = u32::try_from(self.0.len() + 3).unwrap_or(u32::MAX);
-                if let Some(known) = self.0.get(value) { *known } else { *self.0.entry(value.clone()).or_insert(next) }
-            }
+        let Self { numbers, last } = self;
+        let mut found = [0; 5];
+        for ((port, last), found) in PORTS.into_iter().zip(last).zip(&mut found) {
+            let value = context.port(port);
+            *found = match value {
+                PortValue::None => 1,
+                PortValue::Any => 2,
+                PortValue::Is(_) | PortValue::Other(_) => {
+                    if !value.is_same(&last.0) {
+                        *last = (value.clone(), number(numbers, value));
+                    }
+                    last.1
+                }
+            };
         }
+        found
     }
+}
+
+fn number(numbers: &mut Memo<PortValue, u32>, value: &PortValue) -> u32 {
+    let next = u32::try_from(numbers.len() + 3).unwrap_or(u32::MAX);
+    if let Some(known) = numbers.get(value) { *known } else { *numbers.entry(value.clone()).or_insert(next) }
 }
 
 /// What rules that look at some of a context see of it.

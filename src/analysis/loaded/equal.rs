@@ -1,6 +1,8 @@
 //! Whether rules mean what a policy says.
 
-use crate::analysis::sets::{Diagram, Field, Label, OverBudget, PacketSet, Sets};
+use std::borrow::Cow;
+
+use crate::analysis::sets::{Diagram, Field, Label, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
 use crate::policy::State as Connection;
 
@@ -69,7 +71,7 @@ pub fn passes_established(ground: &mut Ground, hook: Said, among: PacketSet) -> 
     if let Some(known) = ground.established.get(&(hook, among)) {
         return Ok(*known);
     }
-    let packets = established(&mut ground.sets)?;
+    let packets = established(ground)?;
     let packets = ground.sets.intersection(packets, among)?;
     let passes = match ground.passes_all(hook, packets)? {
         Some(passes) => passes,
@@ -84,10 +86,15 @@ pub fn passes_established(ground: &mut Ground, hook: Said, among: PacketSet) -> 
 }
 
 /// Packets of known connections.
-fn established(sets: &mut Sets) -> Result<PacketSet, OverBudget> {
+fn established(ground: &mut Ground) -> Result<PacketSet, OverBudget> {
+    if let Some(found) = ground.of_connections {
+        return Ok(found);
+    }
     let known = [Connection::Established, Connection::Related].map(Field::of_state);
     let values = Ranges::from_ranges(known.into_iter().map(|number| (number, number)));
-    sets.having(Family::V4, &[(Field::State, values)])
+    let found = ground.sets.having(Family::V4, &[(Field::State, values)])?;
+    ground.of_connections = Some(found);
+    Ok(found)
 }
 
 /// Whether both are the same one by one. What rules accept for good may be what all later hooks accept anyway: packets of
@@ -101,13 +108,11 @@ fn is_alike(ground: &mut Ground, sides: Sides<'_>) -> Result<bool, OverBudget> {
 /// # Errors
 /// Over budget.
 pub fn is_seen_alike(ground: &mut Ground, Sides { found, meant, among }: Sides<'_>) -> Result<bool, OverBudget> {
-    let does = |said: &&Said| !ground.is_all(**said, pass());
-    let (found, meant): (Vec<Said>, Vec<Said>) =
-        (found.iter().filter(does).copied().collect(), meant.iter().filter(does).copied().collect());
+    let (found, meant) = (doing(ground, found), doing(ground, meant));
     if found.len() != meant.len() {
         return Ok(false);
     }
-    for (at, (part, hook)) in found.iter().zip(&meant).enumerate() {
+    for (at, (part, hook)) in found.iter().zip(meant.iter()).enumerate() {
         if !is_same_behind(ground, (*part, *hook), meant.get(..at).unwrap_or_default(), among)? {
             return Ok(false);
         }
@@ -123,6 +128,12 @@ pub fn is_seen_alike(ground: &mut Ground, Sides { found, meant, among }: Sides<'
     Ok(true)
 }
 
+/// Those that do something; mostly that is all of them.
+fn doing<'d>(ground: &Ground, all: &'d [Said]) -> Cow<'d, [Said]> {
+    let passes = |said: &Said| ground.is_all(*said, pass());
+    if all.iter().any(passes) { all.iter().filter(|said| !passes(said)).copied().collect() } else { all.into() }
+}
+
 /// Whether a part and a hook say the same of what others before them pass on: what is decided before does not come here.
 fn is_same_behind(
     ground: &mut Ground,
@@ -130,12 +141,11 @@ fn is_same_behind(
     before: &[Said],
     among: PacketSet,
 ) -> Result<bool, OverBudget> {
-    // Often another way has shown it of fewer packets, and no others come.
+    // Where it is known what comes here, nobody need be asked about more.
     if before.iter().all(|hook| ground.passed.contains_key(hook))
         && let Some(comes) = passed_on(ground, before, among)?
-        && ground.is_known_same(part, hook, comes)?
     {
-        return Ok(true);
+        return ground.is_same(part, hook, comes);
     }
     if ground.is_same(part, hook, among)? {
         return Ok(true);
@@ -167,7 +177,7 @@ fn passes_later(
     if for_good.is_empty() {
         return Ok(true);
     }
-    let known = established(&mut ground.sets)?;
+    let known = established(ground)?;
     if !ground.sets.is_subset(for_good, known)? {
         return Ok(false);
     }
@@ -222,16 +232,6 @@ fn restricted(ground: &mut Ground, all: &[Diagram], among: PacketSet) -> Result<
         }
     }
     Ok(restricted)
-}
-
-/// What is accepted for good taken for what is accepted.
-///
-/// # Errors
-/// Over budget.
-pub fn accepted(ground: &mut Ground, said: Said) -> Result<Said, OverBudget> {
-    let pairs = ground.labels(said).iter().map(|label| (*label, ground.outcomes.accepted(*label))).collect::<Vec<_>>();
-    let becomes: Vec<(Label, Label)> = pairs.into_iter().filter_map(|(old, new)| Some((old, new?))).collect();
-    ground.renamed(said, &by(&becomes))
 }
 
 /// Whether packets are accepted for good.

@@ -6,6 +6,7 @@ use crate::analysis::sets::{Field, Label, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
 use crate::state::ruleset::Verdict;
 
+use super::context::TAG;
 use super::outcome::State;
 use super::ready::Ready;
 use super::run::{Ground, Loaded};
@@ -41,8 +42,6 @@ enum Holds {
 
 /// The ethertype of a service tag (IEEE 802.1ad).
 const SERVICE: u128 = 0x88a8;
-/// The ethertype of another tag (IEEE 802.1Q).
-const TAG: u128 = 0x8100;
 
 impl Fit<'_> {
     /// Whether it is for all packets.
@@ -62,18 +61,19 @@ pub(super) fn is_elsewhere(rule: &Ready<'_>, context: &Context) -> bool {
             return true;
         }
     }
-    match (&context.towards, rule.verdict, &rule.boxes) {
-        (Some(to), Verdict::Jump(_) | Verdict::Goto(_), Some(boxes)) => {
-            boxes.iter().all(|one| one.0.iter().any(|field| misses(field, &to.dest)))
-        }
-        (_, _, _) => false,
-    }
+    let Some(boxes) = &rule.boxes else { return false };
+    let misses_all = |field: Field, is: &Ranges<u128>| {
+        boxes.iter().all(|one| one.0.iter().any(|(asked, values)| *asked == field && misses(values, is)))
+    };
+    let led = context.towards.as_ref().filter(|_| matches!(rule.verdict, Verdict::Jump(_) | Verdict::Goto(_)));
+    led.is_some_and(|to| misses_all(Field::Dest, &to.dest))
+        || context.tagging.frame().is_some_and(|frame| misses_all(Field::Frame, &Ranges::single(frame)))
 }
 
-/// Whether none of some destinations is among those of a field.
-fn misses((field, values): &(Field, Ranges<u128>), dest: &Ranges<u128>) -> bool {
-    let meets = |first: u128, last: u128| dest.at_or_after(first).is_some_and(|value| value <= last);
-    *field == Field::Dest && !values.iter().any(|(first, last)| meets(first, last))
+/// Whether none of some values is among others.
+fn misses(values: &Ranges<u128>, is: &Ranges<u128>) -> bool {
+    let meets = |first: u128, last: u128| is.at_or_after(first).is_some_and(|value| value <= last);
+    !values.iter().any(|(first, last)| meets(first, last))
 }
 
 impl<'t> Loaded<'t> {
@@ -89,9 +89,14 @@ impl<'t> Loaded<'t> {
         let led = context.towards.as_ref().filter(|_| leads);
         let mut boxes = rule.boxes.as_deref().map(Cow::Borrowed);
         if let Some(some) = &mut boxes {
-            own(some, context);
+            if rule.reads.has_mac() {
+                own(some, context);
+            }
             if let Some(to) = led {
-                towards(some, &to.dest);
+                known(some, Field::Dest, &to.dest);
+            }
+            if let Some(frame) = context.tagging.frame() {
+                known(some, Field::Frame, &Ranges::single(frame));
             }
             if some.iter().any(|one| one.0.is_empty()) {
                 boxes = None;
@@ -145,6 +150,7 @@ impl<'t> Loaded<'t> {
                 }
                 Ok(when(value.fits_any(names) != *negated))
             }
+            Condition::Keyed { port, .. } if *context.port(*port) == PortValue::Any => Ok(Holds::Unknown),
             Condition::Keyed { port, entries, domain, negated } => {
                 let fields =
                     context.port(*port).name().and_then(|name| entries.get(name)).map_or(&[][..], Vec::as_slice);
@@ -191,9 +197,8 @@ impl<'t> Loaded<'t> {
     }
 
     /// The label, for packets that fit.
-    pub(super) fn labelled(&self, ground: &mut Ground, fit: &Fit<'_>, label: Label) -> Result<Said, OverBudget> {
-        let set = self.set(ground, fit)?;
-        Ok(ground.said([Step::One(set, label)]))
+    pub(super) fn labelled(&self, ground: &mut Ground, fit: &Fit<'_>, label: Label) -> Result<Step, OverBudget> {
+        Ok(Step::One(self.set(ground, fit)?, label))
     }
 
     pub(super) fn set(&self, ground: &mut Ground, fit: &Fit<'_>) -> Result<PacketSet, OverBudget> {
@@ -241,22 +246,24 @@ fn own(boxes: &mut Cow<'_, [Fields]>, context: &Context) {
     }
 }
 
-/// Of destinations, what is known needs no test.
-fn towards(boxes: &mut Cow<'_, [Fields]>, dest: &Ranges<u128>) {
-    let ends = dest.as_slice().first().zip(dest.as_slice().last());
-    let known = |(field, values): &(Field, Ranges<u128>)| {
-        *field == Field::Dest
+/// Of packets whose field has one of some values, what is known needs no test.
+fn known(boxes: &mut Cow<'_, [Fields]>, field: Field, is: &Ranges<u128>) {
+    let ends = is.as_slice().first().zip(is.as_slice().last());
+    let holds = |(asked, values): &(Field, Ranges<u128>)| {
+        *asked == field
             && match (values.as_slice(), ends) {
                 ([(first, last)], Some(((least, _), (_, greatest)))) => first <= least && greatest <= last,
-                (_, _) => dest.is_subset(values),
+                (_, _) => is.is_subset(values),
             }
     };
-    let never = |field: &(Field, Ranges<u128>)| misses(field, dest);
-    if !boxes.iter().any(|one| one.0.iter().any(|field| known(field) || never(field))) {
+    let never = |(asked, values): &(Field, Ranges<u128>)| *asked == field && misses(values, is);
+    if !boxes.iter().any(|one| one.0.iter().any(|field| holds(field) || never(field))) {
         return;
     }
+    // Of which family addresses are is said by the frame beside them.
+    let is_needed = |one: &Fields| field == Field::Frame && one.0.iter().any(|(field, _)| field.is_address());
     let kept = boxes.iter().filter(|one| !one.0.iter().any(never));
-    let kept = kept.map(|one| Fields(one.0.iter().filter(|field| !known(field)).cloned().collect()));
+    let kept = kept.map(|one| Fields(one.0.iter().filter(|field| is_needed(one) || !holds(field)).cloned().collect()));
     let kept = kept.collect();
     *boxes = Cow::Owned(kept);
 }

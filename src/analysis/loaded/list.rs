@@ -65,13 +65,14 @@ impl<'t> Loaded<'t> {
                         among = ground.sets.difference(among, decided)?;
                     }
                 }
-                Part::Says(said) => {
-                    list.push(Step::Sub(said));
-                    if ground.is_total(said) {
+                Part::Says(step) => {
+                    list.push(step);
+                    if ground.says_all(step) {
                         break;
                     }
                     if counts {
-                        let decided = ground.members(said)?;
+                        let decided = ground.said([step]);
+                        let decided = ground.members(decided)?;
                         among = ground.sets.difference(among, decided)?;
                     }
                 }
@@ -116,7 +117,7 @@ impl<'t> Loaded<'t> {
     pub(super) fn told(&mut self, ground: &mut Ground, part: Part) -> Result<Part, OverBudget> {
         let Part::Leads(set, said) = part else { return Ok(part) };
         let whole = self.total(ground, said)?;
-        ground.within(set, whole).map(Part::Says)
+        Ok(Part::Says(Step::Sub(ground.within(set, whole)?)))
     }
 
     /// For a rule from which packets come back in other states, where the rules behind it do the same with all that are in such a
@@ -152,11 +153,14 @@ impl<'t> Loaded<'t> {
             match self.part(ground, rule, &now, context)? {
                 Part::Nothing => {}
                 Part::Becomes(None, next) => now = next,
-                Part::Says(all) => match ground.label(all) {
-                    Some(BACK) => break,
-                    Some(label) if label != Label::NONE => return Ok(Some(label)),
-                    Some(_) | None => return Ok(None),
-                },
+                Part::Says(step) => {
+                    let said = ground.said([step]);
+                    match ground.label(said) {
+                        Some(BACK) => break,
+                        Some(label) if label != Label::NONE => return Ok(Some(label)),
+                        Some(_) | None => return Ok(None),
+                    }
+                }
                 Part::Comes(_) | Part::Leads(..) | Part::Ends(_) | Part::Becomes(Some(_), _) => return Ok(None),
             }
         }

@@ -24,6 +24,8 @@ mod ready;
 mod reject;
 mod run;
 mod said;
+mod told;
+mod trail;
 mod values;
 mod walk;
 mod words;
@@ -31,11 +33,12 @@ mod words;
 pub use back::by;
 pub use condition::{Asked, Condition, Effect, Fields, Pattern, Port};
 pub use context::{Context, PortValue, Tagging, Towards};
-pub use equal::{Difference, Sides, accepted, accepts_for_good, difference, is_seen_alike, passes_established};
+pub use equal::{Difference, Sides, accepts_for_good, difference, is_seen_alike, passes_established};
 pub use outcome::{Exit, Outcome, Outcomes, State};
 pub use ready::{Chains, Unknown};
 pub use run::{Ground, Loaded};
 pub use said::Said;
+pub use trail::{Does, Ends, Met, deciding};
 pub use walk::{Base, Passage, bases, pass};
 
 #[cfg(test)]

@@ -111,8 +111,10 @@ impl Outcomes {
     /// For what is accepted for good, the label of the same that is accepted.
     #[must_use]
     pub fn accepted(&self, label: Label) -> Option<Label> {
-        let mut for_good = self.for_good.iter().filter(|_| label.number() >= OWN);
-        for_good.find(|(known, _)| *known == label).map(|(_, accepted)| *accepted)
+        if label.number() < OWN {
+            return None;
+        }
+        self.for_good.iter().find(|(known, _)| *known == label).map(|(_, accepted)| *accepted)
     }
 
     /// Whether it is an answer in a program's own words.

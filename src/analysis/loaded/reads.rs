@@ -16,6 +16,7 @@ impl Reads {
     const MAC: Self = Self(1 << 7);
     const TOWARDS: Self = Self(1 << 8);
     pub(super) const MARK: Self = Self(1 << 9);
+    const FRAME: Self = Self(1 << 10);
 
     const fn port(port: Port) -> Self {
         Self(match port {
@@ -46,14 +47,10 @@ impl Reads {
         }
         let mut add = |when: bool, what: Self| decided = if when { decided.and(what) } else { decided };
         add(context.tagging != Tagging::Plain, Self::TAG);
+        add(context.tagging.frame().is_some(), Self::FRAME);
         add(context.own_mac.is_some(), Self::MAC);
         add(context.towards.is_some(), Self::TOWARDS);
         decided
-    }
-
-    /// Whether no context can decide anything of it.
-    pub(super) const fn is_free(self) -> bool {
-        self.0 & !Self::MARK.0 == 0
     }
 
     /// The same, but wherever packets go.
@@ -78,7 +75,7 @@ impl Reads {
 
     /// Whether it looks at what tags may hide.
     pub(super) const fn has_tag(self) -> bool {
-        self.is_decided(Self::TAG)
+        self.is_decided(Self::TAG.and(Self::FRAME))
     }
 
     /// Whether it looks at marks, or changes them.
@@ -118,15 +115,23 @@ pub(super) fn reads(
     cases: Option<&Cases<'_>>,
 ) -> Reads {
     let mut all = Reads::default();
-    let has = |wanted: Field| {
-        boxes.is_some_and(|boxes| boxes.iter().any(|one| one.0.iter().any(|(field, _)| *field == wanted)))
-    };
     let leads = matches!(verdict, Verdict::Jump(_) | Verdict::Goto(_));
-    if has(Field::SourceMac) || has(Field::ArpMac) {
-        all = all.and(Reads::MAC);
-    }
-    if leads && has(Field::Dest) {
-        all = all.and(Reads::TOWARDS);
+    for (field, _) in boxes.into_iter().flatten().flat_map(|one| &one.0) {
+        all = all.and(match field {
+            Field::Frame => Reads::FRAME,
+            Field::SourceMac | Field::ArpMac => Reads::MAC,
+            Field::Dest if leads => Reads::TOWARDS,
+            Field::Dest
+            | Field::InInterface
+            | Field::OutInterface
+            | Field::State
+            | Field::Protocol
+            | Field::DestPort
+            | Field::Icmp
+            | Field::Source
+            | Field::SourcePort
+            | Field::Flags => Reads::default(),
+        });
     }
     for condition in others {
         all = all.and(match condition {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::analysis::sets::{Field, Memo};
 use crate::diagnostic::Span;
 use crate::net::{Family, Ranges};
-use crate::state::ruleset::{Program, Rule, Table, TableName, Verdict};
+use crate::state::ruleset::{self as state, Program, Rule, Table, TableName, Verdict};
+use rayon::prelude::*;
 
 use super::closed::Policy;
 use super::lead::Index;
@@ -77,28 +78,41 @@ pub struct Chains<'t> {
     pub(super) rules: usize,
 }
 
-/// Chains while they are translated.
-struct Maker<'t> {
+/// Chains while they are translated: some of a table's.
+struct Maker<'m, 't> {
     words: Words<'t>,
-    numbers: Memo<&'t str, usize>,
+    numbers: &'m Memo<&'t str, usize>,
     unknown: Vec<Unknown>,
     rules: usize,
 }
+
+/// Rules that one processor translates at once, about; so few in tests that theirs are shared out.
+const AT_ONCE: usize = if cfg!(test) { 3 } else { 8192 };
 
 impl<'t> Chains<'t> {
     /// Translates all rules of a table.
     #[must_use]
     pub fn new(program: Program, name: &'t TableName, table: &'t Table) -> Self {
         let numbers = table.chains.keys().zip(0..).map(|(name, number)| (&**name, number)).collect();
-        let words = Words::new(program, &name.family, table);
-        let mut maker = Maker { words, numbers, unknown: Vec::new(), rules: 0 };
-        let chains = table.chains.iter().map(|(name, chain)| {
-            let rules: Vec<Ready<'t>> = chain.rules.iter().map(|rule| maker.ready(name, rule)).collect();
-            let index = Index::new(&rules);
-            Chain { name, rules, reads: Reads::default(), index, policy: Policy::of(chain) }
-        });
-        let mut all: Vec<Chain<'t>> = chains.collect();
-        let Maker { numbers, unknown, rules, .. } = maker;
+        let (mut all, mut unknown, mut rules) = (Vec::with_capacity(table.chains.len()), Vec::new(), 0);
+        let make = |(first, chains): Group<'t>| {
+            let words = Words::new(program, &name.family, table);
+            let mut maker = Maker { words, numbers: &numbers, unknown: Vec::new(), rules: first };
+            let chains: Vec<Chain<'t>> = chains.into_iter().map(|(name, chain)| maker.chain(name, chain)).collect();
+            (chains, maker)
+        };
+        let made: Vec<_> = in_groups(table).into_par_iter().with_max_len(1).map(make).collect();
+        for (mut chains, maker) in made {
+            rules = maker.rules;
+            if !maker.unknown.is_empty() {
+                let before = u32::try_from(unknown.len()).unwrap_or(u32::MAX);
+                let of_rules = chains.iter_mut().flat_map(|chain| &mut chain.rules);
+                let not_understood = of_rules.filter_map(|rule| rule.unknown.as_mut());
+                not_understood.for_each(|number| *number = number.saturating_add(before));
+                unknown.extend(maker.unknown);
+            }
+            all.append(&mut chains);
+        }
         let mut known = vec![None; all.len()];
         for number in 0..all.len() {
             reads_of(&all, &numbers, &mut known, number);
@@ -107,7 +121,9 @@ impl<'t> Chains<'t> {
         for (number, chain) in all.iter_mut().enumerate() {
             chain.reads = of_chain(number);
             for rule in &mut chain.rules {
-                rule.reads = rule.ahead(&numbers).fold(rule.reads, |reads, next| reads.and(of_chain(next)));
+                let mut whole = rule.reads;
+                rule.ahead(&numbers, |next| whole = whole.and(of_chain(next)));
+                rule.reads = whole;
             }
         }
         let family = if program == Program::Ip6tables { Family::V6 } else { Family::V4 };
@@ -170,29 +186,41 @@ impl<'t> Chains<'t> {
     }
 }
 
-impl<'t> Maker<'t> {
+/// Some chains of a table, with the number of rules before them.
+type Group<'t> = (usize, Vec<(&'t Arc<str>, &'t state::Chain)>);
+
+/// The chains of a table in groups.
+fn in_groups(table: &Table) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = vec![(0, Vec::new())];
+    let mut rules = 0;
+    for (name, chain) in &table.chains {
+        match groups.last_mut() {
+            Some((first, chains)) if chains.is_empty() || rules - *first < AT_ONCE => chains.push((name, chain)),
+            Some(_) | None => groups.push((rules, vec![(name, chain)])),
+        }
+        rules += chain.rules.len();
+    }
+    groups
+}
+
+impl<'t> Maker<'_, 't> {
+    fn chain(&mut self, name: &'t Arc<str>, chain: &'t state::Chain) -> Chain<'t> {
+        let rules: Vec<Ready<'t>> = chain.rules.iter().map(|rule| self.ready(name, rule)).collect();
+        let index = Index::new(&rules);
+        Chain { name, rules, reads: Reads::default(), index, policy: Policy::of(chain) }
+    }
+
     fn ready(&mut self, chain: &Arc<str>, rule: &'t Rule) -> Ready<'t> {
         let Asked { conditions, effects } = self.words.asked(rule);
         let cases = self.words.cases(rule);
         let mut boxes: Option<Vec<Fields>> = None;
-        let mut others = Vec::new();
-        for condition in conditions {
-            match condition {
-                Condition::Packet(any) => {
-                    boxes = Some(match &boxes {
-                        None => any,
-                        Some(known) => product(known, &any),
-                    });
-                }
-                Condition::Outer(_)
-                | Condition::Port { .. }
-                | Condition::Keyed { .. }
-                | Condition::Mark { .. }
-                | Condition::FromBridge(_)
-                | Condition::ToBridge(_)
-                | Condition::Bridged(_)
-                | Condition::Above(_)
-                | Condition::Opaque(_) => others.push(condition),
+        let mut others = conditions;
+        for condition in others.extract_if(.., |one| matches!(one, Condition::Packet(_))) {
+            if let Condition::Packet(any) = condition {
+                boxes = Some(match &boxes {
+                    None => any,
+                    Some(known) => product(known, &any),
+                });
             }
         }
         let words = others
@@ -216,11 +244,15 @@ impl<'t> Maker<'t> {
             u32::try_from(self.unknown.len() - 1).unwrap_or(u32::MAX)
         });
         others.retain(|one| !matches!(one, Condition::Opaque(_)));
+        if others.is_empty() {
+            // Most rules ask nothing else, and are kept.
+            others = Vec::new();
+        }
         let mut reads = reads(boxes.as_deref(), &others, &rule.verdict, cases.as_ref());
         if effects.iter().any(|effect| matches!(effect, Effect::Mark { .. })) {
             reads = reads.and(Reads::MARK);
         }
-        let leads = leads(&self.numbers, &rule.verdict);
+        let leads = leads(self.numbers, &rule.verdict);
         let number = self.rules;
         self.rules += 1;
         Ready { number, boxes, others, effects, verdict: &rule.verdict, leads, cases, unknown, reads }
@@ -239,9 +271,7 @@ fn reads_of(all: &[Chain<'_>], numbers: &Memo<&str, usize>, known: &mut [Option<
     let mut whole = Reads::default();
     for rule in &chain.rules {
         whole = whole.and(rule.reads);
-        for next in rule.ahead(numbers) {
-            whole = whole.and(reads_of(all, numbers, known, next));
-        }
+        rule.ahead(numbers, |next| whole = whole.and(reads_of(all, numbers, known, next)));
     }
     if let Some(reads) = known.get_mut(number) {
         *reads = Some(whole);
@@ -255,15 +285,17 @@ fn leads(numbers: &Memo<&str, usize>, verdict: &Verdict) -> Option<usize> {
 }
 
 impl Ready<'_> {
-    /// The chains that it leads to.
-    fn ahead(&self, numbers: &Memo<&str, usize>) -> impl Iterator<Item = usize> {
+    /// Gives each chain that it leads to.
+    fn ahead(&self, numbers: &Memo<&str, usize>, mut each: impl FnMut(usize)) {
         let number = |verdict: &Verdict| leads(numbers, verdict);
-        let cases: Vec<usize> = match &self.cases {
-            Some(Cases::Port { entries, .. }) => entries.values().filter_map(number).collect(),
-            Some(Cases::Packet(cases)) => cases.iter().filter_map(|(_, verdict)| number(verdict)).collect(),
-            Some(Cases::Opaque) | None => Vec::new(),
-        };
-        cases.into_iter().chain(self.leads)
+        match &self.cases {
+            Some(Cases::Port { entries, .. }) => entries.values().filter_map(number).for_each(&mut each),
+            Some(Cases::Packet(cases)) => {
+                cases.iter().filter_map(|(_, verdict)| number(verdict)).for_each(&mut each);
+            }
+            Some(Cases::Opaque) | None => {}
+        }
+        self.leads.into_iter().for_each(each);
     }
 }
 

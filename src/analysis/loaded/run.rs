@@ -4,6 +4,7 @@
 //! they went in. It is made once for each state in which packets come, and for each answer that the context gives to what
 //! the chain asks of it.
 
+use crate::analysis::Packet;
 use crate::analysis::sets::{Diagram, Label, Memo, OverBudget, PacketSet, Sets};
 use crate::net::Family;
 use crate::state::ruleset::{Program, Verdict};
@@ -17,7 +18,7 @@ use super::outcome::{Exit, Outcome, Outcomes, State};
 use super::reads::Reads;
 use super::ready::{Chains, Ready, Unknown, is_queue};
 use super::reject::answer;
-use super::said::{Lists, Said};
+use super::said::{Lists, Said, Step};
 use super::{Condition, Context, Effect, Fields, PortValue};
 
 /// Chains within each other; more cannot be loaded anywhere.
@@ -50,6 +51,8 @@ pub struct Ground {
     pub(super) finals: Memo<Said, Option<PacketSet>>,
     /// Whether hooks pass all known connections among some packets.
     pub(super) established: Memo<(Said, PacketSet), bool>,
+    /// The packets of known connections, once they were asked for.
+    pub(super) of_connections: Option<PacketSet>,
 }
 
 impl Ground {
@@ -68,9 +71,21 @@ impl Ground {
             passed: Memo::default(),
             finals: Memo::default(),
             established: Memo::default(),
+            of_connections: None,
         }
     }
+
+    /// The same, with room for the lists of so many NICs.
+    #[must_use]
+    pub fn with_room(sets: Sets, nics: usize) -> Self {
+        let mut ground = Self::new(sets);
+        ground.lists.reserve(nics.saturating_mul(LISTS));
+        ground
+    }
 }
+
+/// Lists that a NIC brings for each program, about.
+const LISTS: usize = 12;
 
 /// A table that packets can be sent through.
 #[derive(Debug)]
@@ -78,8 +93,10 @@ pub struct Loaded<'t> {
     pub(super) chains: &'t Chains<'t>,
     /// What cannot be followed, besides rules that are not understood.
     lost: Vec<Unknown>,
-    /// Of rules that no context matters to, what they do in a first state, and whether packets leave their chain by them.
-    done: Vec<Option<Done>>,
+    /// Of rules of which a context decided nothing, what they do in a first state, and whether packets leave their chain by them.
+    done: Vec<Done>,
+    /// Where each rule's stands there, counted from 1; 0 for none yet.
+    places: Vec<u32>,
     /// How the whole of a rejection looks in a state, so that it is one label.
     pub(super) rejection: Memo<State, Diagram>,
     /// What is silently dropped by a rejection, for each family.
@@ -89,6 +106,8 @@ pub struct Loaded<'t> {
     called: Memo<(usize, State, Seen), Said>,
     /// Parts of base chains.
     pub(super) closed: super::closed::Known,
+    /// See [`Loaded::of_several_hooks`].
+    pub(super) splits: bool,
     depth: usize,
     /// What the context decides.
     pub(super) decided: Reads,
@@ -105,6 +124,8 @@ pub struct Loaded<'t> {
     pub(super) split: bool,
     /// Whether rules let packets leave their chain before its end since then.
     pub(super) backs: bool,
+    /// The one packet that is asked about, where it is only one; see [`Loaded::alone`].
+    pub(super) only: Option<Packet>,
 }
 
 /// The state, what the rule does in it, and whether packets leave their chain by it.
@@ -116,7 +137,7 @@ pub(super) enum Part {
     /// Nothing.
     Nothing,
     /// It decides these; the others go on.
-    Says(Said),
+    Says(Step),
     /// The same, but some come back in another state.
     Comes(Said),
     /// These are led elsewhere: what becomes of them there, where those that come back leave the list.
@@ -134,12 +155,14 @@ impl<'t> Loaded<'t> {
         Self {
             chains,
             lost: Vec::new(),
-            done: vec![None; chains.rules],
+            done: Vec::new(),
+            places: vec![0; chains.rules],
             rejection: Memo::default(),
             silent,
             known: Memo::default(),
             called: Memo::default(),
             closed: Memo::default(),
+            splits: false,
             depth: 0,
             decided: Reads::default(),
             here: [0; 5],
@@ -149,7 +172,16 @@ impl<'t> Loaded<'t> {
             passages: Memo::default(),
             split: false,
             backs: false,
+            only: None,
         }
+    }
+
+    /// The same, where each chain of the kernel's judges for several hooks, and what it accepts is accepted for good
+    /// (iptables). Else it is one hook's, and what it accepts comes to the next chain (nft).
+    #[must_use]
+    pub const fn of_several_hooks(mut self) -> Self {
+        self.splits = true;
+        self
     }
 
     /// A rule that was not understood.
@@ -262,14 +294,16 @@ impl<'t> Loaded<'t> {
             match &part {
                 Part::Nothing => answers.push(0),
                 Part::Leads(set, said) => answers.extend([1, set.diagram().number(), said.number()]),
-                Part::Says(said) | Part::Comes(said) => answers.extend([2, said.number()]),
+                Part::Says(Step::One(set, label)) => answers.extend([5, set.diagram().number(), label.number()]),
+                Part::Says(step) => answers.extend([2, ground.said([*step]).number()]),
+                Part::Comes(said) => answers.extend([6, said.number()]),
                 Part::Ends(said) => answers.extend([3, said.number()]),
                 // The state is another; that is never kept.
                 Part::Becomes(set, _) => answers.extend([4, set.map_or(1, |set| set.diagram().number())]),
             }
             let ends = match part {
                 Part::Ends(_) => true,
-                Part::Says(said) => ground.is_total(said),
+                Part::Says(step) => ground.says_all(step),
                 Part::Nothing | Part::Comes(_) | Part::Leads(..) | Part::Becomes(..) => false,
             };
             parts.push(Some(part));
@@ -288,13 +322,14 @@ impl<'t> Loaded<'t> {
         state: &State,
         context: &Context,
     ) -> Result<Part, OverBudget> {
-        if !rule.reads.is_free() {
+        if rule.reads.is_decided(self.decided) {
             if is_elsewhere(rule, context) {
                 return Ok(Part::Nothing);
             }
             return self.fitting(ground, rule, state, context);
         }
-        if let Some(Some((known, part, backs))) = self.done.get(rule.number)
+        let place = self.places.get(rule.number).and_then(|place| usize::try_from(*place).ok()?.checked_sub(1));
+        if let Some((known, part, backs)) = place.and_then(|place| self.done.get(place))
             && known == state
         {
             self.backs |= backs;
@@ -303,8 +338,9 @@ impl<'t> Loaded<'t> {
         let backs = std::mem::take(&mut self.backs);
         let part = self.fitting(ground, rule, state, context)?;
         // In a second state it is asked anew.
-        if let Some(done @ None) = self.done.get_mut(rule.number) {
-            *done = Some((state.clone(), part.clone(), self.backs));
+        if let Some(place @ 0) = self.places.get_mut(rule.number) {
+            self.done.push((state.clone(), part.clone(), self.backs));
+            *place = u32::try_from(self.done.len()).unwrap_or_default();
         }
         self.backs |= backs;
         Ok(part)
@@ -322,11 +358,12 @@ impl<'t> Loaded<'t> {
             Fitting::Unknown => return self.untold(ground, &Fit::default(), state),
             Fitting::Packets(fit) => fit,
         };
+        let Some(fit) = self.of_one(ground, fit)? else { return Ok(Part::Nothing) };
         if let Some(number) = rule.unknown {
             let outcome = Outcome { exit: Exit::Unknown(number), state: state.clone() };
             return self.says(ground, &fit, outcome);
         }
-        let next = after(state, rule);
+        let next = self.numbered(rule, after(state, rule));
         if rule.others.iter().any(|one| matches!(one, Condition::Above(_))) {
             return self.verdict(ground, &fit, (&Verdict::Continue, None), state, &next, context);
         }
@@ -377,6 +414,7 @@ impl<'t> Loaded<'t> {
                 let set = if fit.is_all() { None } else { Some(self.set(ground, fit)?) };
                 Ok(Part::Becomes(set, next.clone()))
             }
+            Verdict::Accept if self.splits => self.says(ground, fit, outcome(Exit::Final)),
             Verdict::Accept => self.says(ground, fit, outcome(Exit::Accept)),
             Verdict::Drop => self.says(ground, fit, outcome(Exit::Drop)),
             Verdict::Reject(words) => self.says(ground, fit, outcome(Exit::Answer(answer(words)))),
@@ -384,7 +422,10 @@ impl<'t> Loaded<'t> {
                 self.backs = true;
                 self.labelled(ground, fit, BACK).map(Part::Says)
             }
-            Verdict::Return => self.says(ground, fit, outcome(Exit::Leave)),
+            Verdict::Return => {
+                self.backs = true;
+                self.says(ground, fit, outcome(Exit::Leave))
+            }
             Verdict::Other(words) if is_queue(words) => {
                 self.says(ground, fit, outcome(Exit::Queue(words.as_str().into())))
             }
@@ -393,7 +434,8 @@ impl<'t> Loaded<'t> {
                 let called = self.chain(ground, number, next, context)?;
                 let changes = next != state || ground.changes(called);
                 let called = back(ground, called, next, state)?;
-                self.among(ground, fit, called).map(if changes { Part::Comes } else { Part::Says })
+                let called = self.among(ground, fit, called)?;
+                Ok(if changes { Part::Comes(called) } else { Part::Says(Step::Sub(called)) })
             }
             Verdict::Goto(_) => {
                 let Some(number) = leads else { return self.untold(ground, fit, state) };
@@ -407,7 +449,7 @@ impl<'t> Loaded<'t> {
                 } else {
                     return Ok(Part::Leads(self.set(ground, fit)?, called));
                 };
-                self.among(ground, fit, called).map(Part::Says)
+                Ok(Part::Says(Step::Sub(self.among(ground, fit, called)?)))
             }
             Verdict::Map { .. } | Verdict::Inline { .. } | Verdict::Other(_) => self.untold(ground, fit, state),
         }

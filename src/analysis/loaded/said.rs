@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::analysis::sets::{Diagram, FirstMatch, Label, Memo, OverBudget, PacketSet};
 
 use super::run::Ground;
+use super::walk::pass;
 
 /// What a list of rules says, or a hook of a policy. Meaningful in the [`Ground`] that made it, where equal lists are one; two that
 /// differ may still mean the same.
@@ -52,13 +53,22 @@ pub(super) struct Lists {
     renamed: Memo<(Said, Vec<(Label, Label)>), Said>,
 }
 
+impl Lists {
+    /// Makes room for more.
+    pub(super) fn reserve(&mut self, lists: usize) {
+        self.all.reserve(lists);
+        self.numbers.reserve(lists);
+    }
+}
+
 /// Packets that leave a list without an answer, while it is put together.
 const HIDDEN: Label = Label::new(Label::NONE.number() - 2);
 
 impl Ground {
     /// The list of these steps.
     pub(super) fn said(&mut self, steps: impl IntoIterator<Item = Step>) -> Said {
-        let mut kept: Vec<Step> = Vec::new();
+        let steps = steps.into_iter();
+        let mut kept: Vec<Step> = Vec::with_capacity(steps.size_hint().0);
         for step in steps {
             let mut is_last = false;
             let step = match step {
@@ -104,16 +114,19 @@ impl Ground {
     }
 
     fn new_list(&mut self, steps: Arc<[Step]>) -> Said {
-        let mut labels: Vec<Label> = Vec::new();
+        let mut labels: Vec<Label> = Vec::with_capacity(8);
+        let mut add = |label: Label| {
+            if let Err(place) = labels.binary_search(&label) {
+                labels.insert(place, label);
+            }
+        };
         for step in steps.iter() {
             match *step {
-                Step::One(_, label) => labels.push(label),
-                Step::Some(diagram) => labels.extend(self.sets.labels(diagram)),
-                Step::Lead(_, said) | Step::Sub(said) => labels.extend_from_slice(&self.labels(said)),
+                Step::One(_, label) => add(label),
+                Step::Some(diagram) => self.sets.labels(diagram).into_iter().for_each(&mut add),
+                Step::Lead(_, said) | Step::Sub(said) => self.labels(said).iter().copied().for_each(&mut add),
             }
         }
-        labels.sort_unstable();
-        labels.dedup();
         let is_total = steps.last().is_some_and(|last| self.says_all(*last));
         let back = |step: &Step| match step {
             Step::Lead(_, said) => !self.is_total(*said),
@@ -129,7 +142,7 @@ impl Ground {
     }
 
     /// Whether a step leaves nothing to those behind it.
-    fn says_all(&self, step: Step) -> bool {
+    pub(super) fn says_all(&self, step: Step) -> bool {
         match step {
             Step::One(set, _) => set == PacketSet::ALL,
             Step::Sub(said) => self.is_total(said),
@@ -145,6 +158,11 @@ impl Ground {
     /// The list of a hook's clauses.
     pub fn of_clauses(&mut self, clauses: impl IntoIterator<Item = (PacketSet, Label)>) -> Said {
         self.said(clauses.into_iter().map(|(set, label)| Step::One(set, label)))
+    }
+
+    /// Lists one after the other.
+    pub fn of_lists(&mut self, lists: impl IntoIterator<Item = Said>) -> Said {
+        self.said(lists.into_iter().map(Step::Sub))
     }
 
     /// What is said of frames of one ethertype alone, which is then not looked at any more.
@@ -174,28 +192,32 @@ impl Ground {
         self.said([Step::Some(diagram)])
     }
 
+    fn known(&self, said: Said) -> Option<&Known> {
+        self.lists.all.get(said.place())
+    }
+
     pub(super) fn steps(&self, said: Said) -> Arc<[Step]> {
-        self.lists.all.get(said.place()).map_or_else(|| Arc::new([]) as Arc<[Step]>, |known| Arc::clone(&known.steps))
+        self.known(said).map_or_else(|| Arc::new([]) as Arc<[Step]>, |known| Arc::clone(&known.steps))
     }
 
     /// Every label that it gives, and maybe some that no packet has.
     #[must_use]
     pub fn labels(&self, said: Said) -> Arc<[Label]> {
-        self.lists.all.get(said.place()).map_or_else(|| Arc::new([]) as Arc<[Label]>, |known| Arc::clone(&known.labels))
+        self.known(said).map_or_else(|| Arc::new([]) as Arc<[Label]>, |known| Arc::clone(&known.labels))
     }
 
     /// Whether it is known to say something of every packet.
     pub(super) fn is_total(&self, said: Said) -> bool {
-        self.lists.all.get(said.place()).is_some_and(|known| known.is_total)
+        self.known(said).is_some_and(|known| known.is_total)
     }
 
     pub(super) fn comes_back(&self, said: Said) -> bool {
-        self.lists.all.get(said.place()).is_some_and(|known| known.comes_back)
+        self.known(said).is_some_and(|known| known.comes_back)
     }
 
     /// The label, where it is the same for every packet; [`Label::NONE`] where nothing is said.
     pub(super) fn label(&self, said: Said) -> Option<Label> {
-        match *self.steps(said) {
+        match *self.known(said)?.steps {
             [] => Some(Label::NONE),
             [Step::One(PacketSet::ALL, label)] => Some(label),
             [..] => None,
@@ -204,13 +226,20 @@ impl Ground {
 
     /// Whether packets come back from it in another state.
     pub(super) fn changes(&self, said: Said) -> bool {
-        self.labels(said).iter().any(|label| self.outcomes.is_return(*label))
+        self.known(said).is_some_and(|known| known.labels.iter().any(|label| self.outcomes.is_return(*label)))
     }
 
     /// Whether it gives every packet this label.
     #[must_use]
     pub fn is_all(&self, said: Said, label: Label) -> bool {
-        *self.labels(said) == [label] && self.is_total(said)
+        self.known(said).is_some_and(|known| known.is_total && *known.labels == [label])
+    }
+
+    /// Whether it accepts every packet in silence, be it for good.
+    #[must_use]
+    pub fn accepts_all(&self, said: Said) -> bool {
+        let passes = |label: &Label| self.plain(*label) == pass();
+        self.known(said).is_some_and(|known| known.is_total && known.labels.iter().all(passes))
     }
 
     /// All steps in one.

@@ -1,10 +1,9 @@
 //! Values of loaded rules as numbers of fields, and rules in the making.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 
 use crate::analysis::sets::Field;
-use crate::net::{Family, Mac, Protocol, Ranges};
+use crate::net::{Family, Mac, Protocol, Ranges, read_v4, spelled_v6};
 use crate::policy::{LogLevel, State};
 use crate::state::ruleset::Value;
 
@@ -89,8 +88,9 @@ pub(super) fn union<'t>(
 /// An address, a network or a range of a family.
 pub(super) fn addresses(family: Family, text: &str) -> Option<(u128, u128)> {
     let address = |text: &str| match family {
-        Family::V4 => text.parse::<Ipv4Addr>().ok().map(|address| u32::from(address).into()),
-        Family::V6 => text.parse::<Ipv6Addr>().ok().map(u128::from),
+        Family::V4 => read_v4(text).map(|address| u32::from(address).into()),
+        // Readers of rules spell what they can.
+        Family::V6 => spelled_v6(text).or_else(|| text.parse().ok()).map(u128::from),
     };
     if let Some((network, length)) = text.split_once('/') {
         let width: u32 = match family {
@@ -257,11 +257,11 @@ impl Draft {
             return Asked { conditions: vec![Condition::Packet(Vec::new())], effects };
         }
         fields.0.sort_by_key(|(field, _)| *field);
-        let mut conditions = Vec::with_capacity(others.len() + 1);
+        let mut conditions = others;
         if !fields.0.is_empty() {
-            conditions.push(Condition::Packet(vec![fields]));
+            conditions.reserve_exact(1);
+            conditions.insert(0, Condition::Packet(vec![fields]));
         }
-        conditions.extend(others);
         Asked { conditions, effects }
     }
 }

@@ -44,9 +44,6 @@ impl Passage {
 pub struct Base<'c> {
     /// Its name.
     pub chain: &'c str,
-    /// Whether it judges for several hooks, and what it accepts is accepted for good (iptables). Else it is one hook's, and
-    /// what it accepts comes to the next chain (nft).
-    pub splits: bool,
     /// The packets that come here at all; all others pass.
     pub sees: PacketSet,
     /// The packets whose marks count: those that go on to chains which may ask for them.
@@ -98,7 +95,7 @@ pub(super) type Runs = Memo<Run, (Said, usize)>;
 type Run = (usize, usize, State, Reads, bool);
 
 /// Passages through base chains.
-pub(super) type Passages = Memo<(usize, u32, Seen, (PacketSet, PacketSet), bool), Arc<Passage>>;
+pub(super) type Passages = Memo<(usize, u32, Seen, (PacketSet, PacketSet)), Arc<Passage>>;
 
 impl<'t> Loaded<'t> {
     /// What a base chain, or one that stands for it, does with packets of a mark.
@@ -116,16 +113,18 @@ impl<'t> Loaded<'t> {
             return Ok(Arc::new(Passage::nothing(mark)));
         };
         self.here = self.ports.of(context);
-        let seen = Seen::new(self.chains.reads(start), context, self.here);
-        let key = (start, mark, seen, (base.sees, base.counts), base.splits);
         // Of a chain for several hooks, each way is asked for once.
-        if let Some(known) = self.passages.get(&key).filter(|_| !base.splits) {
+        let key = (!self.splits).then(|| {
+            let seen = Seen::new(self.chains.reads(start), context, self.here);
+            (start, mark, seen, (base.sees, base.counts))
+        });
+        if let Some(known) = key.as_ref().and_then(|key| self.passages.get(key)) {
             return Ok(Arc::clone(known));
         }
         self.decided = Reads::decided(context);
         let policy = self.chains.policy(start);
         let found = Arc::new(self.walked(ground, (start, mark), Course { base, context, policy })?);
-        if !base.splits {
+        if let Some(key) = key {
             self.passages.insert(key, Arc::clone(&found));
         }
         Ok(found)
@@ -192,7 +191,7 @@ impl<'t> Loaded<'t> {
         if everywhere.is_some() {
             self.decided = decided.everywhere();
         }
-        let led = if course.base.splits { self.led(ground, rule, walk, here)? } else { None };
+        let led = if self.splits { self.led(ground, rule, walk, here)? } else { None };
         let part =
             if led.is_some() { Part::Nothing } else { self.asked(ground, (chain, at), rule, walk, here.context)? };
         self.decided = decided;
@@ -201,20 +200,31 @@ impl<'t> Loaded<'t> {
         }
         match part {
             Part::Nothing => on,
-            Part::Says(said) | Part::Comes(said) if course.base.splits => {
-                self.flush(ground, walk, course, false)?;
-                walk.open.push(Step::Sub(said));
-                let before = walk.parts.len();
-                self.flush(ground, walk, course, false)?;
-                if of_sender {
-                    walk.of_sender.extend(walk.parts.get(before..).unwrap_or_default().iter().copied());
-                }
-                on
-            }
+            Part::Says(step) if self.splits => self.apart(ground, step, of_sender, walk, course).and(on),
+            Part::Comes(said) if self.splits => self.apart(ground, Step::Sub(said), of_sender, walk, course).and(on),
             part @ (Part::Says(_) | Part::Comes(_) | Part::Leads(..) | Part::Ends(_) | Part::Becomes(..)) => {
                 self.after(ground, part, (chain, at, from), walk, course)
             }
         }
+    }
+
+    /// What a rule says as a part of its own.
+    fn apart(
+        &mut self,
+        ground: &mut Ground,
+        step: Step,
+        of_sender: bool,
+        walk: &mut Walk,
+        course: Course<'_>,
+    ) -> Result<(), OverBudget> {
+        self.flush(ground, walk, course, false)?;
+        walk.open.push(step);
+        let before = walk.parts.len();
+        self.flush(ground, walk, course, false)?;
+        if of_sender {
+            walk.of_sender.extend(walk.parts.get(before..).unwrap_or_default().iter().copied());
+        }
+        Ok(())
     }
 
     /// The same answer for all packets of which the rule asks the same.
@@ -263,7 +273,7 @@ impl<'t> Loaded<'t> {
             };
             match part {
                 Some(Part::Nothing) => {}
-                Some(Part::Says(said)) => list.push(Step::Sub(said)),
+                Some(Part::Says(step)) => list.push(step),
                 Some(part) if list.is_empty() && next == at => {
                     return self.after(ground, part, (chain, at, from), walk, course);
                 }
@@ -293,9 +303,9 @@ impl<'t> Loaded<'t> {
     ) -> Result<Next, OverBudget> {
         match part {
             Part::Nothing => Ok(Next::At(at + 1)),
-            Part::Says(said) => {
-                walk.open.push(Step::Sub(said));
-                Ok(if ground.is_total(said) { Next::End } else { Next::At(at + 1) })
+            Part::Says(step) => {
+                walk.open.push(step);
+                Ok(if ground.says_all(step) { Next::End } else { Next::At(at + 1) })
             }
             Part::Ends(said) => {
                 walk.open.push(Step::Sub(said));
@@ -306,7 +316,7 @@ impl<'t> Loaded<'t> {
                 self.after(ground, part, (chain, at, from), walk, course)
             }
             Part::Becomes(None, next) if next.logs == walk.state.logs && next.events == walk.state.events => {
-                if course.base.splits {
+                if self.splits {
                     self.flush(ground, walk, course, false)?;
                 }
                 walk.state = next;
@@ -349,7 +359,7 @@ impl<'t> Loaded<'t> {
                 }
             }
         }
-        if course.base.splits {
+        if self.splits {
             self.flush(ground, walk, course, false)?;
         }
         walk.marked(&marks);
@@ -400,7 +410,7 @@ impl<'t> Loaded<'t> {
             whole,
             mark: walk.state.mark,
             packets: (base.sees, base.counts),
-            splits: base.splits,
+            splits: self.splits,
             last: last.then_some(policy),
             policy,
         };

@@ -72,6 +72,24 @@ impl Field {
         (value, if value >= self.greatest(Family::V6) { u128::MAX } else { value })
     }
 
+    /// Whether its values are addresses of one of two families.
+    pub(in crate::analysis) const fn is_address(self) -> bool {
+        match self {
+            Self::Dest | Self::Source => true,
+            Self::Frame
+            | Self::SourceMac
+            | Self::ArpMac
+            | Self::InInterface
+            | Self::OutInterface
+            | Self::State
+            | Self::Protocol
+            | Self::DestPort
+            | Self::Icmp
+            | Self::SourcePort
+            | Self::Flags => false,
+        }
+    }
+
     /// The greatest value, in packets of a family where that matters.
     pub(in crate::analysis) const fn greatest(self, family: Family) -> u128 {
         match self {

@@ -94,6 +94,14 @@ impl Sets {
 /// What one clause says: of these packets, this.
 pub type Step = (PacketSet, Label);
 
+/// Some steps of a hook in a row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Run {
+    at: Range<usize>,
+    /// Whether other hooks of the same [`Hooks`] may have the very same run.
+    pub is_shared: bool,
+}
+
 /// Hooks of machines that have much in common: what a stage or a rule says is asked once.
 #[derive(Debug)]
 pub struct Hooks<'a> {
@@ -117,7 +125,8 @@ impl<'a> Hooks<'a> {
     pub fn new(family: Option<Family>) -> Self {
         Self {
             family,
-            said: Vec::new(),
+            // What has no answer is dropped, at the end of every hook.
+            said: vec![(PacketSet::ALL, label_of(Verdict::Drop, Log::None))],
             sections: Memo::default(),
             rules: Memo::default(),
             stages: Vec::new(),
@@ -126,28 +135,43 @@ impl<'a> Hooks<'a> {
     }
 
     /// What a hook decides, clause by clause: the first that has a packet counts, and the last has all. Put together it is
-    /// what [`Sets::hook`] says; always in the same sets.
+    /// what [`Sets::hook`] says; always in the same sets. It is told in runs, each by [`Hooks::told`]: what several machines
+    /// have in common is one for all of them.
     ///
     /// # Errors
     /// Over budget.
-    pub fn steps(&mut self, sets: &mut Sets, hook: &'a Hook, nic: Option<&'a Nic>) -> Result<Vec<Step>, OverBudget> {
+    pub fn runs(&mut self, sets: &mut Sets, hook: &'a Hook, nic: Option<&'a Nic>) -> Result<Vec<Run>, OverBudget> {
         let direction = hook.name.direction();
-        let mut all = Vec::with_capacity(hook.stages.len() * 2);
+        let mut runs: Vec<Run> = Vec::with_capacity(hook.stages.len());
+        let mut is_after_stage = false;
         for stage in &hook.stages {
+            let is_stage = stage.rules().is_none() && !matches!(stage, Stage::MacFilter | Stage::IpFilter);
             if let Some(list) = stage.rules() {
                 for inherited in &list.sections {
-                    let known = self.section(sets, inherited, direction, nic)?;
-                    all.extend_from_slice(self.said.get(known).unwrap_or_default());
+                    let is_shared = Arc::strong_count(&inherited.section) > 1;
+                    runs.push(Run { at: self.section(sets, inherited, direction, nic)?, is_shared });
                 }
-            } else if matches!(stage, Stage::MacFilter | Stage::IpFilter) {
-                say(sets, self.family, &stage.clauses(hook.name, nic), direction, &mut all)?;
-            } else {
+            } else if is_stage {
                 let known = self.stage(sets, hook.name, stage)?;
-                all.extend_from_slice(self.said.get(known).unwrap_or_default());
+                match runs.last_mut() {
+                    Some(run) if is_after_stage && run.at.end == known.start => run.at.end = known.end,
+                    Some(_) | None => runs.push(Run { at: known, is_shared: true }),
+                }
+            } else {
+                let start = self.said.len();
+                say(sets, self.family, &stage.clauses(hook.name, nic), direction, &mut self.said)?;
+                runs.push(Run { at: start..self.said.len(), is_shared: false });
             }
+            is_after_stage = is_stage;
         }
-        all.push((PacketSet::ALL, label_of(Verdict::Drop, Log::None)));
-        Ok(all)
+        runs.push(Run { at: 0..1, is_shared: true });
+        Ok(runs)
+    }
+
+    /// What a run says.
+    #[must_use]
+    pub fn told(&self, run: &Run) -> &[Step] {
+        self.said.get(run.at.clone()).unwrap_or_default()
     }
 
     fn section(

@@ -44,7 +44,7 @@ pub(in crate::analysis) use field::protocols;
 pub use field::{Field, Interfaces};
 pub use first_match::FirstMatch;
 pub(in crate::analysis) use hook::Frozen;
-pub use hook::{Hooks, decision, label_of};
+pub use hook::{Hooks, Run, decision, label_of};
 pub use region::{Region, Regions};
 pub use second::Numbered;
 use store::Id;

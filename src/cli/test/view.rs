@@ -10,7 +10,7 @@ use crate::cli::trace::setting;
 use crate::cli::trace::view::{AnswerView, Viewer};
 use crate::diagnostic::Place;
 use crate::diagnostic::Span;
-use crate::policy::{Endpoint, Expectation, Fleet, Selector, Stage, Verdict};
+use crate::policy::{Endpoint, Expectation, Selector, Stage, Verdict};
 
 /// All tests.
 #[derive(Debug, Serialize)]
@@ -86,7 +86,7 @@ fn failure_view(viewer: Viewer<'_>, outcome: &Outcome<'_>, failure: &Failure<'_>
         help,
         from: spot(example.from),
         to: spot(example.to),
-        decided: deciding(example).and_then(|step| decided(viewer.fleet, step)),
+        decided: deciding(example).and_then(|step| setting::decided(viewer.fleet, step)),
         trace: Some(viewer.answer(example)),
         expected: (claim.expect_span, expected(outcome, example)),
     };
@@ -175,21 +175,6 @@ fn deciding<'e, 'a>(example: &'e Answer<'a>) -> Option<&'e Step<'a>> {
         return Some(step);
     }
     hooks.last()
-}
-
-/// Where what decides was written: a rule, or the option or ipset behind a stage.
-fn decided(fleet: &Fleet, step: &Step<'_>) -> Option<(Span, String)> {
-    let rule = step.decision.rule.map(|applied| applied.rule.origin.span);
-    let span = rule.or_else(|| setting::cause(fleet, step)?.origin.map(|(_, span)| span))?;
-    let verb = match step.decision.verdict {
-        Verdict::Accept => "accepts",
-        Verdict::Drop => "drops",
-        Verdict::Reject => "rejects",
-        Verdict::Skip => "skips",
-    };
-    let crossing = &step.crossing;
-    let nic = crossing.nic.map(|nic| format!(":net{}", nic.index)).unwrap_or_default();
-    Some((span, format!("{verb} it in {} of {}{nic}", crossing.hook.name.name(), crossing.machine)))
 }
 
 fn between(example: &Answer<'_>) -> String {

@@ -3,7 +3,7 @@
 use crate::analysis::Step;
 use crate::diagnostic::Span;
 use crate::policy::words::Words;
-use crate::policy::{Fleet, GuestPolicy, HookName, HostPolicy, Setting, Stage, VnetPolicy, ZoneRef};
+use crate::policy::{Fleet, GuestPolicy, HookName, HostPolicy, Setting, Stage, Verdict, VnetPolicy, ZoneRef};
 
 /// An option or ipset in force.
 #[derive(Debug, Clone)]
@@ -59,6 +59,21 @@ pub(in crate::cli) fn cause(fleet: &Fleet, step: &Step<'_>) -> Option<Cause> {
             _,
         ) => None,
     }
+}
+
+/// Where what decides was written: a rule, or the option or ipset behind a stage.
+pub(in crate::cli) fn decided(fleet: &Fleet, step: &Step<'_>) -> Option<(Span, String)> {
+    let rule = step.decision.rule.map(|applied| applied.rule.origin.span);
+    let span = rule.or_else(|| cause(fleet, step)?.origin.map(|(_, span)| span))?;
+    let verb = match step.decision.verdict {
+        Verdict::Accept => "accepts",
+        Verdict::Drop => "drops",
+        Verdict::Reject => "rejects",
+        Verdict::Skip => "skips",
+    };
+    let crossing = &step.crossing;
+    let nic = crossing.nic.map(|nic| format!(":net{}", nic.index)).unwrap_or_default();
+    Some((span, format!("{verb} it in {} of {}{nic}", crossing.hook.name.name(), crossing.machine)))
 }
 
 fn owner<'a>(step: &Step<'a>) -> Option<Owner<'a>> {

@@ -227,6 +227,15 @@ fn hook(step: &StepView) -> String {
     format!("{} of {}{nic}{on}", step.hook, step.machine)
 }
 
+/// What decides at a hook, in a line: the rule, or the option or stage.
+pub(in crate::cli) fn reason(step: &StepView) -> String {
+    match (&step.rule, &step.setting) {
+        (Some(rule), _) => rule.text.clone(),
+        (None, Some(setting)) => setting_words(setting),
+        (None, None) => step.stage.unwrap_or("nothing").to_owned(),
+    }
+}
+
 fn setting_words(setting: &SettingView) -> String {
     let value = if setting.value.is_empty() { String::new() } else { format!(" {}", setting.value) };
     match &setting.zone {

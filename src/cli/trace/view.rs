@@ -161,7 +161,8 @@ impl Viewer<'_> {
         steps.iter().map(|step| self.step(step)).collect()
     }
 
-    fn step(&self, step: &Step<'_>) -> StepView {
+    /// A hook of a trace.
+    pub(in crate::cli) fn step(&self, step: &Step<'_>) -> StepView {
         let decision = &step.decision;
         let rejected = decision.verdict == Verdict::Reject;
         let answer = rejected.then(|| rejection(step.packet.rejection(&step.crossing.host.broadcast)));

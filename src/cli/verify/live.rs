@@ -10,6 +10,7 @@ use crate::cli::diff::capture::{Captures, HostCapture};
 use crate::cli::diff::{live, node};
 use crate::cli::report::plural;
 use crate::cli::{Failure, machine};
+use crate::diagnostic::SourceMap;
 use crate::diff::report::{Note, NoteKind};
 use crate::import::proof::{self, Finding};
 use crate::policy::{Fleet, HostPolicy};
@@ -17,13 +18,13 @@ use crate::state::ruleset::Program;
 use crate::target::{self, Rules};
 
 use super::view::{self, HostView, Report};
-use super::{programs, proved, rules};
+use super::{Listed, Texts, programs, proved, rules};
 
 /// Proves this machine.
 ///
 /// # Errors
 /// Where the spec does not have it.
-pub(super) fn running(fleet: &Fleet, wanted: Option<&str>) -> Result<Report, Failure> {
+pub(super) fn running((fleet, spec): (&Fleet, &SourceMap), wanted: Option<&str>) -> Result<Report, Failure> {
     let host = machine::host(fleet, wanted, Path::new("/"))?;
     let mut captures = Captures::default();
     captures.host(&host.name).is_whole = true;
@@ -51,7 +52,8 @@ pub(super) fn running(fleet: &Fleet, wanted: Option<&str>) -> Result<Report, Fai
         } else {
             loaded
         };
-        proved(host, &rules, (&wanted, &capture.unknown), &captures.sources)
+        let texts = Texts { fleet, spec, rules: Listed::There(&captures.sources) };
+        proved(host, &rules, (&wanted, &capture.unknown), texts)
     };
     let mut findings = Vec::new();
     match &files {

@@ -4,6 +4,7 @@
 
 mod human;
 mod live;
+mod places;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ use super::{Exit, Failure, Format, Style, console, disk, machine};
 use view::{HostView, Report};
 
 pub(super) use human::doubts;
+pub(super) use places::{Listed, Texts};
 
 const EXAMPLES: &str = "Examples:
   fwc verify --against out/                 what was built, committed or shipped
@@ -72,8 +74,8 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     let Some(fleet) = &pipeline.fleet else { return Ok(Exit::Failed) };
     let report = match &arguments.against {
-        Some(folder) => against(fleet, folder, arguments.host.as_deref())?,
-        None => live::running(fleet, arguments.host.as_deref())?,
+        Some(folder) => against((fleet, &pipeline.sources), folder, arguments.host.as_deref())?,
+        None => live::running((fleet, &pipeline.sources), arguments.host.as_deref())?,
     };
     console::data(&match arguments.format {
         Format::Human => human::render(&report, Style::stdout()),
@@ -84,7 +86,7 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// What a tree says.
-fn against(fleet: &Fleet, folder: &Path, wanted: Option<&str>) -> Result<Report, Failure> {
+fn against((fleet, spec): (&Fleet, &SourceMap), folder: &Path, wanted: Option<&str>) -> Result<Report, Failure> {
     if fleet.hosts.is_empty() {
         return Err(Failure::new("the spec has no hosts"));
     }
@@ -94,11 +96,12 @@ fn against(fleet: &Fleet, folder: &Path, wanted: Option<&str>) -> Result<Report,
     let hosts: Vec<&HostPolicy> =
         fleet.hosts.iter().filter(|host| only.is_none_or(|only| only.name == host.name)).collect();
     let nothing = HostCapture::default();
+    let texts = Texts { fleet, spec, rules: Listed::There(&captures.sources) };
     let mut views: Vec<HostView> = hosts
         .par_iter()
         .map(|host| {
             let capture = captures.hosts.get(&host.name).unwrap_or(&nothing);
-            proved(host, &rules(host, capture), (&programs(host), &capture.unknown), &captures.sources)
+            proved(host, &rules(host, capture), (&programs(host), &capture.unknown), texts)
         })
         .collect();
     let texts: BTreeMap<String, String> = files
@@ -164,12 +167,12 @@ fn proved(
     host: &HostPolicy,
     rules: &Rules,
     (wanted, unknown): (&[Program], &BTreeSet<Program>),
-    sources: &SourceMap,
+    texts: Texts<'_>,
 ) -> HostView {
     let there = Rules {
         of: rules.of.iter().filter(|(program, _)| wanted.contains(program)).map(|(a, b)| (*a, b.clone())).collect(),
     };
-    let mut view = HostView::new(&host.name, wanted, &target::prove(host, &there), Some(sources));
+    let mut view = HostView::new(&host.name, wanted, &target::prove(host, &there), Some(texts));
     for program in wanted.iter().filter(|program| !there.of.contains_key(program)) {
         if unknown.contains(program) {
             view.not_had(*program);

@@ -7,12 +7,13 @@ use serde::Serialize;
 use crate::cli::Exit;
 use crate::cli::diff::capture::Captures;
 use crate::cli::trace::view::{PacketView, packet};
-use crate::diagnostic::{Places, SourceMap};
 use crate::diff::report::NoteKind;
 use crate::import::proof::{Finding, Judged, Kind};
 use crate::policy::{Log, words};
 use crate::state::ruleset::{Program, Ruleset};
 use crate::target::{Doubt, Why};
+
+use super::places::{Drawn, RuleView, SpecView, Texts};
 
 /// All that was proved, and what was not.
 #[derive(Debug, Default, Serialize)]
@@ -58,6 +59,9 @@ pub(in crate::cli) struct DoubtView {
     /// A packet that shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) witness: Option<WitnessView>,
+    /// Where what decides about the packet is written.
+    #[serde(skip)]
+    pub(super) drawn: Drawn,
     /// Whether packets are known to be treated otherwise; else it is not known.
     pub(super) differs: bool,
     /// Where it stands for all further ones of its program, how many these are.
@@ -90,6 +94,12 @@ pub(super) struct WitnessView {
     /// The hook that decides in the spec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hook: Option<String>,
+    /// What decides there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) by: Option<SpecView>,
+    /// The rules that decide, in the order in which the packet comes to them; none where it comes to the end of a chain.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) rules: Vec<RuleView>,
 }
 
 /// A program's name.
@@ -131,13 +141,13 @@ impl Report {
 }
 
 impl HostView {
-    /// `sources`: the texts that the rules were read from.
-    pub(super) fn new(host: &str, programs: &[Program], doubts: &[Doubt], sources: Option<&SourceMap>) -> Self {
+    /// `texts`: the spec, and those that the rules were read from.
+    pub(super) fn new(host: &str, programs: &[Program], doubts: &[Doubt], texts: Option<Texts<'_>>) -> Self {
         Self {
             host: host.to_owned(),
             programs: programs.iter().map(|program| word(*program)).collect(),
             proved: doubts.is_empty(),
-            doubts: doubts.iter().map(|one| doubt(one, sources)).collect(),
+            doubts: doubts.iter().map(|one| doubt(one, texts)).collect(),
             exceptions: Vec::new(),
             others: Vec::new(),
         }
@@ -162,7 +172,15 @@ impl HostView {
 
     fn doubt(&mut self, program: &'static str, differs: bool, message: String) {
         self.proved = false;
-        self.doubts.push(DoubtView { program, way: None, message, witness: None, differs, more: None });
+        self.doubts.push(DoubtView {
+            program,
+            way: None,
+            message,
+            witness: None,
+            drawn: Drawn::default(),
+            differs,
+            more: None,
+        });
     }
 
     /// A program of which there are no rules.
@@ -217,8 +235,11 @@ impl HostView {
                 meant: judged(&witness.meant),
                 found: judged(&witness.found),
                 hook: finding.hook.map(|hook| hook.name().to_owned()),
+                by: None,
+                rules: Vec::new(),
             });
-            self.doubts.push(DoubtView { program: "pve", way: None, message, witness, differs, more: None });
+            let drawn = Drawn::default();
+            self.doubts.push(DoubtView { program: "pve", way: None, message, witness, drawn, differs, more: None });
         }
     }
 }
@@ -238,15 +259,23 @@ fn judged(judged: &Judged) -> String {
 }
 
 /// One doubt.
-pub(super) fn doubt(doubt: &Doubt, sources: Option<&SourceMap>) -> DoubtView {
+pub(super) fn doubt(doubt: &Doubt, texts: Option<Texts<'_>>) -> DoubtView {
+    let decided = texts.map(|texts| texts.decided(doubt)).unwrap_or_default();
     let (message, witness) = match &doubt.why {
-        Why::Differs { packet: shown, meant, found, hook } => {
-            let witness =
-                WitnessView { packet: packet(shown), meant: meant.clone(), found: found.clone(), hook: hook.clone() };
+        Why::Differs { packet: shown, meant, found, hook, by: _ } => {
+            let witness = WitnessView {
+                packet: packet(shown),
+                meant: meant.clone(),
+                found: found.clone(),
+                hook: hook.as_ref().map(ToString::to_string),
+                by: decided.spec,
+                rules: decided.rules,
+            };
             ("packets are treated otherwise".to_owned(), Some(witness))
         }
         Why::Unknown(unknown) => {
-            let place = sources.map(|sources| format!(" ({})", Places(sources).of(unknown.span))).unwrap_or_default();
+            let place = texts.and_then(|texts| texts.place(doubt, unknown.span));
+            let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
             let words = &unknown.words;
             let message =
                 format!("packets come to a rule that is not understood, in {}: {words}{place}", unknown.chain);
@@ -268,7 +297,8 @@ pub(super) fn doubt(doubt: &Doubt, sources: Option<&SourceMap>) -> DoubtView {
         tagged: doubt.way.tagged,
     };
     let way = more.is_none().then(way);
-    DoubtView { program: doubt.program, way, message, witness, differs: doubt.why.differs(), more }
+    let differs = doubt.why.differs();
+    DoubtView { program: doubt.program, way, message, witness, drawn: decided.drawn, differs, more }
 }
 
 /// For programs.

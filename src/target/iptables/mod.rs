@@ -113,14 +113,15 @@ fn compile_host(
         error.into_iter().for_each(|error| compiled.diagnostics.push(error));
     }
     bridge_off(host).into_iter().for_each(|warning| compiled.diagnostics.push(warning));
-    let ((v4, v6), frames) = rayon::join(
+    // Another processor takes the second of both first: the one that takes longest.
+    let ((v4, frames), v6) = rayon::join(
         || {
             rayon::join(
                 || family(fleet, host, Family::V4, selection, templates),
-                || family(fleet, host, Family::V6, selection, templates),
+                || frames(fleet, host, selection, templates),
             )
         },
-        || frames(fleet, host, selection, templates),
+        || family(fleet, host, Family::V6, selection, templates),
     );
     let mut sets = ipset::Sets::default();
     for (output, part) in [(OutputName::Iptables, v4?), (OutputName::Ip6tables, v6?)] {

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::analysis::loaded::Said;
-use crate::policy::{Crossing, GuestPolicy, Nic, ZoneRef};
+use crate::policy::{Crossing, GuestPolicy, Nic};
 
-use super::Way;
+use super::{Decider, Way};
 
 /// An end of a way.
 #[derive(Debug, Clone)]
@@ -76,17 +76,20 @@ pub(in crate::target) enum By<'a> {
     Option(&'static str),
 }
 
-impl fmt::Display for By<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl By<'_> {
+    /// The same, whatever becomes of the policy.
+    pub(in crate::target) fn decider(&self) -> Decider {
         match self {
-            Self::Option(name) => write!(f, "`{name}`"),
-            Self::Hook(crossing) => {
-                write!(f, "{} of {}", crossing.hook.name.name(), crossing.machine)?;
-                match (&crossing.machine, crossing.nic) {
-                    (ZoneRef::Host(_), _) | (_, None) => Ok(()),
-                    (_, Some(nic)) => write!(f, ":net{}", nic.index),
-                }
+            Self::Option(name) => Decider::Option(name),
+            Self::Hook(Crossing { hook, machine, nic, .. }) => {
+                Decider::Hook { name: hook.name, machine: machine.clone(), nic: nic.map(|nic| nic.index) }
             }
         }
+    }
+}
+
+impl fmt::Display for By<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.decider().fmt(f)
     }
 }

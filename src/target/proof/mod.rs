@@ -15,27 +15,29 @@ mod change;
 mod course;
 mod share;
 mod side;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::analysis::Packet;
-use crate::analysis::loaded::{self, Chains, Exit, Fields, Ground, Loaded, Outcome, Said, Unknown};
-use crate::analysis::sets::{Budget, Diagram, Field, Hooks, Interfaces, OverBudget, PacketSet, Sets, Wish};
+use crate::analysis::loaded::{self, Chains, Exit, Fields, Ground, Loaded, Met, Outcome, Said, Unknown};
+use crate::analysis::sets::{Budget, Diagram, Field, Hooks, Interfaces, OverBudget, PacketSet, Run, Sets, Wish};
 use crate::diagnostic::{FileId, Span};
 use crate::net::{Family, Ranges};
 use rayon::prelude::*;
 
-use crate::policy::{Crossing, HostPolicy, IptablesMode, LogLevel};
+use crate::policy::{Crossing, HostPolicy, IptablesMode};
 use crate::state::ruleset::{Program, Ruleset, Set, TableName};
 use crate::state::{ipset, iptables, nft};
 
 pub use change::{Change, Changes, Fate, Turn, changes};
 pub(super) use course::{By, Course, Meant, Place};
 pub(super) use share::{Pairs, Share};
-pub use share::{prove_files, prove_files_in};
+pub use share::{ReadBack, prove_files_in, prove_read, read_back};
 pub(super) use side::Of;
+pub use told::Decider;
+pub(super) use told::Told;
 
 /// What is not proved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +76,10 @@ pub enum Why {
         meant: String,
         /// What the rules do.
         found: String,
-        /// The hook that decides it in the policy, where one does: `guest-in of vm/100`.
-        hook: Option<String>,
+        /// What decides it in the policy, where one hook or option does.
+        hook: Option<Decider>,
+        /// The rules that decide it, in the order in which the packet comes to them; none where it goes by the end of a chain.
+        by: Vec<Met>,
     },
     /// Packets come to a rule that is not understood.
     Unknown(Unknown),
@@ -237,6 +241,8 @@ pub(super) struct Prover<'a> {
     pub(super) host: &'a HostPolicy,
     pub(super) ground: Ground,
     hooks: HashMap<(usize, usize), Said>,
+    /// What several hooks have in common.
+    runs: HashMap<Run, Said>,
     /// The family that hooks are told of; none where they are told of frames.
     family: Option<Family>,
     /// The interfaces that are a bridge of the spec, see [`HostPolicy::bridges`].
@@ -264,8 +270,9 @@ impl<'a> Prover<'a> {
         let sets = Sets::new(Interfaces::default(), Budget(BUDGET.saturating_add(NIC_BUDGET.saturating_mul(nics))));
         Self {
             host,
-            ground: Ground::new(sets),
+            ground: Ground::with_room(sets, nics),
             hooks: HashMap::new(),
+            runs: HashMap::new(),
             family,
             bridges: BTreeMap::new(),
             maker: Hooks::new(family),
@@ -313,8 +320,19 @@ impl<'a> Prover<'a> {
         if let Some(known) = self.hooks.get(&key) {
             return Ok(*known);
         }
-        let steps = self.maker.steps(&mut self.ground.sets, crossing.hook, crossing.nic)?;
-        let made = self.ground.of_clauses(steps);
+        let mut lists = Vec::new();
+        for run in self.maker.runs(&mut self.ground.sets, crossing.hook, crossing.nic)? {
+            if let Some(known) = self.runs.get(&run) {
+                lists.push(*known);
+                continue;
+            }
+            let made = self.ground.of_clauses(self.maker.told(&run).iter().copied());
+            lists.push(made);
+            if run.is_shared {
+                self.runs.insert(run, made);
+            }
+        }
+        let made = self.ground.of_lists(lists);
         self.hooks.insert(key, made);
         Ok(made)
     }
@@ -335,17 +353,18 @@ impl<'a> Prover<'a> {
 
     /// Holds what the rules do on a way against what its hooks say.
     ///
-    /// `among` are the packets that matter; `family`: the one that rules of a program without frames are about.
+    /// `among` are the packets that matter; `family`: the one that rules of a program without frames are about. Out: where a
+    /// packet is told of that is treated otherwise, that one.
     pub(super) fn compare(
         &mut self,
         (program, loaded): (&'static str, &Loaded<'_>),
         found: &[Said],
         meant: &[Meant<'_>],
         (way, among, family): (&Course<'_>, PacketSet, Option<Family>),
-    ) -> Result<(), OverBudget> {
+    ) -> Result<Option<Told>, OverBudget> {
         let hooks: Vec<Said> = meant.iter().map(|meant| meant.said).collect();
         let sides = loaded::Sides { found, meant: &hooks, among };
-        let Some(difference) = loaded::difference(&mut self.ground, loaded, sides)? else { return Ok(()) };
+        let Some(difference) = loaded::difference(&mut self.ground, loaded, sides)? else { return Ok(None) };
         for label in self.ground.sets.labels(difference.found) {
             let Some(Outcome { exit: Exit::Unknown(number), .. }) = self.ground.outcomes.outcome(label) else {
                 continue;
@@ -359,22 +378,12 @@ impl<'a> Prover<'a> {
         if self.changes.is_some() {
             let (found, hooks) = (self.wholes(found)?, self.wholes(&hooks)?);
             let meant: Vec<_> = hooks.into_iter().zip(meant.iter().map(|meant| meant.by.to_string())).collect();
-            return self.turns(program, &difference, (&found, &meant), (&way.way(), family));
+            return self.turns(program, &difference, (&found, &meant), (&way.way(), family)).map(|()| None);
         }
-        let Some(packet) = self.witness(difference.packets, family)? else { return Ok(()) };
-        let wholes = self.wholes(&hooks)?;
-        let says = |ground: &Ground, diagram| {
-            let outcome = ground.outcomes.outcome(ground.sets.label(diagram, &packet));
-            outcome.map_or_else(|| "accept".to_owned(), |outcome| words(&outcome))
-        };
-        let (meant_words, found) = (says(&self.ground, difference.meant), says(&self.ground, difference.found));
-        let stops = wholes.iter().zip(meant).find(|(hook, _)| {
-            let outcome = self.ground.outcomes.outcome(self.ground.sets.label(**hook, &packet));
-            outcome.is_some_and(|outcome| outcome.exit != Exit::Accept)
-        });
-        let hook = stops.map(|(_, meant)| meant).or(meant.last()).map(|meant| meant.by.to_string());
-        self.doubt(program, way.way(), Why::Differs { packet: Box::new(packet), meant: meant_words, found, hook });
-        Ok(())
+        let Some(packet) = self.witness(difference.packets, family)? else { return Ok(None) };
+        let (found, hooks) = (self.wholes(found)?, self.wholes(&hooks)?);
+        let meant: Vec<_> = hooks.into_iter().zip(meant).collect();
+        Ok(self.differs((program, way), &difference, (&found, &meant), packet))
     }
 
     /// The same as diagrams.
@@ -394,15 +403,17 @@ impl<'a> Prover<'a> {
         Ok(self.ground.sets.witness(set, &Wish::default()))
     }
 
-    /// Tells of something that is not proved; the same rule once. Behind the first ones the others are counted.
-    pub(super) fn doubt(&mut self, program: &'static str, way: Way, why: Why) {
+    /// Tells of something that is not proved; the same rule once. Behind the first ones the others are counted. Says whether it
+    /// is told.
+    pub(super) fn doubt(&mut self, program: &'static str, way: Way, why: Why) -> bool {
         let same = |known: &&Doubt| known.program == program;
         if let Why::Unknown(unknown) = &why
             && !self.unknown.insert((unknown.span, unknown.words.clone()))
         {
-            return;
+            return false;
         }
-        if self.doubts.iter().filter(same).count() < MOST {
+        let is_told = self.doubts.iter().filter(same).count() < MOST;
+        if is_told {
             self.doubts.push(Doubt { host: self.host.name.clone(), program, way, why });
         } else if let Some(Doubt { why: Why::More { count, differ }, .. }) = self.doubts.last_mut() {
             *count += 1;
@@ -411,6 +422,7 @@ impl<'a> Prover<'a> {
             let why = Why::More { count: 1, differ: why.differs() };
             self.doubts.push(Doubt { host: self.host.name.clone(), program, way, why });
         }
+        is_told
     }
 }
 
@@ -442,26 +454,6 @@ fn silent(host: &HostPolicy) -> Vec<(Family, Fields)> {
         }
     }
     found
-}
-
-/// What becomes of a packet, in words.
-fn words(outcome: &Outcome) -> String {
-    let mut text = match &outcome.exit {
-        Exit::Accept | Exit::Final | Exit::Return | Exit::Leave => "accept".to_owned(),
-        Exit::Drop => "drop".to_owned(),
-        Exit::Reject => "reject".to_owned(),
-        Exit::Answer(answer) => format!("reject with {answer}"),
-        Exit::Queue(queue) => format!("give to a program ({queue})"),
-        Exit::Unknown(_) => "unknown".to_owned(),
-    };
-    let levels: Vec<&str> = outcome.state.logs.iter().map(|level: &LogLevel| level.name()).collect();
-    if !levels.is_empty() {
-        let _ = write!(text, ", logged at {}", levels.join(" and "));
-    }
-    for event in &outcome.state.events {
-        let _ = write!(text, "; {event}");
-    }
-    text
 }
 
 /// What hooks say, where a rejection is a drop.

@@ -4,7 +4,7 @@
 //! once for these. That is enough to see that all is right. Where something is not, the host is looked at once more,
 //! program by program, so that what is told does not depend on how many processors there are.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -54,37 +54,56 @@ pub(in crate::target) struct Pairs {
 /// NICs that a share has at least: with fewer, programs are looked at side by side.
 const FEW: usize = 8;
 
-/// What is not proved of files that were just made: of each host the rules that are among them.
-#[must_use]
-pub fn prove_files(fleet: &Fleet, files: &[OutputFile]) -> Vec<Doubt> {
-    // Small shares have small tables, and nobody waits long for the last one.
-    let shares = rayon::current_num_threads() * 2;
-    proved(fleet, files, &|nics| shares.min(nics / FEW))
+/// The rules of hosts, read back from files that were just made.
+#[derive(Debug, Default)]
+pub struct ReadBack {
+    of: Vec<(String, Ruleset)>,
 }
 
-/// The same, with the NICs of a host in so many shares, or as many as there are NICs; what is told is the same for any
-/// number.
+/// Reads the rules that are among some files; those of one host with the ipsets that are among them.
 #[must_use]
-pub fn prove_files_in(fleet: &Fleet, files: &[OutputFile], shares: usize) -> Vec<Doubt> {
-    proved(fleet, files, &|nics| shares.min(nics))
-}
-
-fn proved(fleet: &Fleet, files: &[OutputFile], shares: &dyn Fn(usize) -> usize) -> Vec<Doubt> {
-    let mut of_hosts: HashMap<&str, Vec<(&str, &str)>> = HashMap::new();
+pub fn read_back(files: &[OutputFile]) -> ReadBack {
+    let mut of_hosts: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
     for file in files {
         if let (Some(host), Some(name)) = (&file.host, file.path.rsplit('/').next()) {
             of_hosts.entry(host).or_default().push((name, &file.content));
         }
     }
-    let texts = fleet.hosts.iter().filter_map(|host| Some((host, Texts::of(of_hosts.remove(host.name.as_str())?))));
-    let texts: Vec<_> = texts.collect();
+    let texts: Vec<_> = of_hosts.into_iter().map(|(host, files)| (host, Texts::of(files))).collect();
     let of_programs = texts.iter().flat_map(|(host, texts)| PROGRAMS.map(|program| (*host, texts, program))).collect();
-    let read = |(host, texts, program): (_, &Texts<'_>, _)| texts.read(program).map(|rules| (host, rules));
-    let rules: Vec<(&HostPolicy, Ruleset)> = side_by_side(of_programs, read).into_iter().flatten().collect();
+    let read = |(host, texts, program): (&str, &Texts<'_>, _)| Some((host.to_owned(), texts.read(program)?));
+    ReadBack { of: side_by_side(of_programs, read).into_iter().flatten().collect() }
+}
+
+/// What is not proved of the rules of hosts.
+#[must_use]
+pub fn prove_read(fleet: &Fleet, read: Vec<ReadBack>) -> Vec<Doubt> {
+    // Small shares have small tables, and nobody waits long for the last one.
+    let shares = rayon::current_num_threads() * 2;
+    proved(fleet, read, &|nics| shares.min(nics / FEW))
+}
+
+/// The same of files that were just made, with the NICs of a host in so many shares, or as many as there are NICs; what is
+/// told is the same for any number.
+#[must_use]
+pub fn prove_files_in(fleet: &Fleet, files: &[OutputFile], shares: usize) -> Vec<Doubt> {
+    proved(fleet, vec![read_back(files)], &|nics| shares.min(nics))
+}
+
+fn proved(fleet: &Fleet, read: Vec<ReadBack>, shares: &dyn Fn(usize) -> usize) -> Vec<Doubt> {
+    let mut by_host: BTreeMap<(String, Program), Ruleset> =
+        read.into_iter().flat_map(|read| read.of).map(|(host, rules)| ((host, rules.program), rules)).collect();
+    let of_host = |host: &'_ HostPolicy| PROGRAMS.map(|program| by_host.remove(&(host.name.clone(), program)));
+    let of_hosts: Vec<_> = fleet.hosts.iter().map(of_host).collect();
+    let rules =
+        fleet.hosts.iter().zip(of_hosts).flat_map(|(host, of)| of.into_iter().flatten().map(move |one| (host, one)));
+    let rules: Vec<(&HostPolicy, Ruleset)> = rules.collect();
     let doubts = {
         let translate = |(host, rules)| Rules { host, rules: Translated::new(rules) };
         let rules = side_by_side(rules.iter().map(|(host, rules)| (*host, rules)).collect(), translate);
-        doubts_of(&rules, shares)
+        let doubts = doubts_of(&rules, shares);
+        side_by_side(rules, drop);
+        doubts
     };
     // Large tables take a while to free; nobody has to wait for that.
     let spent: Vec<Ruleset> = rules.into_iter().map(|(_, rules)| rules).collect();

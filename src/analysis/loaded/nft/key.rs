@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::analysis::sets::{Field, flag_values};
-use crate::net::{Family, Protocol, Ranges, TcpFlags};
+use crate::net::{Family, Protocol, Ranges, TcpFlags, is_decimal};
 use crate::state::nft::number;
 use crate::state::ruleset::{Rule, Test, Value, Verdict};
 
@@ -130,6 +130,20 @@ impl Look {
         }
     }
 
+    /// What a text says by itself.
+    pub(super) fn value(&self, text: &str) -> Option<Ranges<u128>> {
+        match self.spelling {
+            Spelling::Code(_) | Spelling::Flags(_) => self.values(std::iter::once(text)),
+            Spelling::Address(_)
+            | Spelling::Mac
+            | Spelling::Family
+            | Spelling::State
+            | Spelling::Protocol(_)
+            | Spelling::Number(_)
+            | Spelling::Type(_) => self.one(text).map(|(first, last)| Ranges::range(first, last)),
+        }
+    }
+
     /// One value or range.
     fn one(&self, text: &str) -> Option<(u128, u128)> {
         match self.spelling {
@@ -158,7 +172,9 @@ impl Look {
 
 /// A number or a range of numbers.
 fn run(key: &str, text: &str, greatest: u128) -> Option<(u128, u128)> {
-    let one = |text: &str| number(key, text).map(u128::from).filter(|number| *number <= greatest);
+    // What is no name says the same of all keys.
+    let plain = |text: &str| if is_decimal(text) { text.parse().ok() } else { number(key, text) };
+    let one = |text: &str| plain(text).map(u128::from).filter(|number| *number <= greatest);
     if let Some(number) = one(text) {
         return Some((number, number));
     }
@@ -241,7 +257,9 @@ fn named(test: &Test) -> Option<Family> {
         Some("ipv6" | "ip6") => return Some(Family::V6),
         Some(_) | None => {}
     }
-    let reads = |name: &str| match test.key.contains(" . ") {
+    // Which is seldom, and slow to look for.
+    let many = test.key.as_bytes().contains(&b'.');
+    let reads = |name: &str| match many {
         true => test.key.split(" . ").any(|part| header(part) == name),
         false => header(&test.key) == name,
     };

@@ -155,7 +155,7 @@ impl<'t> Words<'t> {
     fn values(&mut self, context: &Context, test: &Test, look: &Look) -> Option<Ranges<u128>> {
         match &test.value {
             Value::Set(name) => self.sets.values(context, name, &test.key, look),
-            Value::One(text) => look.values(std::iter::once(text.as_str())),
+            Value::One(text) => look.value(text),
             value @ Value::Any(_) => look.values(texts(value)?),
         }
     }

@@ -186,7 +186,7 @@ impl Shape {
                 name = Some(part).filter(|part| key::is_name(part));
                 name?;
             } else {
-                values.push(looks.next()?.values(std::iter::once(part))?);
+                values.push(looks.next()?.value(part)?);
             }
         }
         looks.next().is_none().then_some((name, values))

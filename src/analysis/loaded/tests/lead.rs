@@ -90,10 +90,10 @@ fn a_rule_that_is_looked_up_is_the_one_that_packets_meet_first() {
         let mut plain = Chains::new(Program::Iptables, name, table);
         plain.forget_indexes();
         let mut ground = Ground::new(Sets::new(Interfaces::default(), Budget::default()));
-        let mut sides = [Loaded::new(&indexed, Vec::new()), Loaded::new(&plain, Vec::new())];
+        let mut sides = [&indexed, &plain].map(|chains| Loaded::new(chains, Vec::new()).of_several_hooks());
         for _ in 0..6 {
             let context = context(&mut random);
-            let base = Base { chain: "FORWARD", splits: true, sees: PacketSet::ALL, counts: PacketSet::ALL };
+            let base = Base { chain: "FORWARD", sees: PacketSet::ALL, counts: PacketSet::ALL };
             let first = indexed.number("c0").unwrap();
             led += usize::from(indexed.led_to(first, &context) != Some(first));
             let [found, wanted]: [Vec<Diagram>; 2] = [0, 1].map(|side| {

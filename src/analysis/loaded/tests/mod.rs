@@ -1,6 +1,7 @@
 //! Whether loaded rules are understood, and rightly.
 
 mod foreign;
+mod frames;
 mod golden;
 mod lead;
 mod said;

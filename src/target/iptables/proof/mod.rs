@@ -12,8 +12,8 @@ mod ways;
 use std::sync::Arc;
 
 use crate::analysis::loaded::{
-    Base, Chains, Context, Loaded, PortValue, Said, Sides, Towards, accepted, accepts_for_good, iptables::above,
-    is_seen_alike, pass, passes_established,
+    Base, Context, Loaded, PortValue, Said, Sides, Towards, accepts_for_good, iptables::above, is_seen_alike,
+    passes_established,
 };
 use crate::analysis::sets::{Field, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
@@ -22,7 +22,7 @@ use crate::state::ruleset::{Ruleset, Table, TableName};
 
 use super::host::prefix;
 use super::led::leads;
-use crate::target::proof::{By, Course, Meant, Of, Pairs, Prover, Share, Translated, Why, queued};
+use crate::target::proof::{By, Course, Meant, Of, Pairs, Prover, Share, Told, Translated, Why, queued};
 
 /// What is not proved of the rules of one family.
 pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &Translated<'_>, share: Share) {
@@ -42,10 +42,10 @@ pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &
             let what = format!("the rule that leads all packets of {} to {}", lead.built_in, lead.own);
             prover.doubt(program, whole(), Why::Missing(what));
         }
-        let mut proof = Proof::new(prover, (family, program), chains, share);
+        let loaded = Loaded::new(chains, prover.silent());
         let done = match &*name.name {
-            "filter" => proof.filter(),
-            _ if share.is_first() => proof.raw(),
+            "filter" => Proof::new(prover, (family, program), loaded.of_several_hooks(), share).filter(),
+            _ if share.is_first() => Proof::new(prover, (family, program), loaded, share).raw(),
             _ => Ok(()),
         };
         if done.is_err() {
@@ -53,6 +53,9 @@ pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &
         }
     }
 }
+
+/// The chains of the kernel's that are looked at.
+const BUILT_IN: [&str; 4] = ["INPUT", "OUTPUT", "FORWARD", "PREROUTING"];
 
 /// The tables that are looked at.
 const TABLES: [&str; 2] = ["filter", "raw"];
@@ -80,7 +83,8 @@ struct Proof<'p, 'a, 't> {
     family: Family,
     program: &'static str,
     loaded: Loaded<'t>,
-    prefix: String,
+    /// The built-in chains, and what fwc's rules of each stand in.
+    chains: [(&'static str, Arc<str>); 4],
     /// All NICs of the host.
     nics: Vec<(&'a GuestPolicy, &'a Nic)>,
     /// The ways that are looked at.
@@ -108,18 +112,17 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     fn new(
         prover: &'p mut Prover<'a>,
         (family, program): (Family, &'static str),
-        chains: &'t Chains<'t>,
+        loaded: Loaded<'t>,
         share: Share,
     ) -> Self {
         let host = prover.host;
-        let silent = prover.silent();
         let nics = host.guests.iter().flat_map(|guest| guest.nics.iter().map(move |nic| (guest, nic))).collect();
         Self {
-            loaded: Loaded::new(chains, silent),
+            loaded,
             prover,
             family,
             program,
-            prefix: prefix(host),
+            chains: BUILT_IN.map(|name| (name, format!("{}{name}", prefix(host)).into())),
             nics,
             share,
             others: Vec::new(),
@@ -129,8 +132,9 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     }
 
     /// The chain that packets come to first.
-    fn chain(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
+    fn chain(&self, name: &str) -> Arc<str> {
+        let known = self.chains.iter().find(|(built_in, _)| *built_in == name);
+        known.map_or_else(|| name.into(), |(_, chain)| Arc::clone(chain))
     }
 
     fn raw(&mut self) -> Result<(), OverBudget> {
@@ -145,10 +149,12 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             let context = Context { in_interface: PortValue::Any, ..Context::default() };
             let meant = if chain == "PREROUTING" { meant.as_slice() } else { &[] };
             let name = self.chain(chain);
-            let base = Base { chain: &name, splits: false, sees: PacketSet::ALL, counts: PacketSet::ALL };
+            let base = Base { chain: &name, sees: PacketSet::ALL, counts: PacketSet::ALL };
             let passage = self.loaded.base(&mut self.prover.ground, base, 0, &context)?;
             let sides = (&way, PacketSet::ALL, Some(self.family));
-            self.prover.compare((self.program, &self.loaded), &passage.parts, meant, sides)?;
+            if let Some(told) = self.prover.compare((self.program, &self.loaded), &passage.parts, meant, sides)? {
+                self.goes_by(&told, base, &context)?;
+            }
         }
         Ok(())
     }
@@ -156,7 +162,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     fn filter(&mut self) -> Result<(), OverBudget> {
         for name in ["INPUT", "OUTPUT", "FORWARD"] {
             let name = self.chain(name);
-            if !self.loaded.chains().table().chains.contains_key(name.as_str()) {
+            if !self.loaded.chains().table().chains.contains_key(&*name) {
                 let way = Course::of("anywhere", "anywhere").way();
                 self.prover.doubt(self.program, way, Why::Missing(format!("chain `{name}`")));
             }
@@ -187,7 +193,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
 
     fn case(&mut self, case: Case<'a>) -> Result<(), OverBudget> {
         let name = self.chain(case.chain);
-        let base = Base { chain: &name, splits: true, sees: PacketSet::ALL, counts: PacketSet::ALL };
+        let base = Base { chain: &name, sees: PacketSet::ALL, counts: PacketSet::ALL };
         let passage = self.loaded.base(&mut self.prover.ground, base, 0, &case.context)?;
         let mut parts = passage.parts.clone();
         let mut meant = Vec::with_capacity(case.hooks.len());
@@ -196,11 +202,8 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         }
         self.note_pairs(&passage.of_sender, &case.hooks, &meant)?;
         // Of the last one nothing stands behind that could be passed by.
-        if let Some(last) = parts.last_mut() {
-            *last = accepted(&mut self.prover.ground, *last)?;
-            if self.prover.ground.is_all(*last, pass()) {
-                parts.pop();
-            }
+        if parts.last().is_some_and(|last| self.prover.ground.accepts_all(*last)) {
+            parts.pop();
         }
         let among = if case.among.is_empty() {
             PacketSet::ALL
@@ -214,7 +217,17 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             self.prover.packets(self.family, &case.among)?
         };
         let sides = (&case.way, among, Some(self.family));
-        self.prover.compare((self.program, &self.loaded), &parts, &meant, sides)
+        match self.prover.compare((self.program, &self.loaded), &parts, &meant, sides)? {
+            Some(told) => self.goes_by(&told, base, &case.context),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells by which rules of a chain a packet goes.
+    fn goes_by(&mut self, told: &Told, base: Base<'_>, context: &Context) -> Result<(), OverBudget> {
+        let mut alone = self.loaded.alone(&told.packet);
+        let passage = alone.base(&mut self.prover.ground, base, 0, context)?;
+        self.prover.goes_by(told, &[(&alone, passage.parts.clone())])
     }
 
     /// Keeps what the pairs of ports depend on: whether known connections are accepted for good at a first hook, and whether

@@ -1,6 +1,6 @@
 //! The ways of packets through the built-in chains, and the hooks of the policy that stand on each.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -65,41 +65,34 @@ impl<'a> Proof<'_, 'a, '_> {
     /// The ways that lead to guests where only the destination tells which one, and the one that leads to none.
     pub(super) fn destinations(&mut self) -> Vec<Destination<'a>> {
         let host = self.prover.host;
-        let mut by_address: BTreeMap<(u128, Option<&str>), usize> = BTreeMap::new();
+        let mut by_address: Vec<(u128, Option<&str>)> = Vec::new();
         let mut of_nics = Vec::new();
         let own = self.share.range(self.nics.len());
         for (place, (guest, nic)) in self.nics.iter().enumerate() {
+            if host.way(End::Unknown(None), End::Guest(guest, nic), Carriage::Routed).is_empty() {
+                continue;
+            }
             let out = if nic.tag.is_none() { nic.bridge.as_deref() } else { None };
             let local = nic.mac.filter(|_| nic.bridge.is_some()).map(|mac| IpAddr::V6(mac.link_local()));
             let known = nic.addresses.iter().map(|address| address.address()).chain(local);
-            let known: BTreeSet<u128> = known.filter(|one| Family::of(*one) == self.family).map(number).collect();
-            let judged = !host.way(End::Unknown(None), End::Guest(guest, nic), Carriage::Routed).is_empty();
-            if judged {
-                for address in &known {
-                    *by_address.entry((*address, out)).or_default() += 1;
-                }
-                of_nics.push(((*guest, *nic), out, known, own.contains(&place)));
-            }
+            let mut known: Vec<u128> = known.filter(|one| Family::of(*one) == self.family).map(number).collect();
+            known.sort_unstable();
+            known.dedup();
+            by_address.extend(known.iter().map(|address| (*address, out)));
+            of_nics.push(((*guest, *nic), out, known, own.contains(&place)));
         }
+        by_address.sort_unstable();
         // An address that several NICs have belongs to whichever answers.
-        let alone = |address: &u128, out: Option<&str>| {
-            let count = |out| by_address.get(&(*address, out)).copied().unwrap_or_default();
-            let by_any = if out.is_some() {
-                count(None)
-            } else {
-                by_address
-                    .range((*address, None)..)
-                    .take_while(|((one, _), _)| one == address)
-                    .map(|(_, count)| *count)
-                    .sum()
-            };
-            if out.is_some() { count(out) + by_any == 1 } else { by_any == 1 }
+        let alone = |address: u128, out: Option<&str>| {
+            let from = by_address.partition_point(|(other, _)| *other < address);
+            let all = by_address.get(from..).into_iter().flatten().take_while(|(other, _)| *other == address);
+            all.filter(|(_, by)| out.is_none() || by.is_none() || *by == out).count() == 1
         };
         let mut found = Vec::new();
-        let ranges = |addresses: &BTreeSet<u128>| Ranges::from_ranges(addresses.iter().map(|one| (*one, *one)));
+        let ranges = |addresses: &[u128]| Ranges::from_ranges(addresses.iter().map(|one| (*one, *one)));
         for ((guest, nic), out, known, _) in of_nics.iter().filter(|(.., is_own)| *is_own) {
             // Of one address the rules that lead to it say which NIC it is; of two they would have to be put together.
-            for dest in known.iter().filter(|address| alone(address, *out)) {
+            for dest in known.iter().filter(|address| alone(**address, *out)) {
                 let out_interface = out.map_or(PortValue::Any, |out| PortValue::Is(out.into()));
                 let towards = Towards { dest: Ranges::single(*dest), out_interface };
                 found.push((Arc::new(towards), Some((*guest, *nic))));
@@ -112,7 +105,7 @@ impl<'a> Proof<'_, 'a, '_> {
             let by = out_interface.name();
             let is_taken = |out: &Option<&str>| out.is_none_or(|out| by.is_some_and(|by| **by == *out));
             let taken = of_nics.iter().filter(|(_, out, ..)| is_taken(out));
-            let taken: BTreeSet<u128> = taken.flat_map(|(_, _, known, _)| known.iter().copied()).collect();
+            let taken: Vec<u128> = taken.flat_map(|(_, _, known, _)| known.iter().copied()).collect();
             found.push((Arc::new(Towards { dest: ranges(&taken).complement(), out_interface }), None));
         }
         found

@@ -5,6 +5,7 @@
 //! the next, with the mark that it has then. That no chain looks at the port a packet comes by where the one it leaves by is
 //! judged, and the other way round, is what makes every pair of ports of the proof of each port.
 
+mod told;
 mod ways;
 
 use std::collections::HashMap;
@@ -111,6 +112,8 @@ struct Proof<'p, 'a, 't> {
     sets: Vec<(Among, PacketSet)>,
     of_hooks: Vec<(Hook, Arc<[String]>)>,
     sides: HashMap<Said, bool>,
+    /// What hooks say without rejections.
+    silenced: HashMap<Said, Said>,
     /// What leaves the host for its guests.
     leaving: Among,
 }
@@ -134,6 +137,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             sets: Vec::new(),
             of_hooks: Vec::new(),
             sides: HashMap::new(),
+            silenced: HashMap::new(),
             leaving: Among::Ip,
         };
         let ip = Ranges::from_ranges([(0x0800, 0x0800), (0x86dd, 0x86dd)]);
@@ -252,10 +256,11 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             }
         }
         let among = self.set(Among::Plain);
-        let loaded = self.loaded(hook);
-        let Some(loaded) = loaded else { return Ok(()) };
-        let (prover, loaded) = loaded;
-        prover.compare((PROGRAM, loaded), &found, meant, (&way, among, None))
+        let Some((prover, loaded)) = self.loaded(hook) else { return Ok(()) };
+        match prover.compare((PROGRAM, loaded), &found, meant, (&way, among, None))? {
+            Some(told) => self.goes_by(&told, &[hook], (&ports, Among::Plain)),
+            None => Ok(()),
+        }
     }
 
     fn loaded(&mut self, hook: Hook) -> Option<(&mut Prover<'a>, &mut Loaded<'t>)> {
@@ -342,7 +347,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         };
         let sees = if matches!(hook, Inet(_)) { ip } else { PacketSet::ALL };
         let counts = if tagging == Tagging::Plain { counts } else { PacketSet::ALL };
-        let base = Base { chain, splits: false, sees, counts };
+        let base = Base { chain, sees, counts };
         let Some((prover, loaded)) = self.loaded(hook) else { return Ok(Arc::new(Passage::nothing(mark))) };
         loaded.base(&mut prover.ground, base, mark, &context)
     }
@@ -394,10 +399,13 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             }
             meant.push(Meant { said: hook, by: By::Hook(crossing.clone()) });
         }
-        let among = self.set(among);
+        let packets = self.set(among);
         let way = Course { tagged, ..way };
         let Some((prover, loaded)) = self.loaded(hooks.last().copied().unwrap_or(Inet("input"))) else { return Ok(()) };
-        prover.compare((PROGRAM, loaded), &found, &meant, (&way, among, None))
+        match prover.compare((PROGRAM, loaded), &found, &meant, (&way, packets, None))? {
+            Some(told) => self.goes_by(&told, hooks, (ports, among)),
+            None => Ok(()),
+        }
     }
 
     /// What a hook says, as far as nft can: towards a guest there is no rejection.
@@ -407,6 +415,11 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             HookName::GuestIn | HookName::VnetForward => {}
             HookName::GuestOut | HookName::HostIn | HookName::HostOut | HookName::HostForward => return Ok(whole),
         }
-        without_rejection(&mut self.prover.ground, whole)
+        if let Some(known) = self.silenced.get(&whole) {
+            return Ok(*known);
+        }
+        let silenced = without_rejection(&mut self.prover.ground, whole)?;
+        self.silenced.insert(whole, silenced);
+        Ok(silenced)
     }
 }
