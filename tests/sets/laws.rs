@@ -1,11 +1,12 @@
 //! Laws that hold for all sets, held against each other by their roots.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use fwc::analysis::Judge;
 use fwc::analysis::sets::{Diagram, FirstMatch, Label, PacketSet, Sets, Wish, decision, label_of};
-use fwc::net::Family;
-use fwc::policy::{Log, Verdict};
+use fwc::net::{AddressSet, Family, PortSet, Protocol};
+use fwc::policy::{Direction, Log, Match, Verdict};
 
 use crate::packets::Near;
 use crate::random::Random;
@@ -97,6 +98,42 @@ fn a_list_says_the_same_one_by_one_and_in_halves() {
         assert_eq!(first.diagram(sets).unwrap(), gone);
         let _ = diagram;
     });
+}
+
+/// Ordinary rules: a protocol, a port and a network each.
+fn ordinary(sets: &mut Sets, random: &mut Random) -> Diagram {
+    let source = format!("10.{}.{}.0/24", random.below(32), random.below(256)).parse().unwrap();
+    let matches = [
+        Match::Protocol([Protocol::TCP, Protocol::UDP][random.below(2)]),
+        Match::DestPorts(PortSet::single(1000 + random.below(300) as u16)),
+        Match::Source(Arc::new(AddressSet::network(source))),
+    ];
+    let verdict = [Verdict::Accept, Verdict::Drop][random.below(2)];
+    sets.clause(&matches, Direction::In, label_of(verdict, Log::None)).unwrap()
+}
+
+#[test]
+fn of_a_list_with_one_other_rule_little_is_made_anew() {
+    const RULES: usize = 2_000;
+    let mut random = Random::new(5);
+    let (mut list, mut sets) = (FirstMatch::default(), sets());
+    (0..RULES).for_each(|_| list.push(ordinary(&mut sets, &mut random)));
+    let before = sets.spent().0;
+    list.diagram(&mut sets).unwrap();
+    let whole = sets.spent().0 - before;
+    for at in (0..RULES).step_by(7) {
+        let mut others = [list.clone(), list.clone(), list.clone()];
+        let other = ordinary(&mut sets, &mut random);
+        others[0].replace(at, other);
+        others[1].insert(at, other);
+        others[2].remove(at);
+        for other in others {
+            let before = sets.spent().0;
+            other.diagram(&mut sets).unwrap();
+            let spent = sets.spent().0 - before;
+            assert!(spent * 10 < whole, "rule {at} of {} costs {spent} of {whole}", other.len());
+        }
+    }
 }
 
 #[test]

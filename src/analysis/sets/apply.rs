@@ -1,7 +1,7 @@
 //! Operations on diagrams, node by node, each pair of nodes once.
 
 use super::field::Field;
-use super::store::Id;
+use super::store::{Edges, Id, Node};
 use super::table::{Memo, Sets};
 use super::{Diagram, Label, OverBudget, PacketSet, second};
 
@@ -212,8 +212,8 @@ impl Sets {
             return Ok(plain);
         }
         let key = if operation.is_symmetric() && b < a { pair(b, a) } else { pair(a, b) };
-        if let Some(known) = self.done.get(operation as usize).and_then(|done| done.get(&key)) {
-            return Ok(*known);
+        if let Some(known) = self.done.get(operation as usize).and_then(|done| done.get(key)) {
+            return Ok(known);
         }
         let made = self.merge(a, b, |sets, a, b| sets.apply(operation, a, b))?;
         if let Some(done) = self.done.get_mut(operation as usize) {
@@ -236,11 +236,12 @@ impl Sets {
             (None, None) => Field::Frame,
         };
         let start = self.open.len();
-        let mut left = left.filter(|node| node.field == field).map_or((0, 0), |node| (node.first, node.count));
-        let mut right = right.filter(|node| node.field == field).map_or((0, 0), |node| (node.first, node.count));
+        let of_field =
+            |node: Option<Node>| node.filter(|node| node.field == field).map_or(Edges::NONE, |node| node.edges);
+        let (mut left, mut right) = (of_field(left), of_field(right));
         loop {
-            let (last_a, to_a) = if left.1 == 0 { (u128::MAX, a) } else { self.edge(left.0) };
-            let (last_b, to_b) = if right.1 == 0 { (u128::MAX, b) } else { self.edge(right.0) };
+            let (last_a, to_a) = self.store.next(left, a);
+            let (last_b, to_b) = self.store.next(right, b);
             let last = last_a.min(last_b);
             let target = part(self, to_a, to_b)?;
             self.push(start, last, target);
@@ -248,20 +249,11 @@ impl Sets {
                 return self.close(field, start);
             }
             if last_a == last {
-                left = (left.0 + 1, left.1 - 1);
+                left = left.behind();
             }
             if last_b == last {
-                right = (right.0 + 1, right.1 - 1);
+                right = right.behind();
             }
-        }
-    }
-
-    #[inline]
-    fn edge(&self, at: u32) -> (u128, Id) {
-        let at = at as usize;
-        match (self.store.lasts.get(at), self.store.targets.get(at)) {
-            (Some(last), Some(target)) => (*last, *target),
-            (Some(_) | None, _) => (u128::MAX, NOTHING),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Lists of clauses in which the first match decides, by divide and conquer.
 //!
-//! Neighbours are put together to groups, groups to greater ones, up to the whole. Where a group ends depends on what is in
-//! it, not on its place: a rule that is changed, added or taken away leaves all groups but those around it as they were,
-//! and their results are known.
+//! The rules are a tree, in their order from left to right: of any in a row, the one of the highest rank is above the others,
+//! and a rank is a rule's own, wherever it stands (a treap: Seidel and Aragon, 1996). So a rule that is changed, added or taken
+//! away leaves all parts of the tree that it is not in as they were, and what these come to is known.
 
 use crate::policy::{Direction, Match};
 
@@ -10,9 +10,6 @@ use super::apply::Operation;
 use super::store::Id;
 use super::table::Sets;
 use super::{Diagram, Label, OverBudget};
-
-/// A group has at most so many members.
-const GROUP: usize = 4;
 
 /// A list of diagrams; for each packet the first that says something counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,27 +81,31 @@ impl FirstMatch {
     /// The whole by an operation for which brackets say nothing.
     pub(super) fn folded(&self, sets: &mut Sets, operation: Operation) -> Result<Diagram, OverBudget> {
         sets.open.clear();
-        let mut level: Vec<Id> = self.0.iter().map(|diagram| diagram.0).collect();
-        while level.len() > 1 {
-            let mut groups = Vec::with_capacity(level.len() / 2 + 1);
-            let mut members = 0;
-            for id in level {
-                match groups.last_mut().filter(|_| members > 0) {
-                    Some(group) => *group = sets.apply(operation, *group, id)?,
-                    None => groups.push(id),
-                }
-                members += 1;
-                if members == GROUP || (members > 1 && ends_group(id)) {
-                    members = 0;
-                }
+        // From the root to the last rule so far: the rank of each, and what it comes to with all that is left of it.
+        let mut open: Vec<(u32, Id)> = Vec::new();
+        for Diagram(id) in self.0.iter().copied() {
+            let rank = rank(id);
+            let mut left = None;
+            while let Some((_, below)) = open.pop_if(|(last, _)| *last < rank) {
+                left = Some(with(sets, operation, below, left)?);
             }
-            level = groups;
+            let id = left.map_or(Ok(id), |left| sets.apply(operation, left, id))?;
+            open.push((rank, id));
         }
-        Ok(Diagram(level.first().copied().unwrap_or(Id::end(Label::NONE))))
+        let mut right = None;
+        while let Some((_, above)) = open.pop() {
+            right = Some(with(sets, operation, above, right)?);
+        }
+        Ok(Diagram(right.unwrap_or(Id::end(Label::NONE))))
     }
 }
 
-/// Every other one, without a pattern.
-const fn ends_group(id: Id) -> bool {
-    id.raw().wrapping_mul(0x9e37_79b9) >> 31 == 1
+fn with(sets: &mut Sets, operation: Operation, left: Id, right: Option<Id>) -> Result<Id, OverBudget> {
+    right.map_or(Ok(left), |right| sets.apply(operation, left, right))
+}
+
+/// A number without a pattern.
+const fn rank(id: Id) -> u32 {
+    let mixed = id.raw().wrapping_mul(0x9e37_79b9);
+    (mixed ^ mixed >> 15).wrapping_mul(0x85eb_ca6b)
 }

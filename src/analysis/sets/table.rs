@@ -68,23 +68,42 @@ fn hash(field: Field, edges: &[(u128, Id)]) -> u32 {
     (mixer.0 >> 32) as u32
 }
 
-/// Where nodes are found by what they are. A place is 0, or holds a node's number and 1 in the lower 32 bits and its hash
-/// in the upper ones. They are a power of two, at most half in use.
+/// Tables of one kind: what one of them holds is told by bits that all hashes have, and while one grows nobody waits long.
+const TABLES: usize = 16;
+
+/// Where nodes are found by what they are.
+#[derive(Debug, Default)]
+struct Places([Table; TABLES]);
+
+/// A place is 0, or holds a node's number and 1 in the lower 32 bits and its hash in the upper ones. There are a power of two,
+/// at most half in use.
 #[derive(Debug)]
-struct Places(Vec<u64>);
+struct Table {
+    places: Vec<u64>,
+    used: usize,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self { places: vec![0; 1 << 6], used: 0 }
+    }
+}
 
 impl Places {
-    fn new() -> Self {
-        Self(vec![0; 1 << 10])
-    }
-
     /// The node with these edges, of which no two neighbours lead to the same place.
     fn node(&mut self, store: &mut Store, field: Field, edges: &[(u128, Id)]) -> Result<Id, OverBudget> {
         let hash = hash(field, edges);
-        let mask = self.0.len() - 1;
+        let table = self.0.get_mut((hash >> 28) as usize).ok_or(OverBudget)?;
+        table.node(store, field, edges, hash)
+    }
+}
+
+impl Table {
+    fn node(&mut self, store: &mut Store, field: Field, edges: &[(u128, Id)], hash: u32) -> Result<Id, OverBudget> {
+        let mask = self.places.len() - 1;
         let mut at = hash as usize & mask;
         let free = loop {
-            let Some(place) = self.0.get_mut(at) else { return Err(OverBudget) };
+            let Some(place) = self.places.get_mut(at) else { return Err(OverBudget) };
             let Some(number) = (*place as u32).checked_sub(1) else { break place };
             if (*place >> 32) as u32 == hash && store.is(number, field, edges) {
                 return Ok(Id::node(number));
@@ -93,16 +112,17 @@ impl Places {
         };
         let number = store.add(field, edges)?;
         *free = u64::from(hash) << 32 | u64::from(number + 1);
-        if store.nodes.len() * 2 > self.0.len() {
+        self.used += 1;
+        if self.used * 2 > self.places.len() {
             self.grow();
         }
         Ok(Id::node(number))
     }
 
     fn grow(&mut self) {
-        let mask = self.0.len() * 4 - 1;
+        let mask = self.places.len() * 4 - 1;
         let mut places = vec![0; mask + 1];
-        for place in self.0.iter().filter(|place| **place != 0) {
+        for place in self.places.iter().filter(|place| **place != 0) {
             let mut at = (place >> 32) as usize & mask;
             while places.get(at).is_some_and(|taken| *taken != 0) {
                 at = (at + 1) & mask;
@@ -111,12 +131,35 @@ impl Places {
                 *free = *place;
             }
         }
-        self.0 = places;
+        self.places = places;
     }
 }
 
 /// A map with keys of numbers.
 pub(in crate::analysis) type Memo<K, V> = HashMap<K, V, BuildHasherDefault<Mixer>>;
+
+/// Results of an operation, by both sides.
+#[derive(Debug, Default)]
+pub(super) struct Results([Memo<u64, Id>; TABLES]);
+
+impl Results {
+    /// In which map, by bits that tell little within it.
+    const fn map(key: u64) -> usize {
+        (key.wrapping_mul(FACTOR) >> 46) as usize % TABLES
+    }
+
+    #[inline]
+    pub(super) fn get(&self, key: u64) -> Option<Id> {
+        self.0.get(Self::map(key))?.get(&key).copied()
+    }
+
+    #[inline]
+    pub(super) fn insert(&mut self, key: u64, made: Id) {
+        if let Some(map) = self.0.get_mut(Self::map(key)) {
+            map.insert(key, made);
+        }
+    }
+}
 
 /// Diagrams and sets of packets, and all operations on them.
 ///
@@ -128,7 +171,7 @@ pub struct Sets {
     pub(super) interfaces: Interfaces,
     places: Places,
     /// Results of operations, by the operation and both sides.
-    pub(super) done: [Memo<u64, Id>; super::apply::OPERATIONS],
+    pub(super) done: [Results; super::apply::OPERATIONS],
     /// Edges of nodes that are being made.
     pub(super) open: Vec<(u128, Id)>,
     budget: Budget,
@@ -142,7 +185,7 @@ impl Sets {
         Self {
             store: Store::default(),
             interfaces,
-            places: Places::new(),
+            places: Places::default(),
             done: Default::default(),
             open: Vec::new(),
             budget,

@@ -200,7 +200,7 @@ fn hard(guests: u64, claims: u64) -> Fleet {
             "  {}:\n    host: a\n    options: {{ policy_in: accept, macfilter: false }}\n    nics: {{ net0: {{ bridge: vmbr0, ip: 10.9.128.{}/16 }} }}\n    rules:\n{}",
             100 + guest,
             guest + 1,
-            without_pattern("      ", guest * 100..guest * 100 + 60).replace("drop", "accept"),
+            without_pattern("      ", guest * 100..guest * 100 + 160).replace("drop", "accept"),
         );
     }
     text += "tests:\n";
