@@ -218,7 +218,38 @@ fn the_same_turn_on_many_ways_is_one_row() {
         (&"anyone".into(), &"every guest".into(), &"Ping".into())
     );
     assert_eq!(rows[0]["at"].as_array().map(Vec::len), Some(4), "{wire:#}");
+    // What drops them at all guests is a rule in three chains.
+    let drops = ["ct200-in", "rest-in", "rest-in~2"].map(|chain| format!("iptables {chain}: -j DROP"));
+    assert_eq!(rows[0]["instead_of"], Value::from(drops.to_vec()), "{wire:#}");
     assert!(wire["refused"].as_array().is_some_and(Vec::is_empty), "{wire:#}");
+}
+
+/// What a rule of others accepts is told by that rule, of each program at its own line.
+#[test]
+fn a_rule_of_others_is_named_where_it_is_written() {
+    let spec = "examples/design.yaml";
+    let out = built(spec);
+    for (file, chain, rule) in [
+        ("iptables.rules", "-A INPUT ", "-s 198.51.100.9/32 -p tcp -m tcp --dport 2222 -j ACCEPT"),
+        ("fwc.nft", "chain input {", "ip saddr 198.51.100.9 tcp dport 2222 accept"),
+    ] {
+        let path = out.path().join("hosts/pm4-1").join(file);
+        let text = fs::read_to_string(&path).expect("the file");
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let at = lines.iter().position(|line| line.contains(chain)).expect("the chain");
+        let at = if file == "fwc.nft" { at + 2 } else { at };
+        let rule = if file == "fwc.nft" { format!("\t\t{rule}") } else { format!("{chain}{rule}") };
+        lines.insert(at, rule);
+        fs::write(&path, lines.join("\n") + "\n").expect("the file");
+        let (_, report) = diff(spec, &["--against", &out.path().to_string_lossy()]);
+        fs::write(&path, text).expect("the file");
+        let refused = report["wire"]["refused"].as_array().expect("rows");
+        let [row] = refused.as_slice() else { panic!("{file}: {:#}", report["wire"]) };
+        let words = if file == "fwc.nft" { "nft input: ip saddr" } else { "iptables INPUT: -s 198.51.100.9/32" };
+        assert!(row["rule"].as_str().is_some_and(|rule| rule.starts_with(words)), "{row:#}");
+        assert_eq!((&row["place"]["line"], &row["service"]), (&(at + 1).into(), &"tcp 2222".into()), "{row:#}");
+        assert_eq!(row["place"]["file"], *path.to_string_lossy(), "{row:#}");
+    }
 }
 
 /// What no packet notices is said first, in every format; where nothing differs, nothing is.

@@ -16,6 +16,7 @@ use crate::target::{self, Change, Changes, Doubt, Fate as Becomes, Rules, Turn, 
 
 use super::name::{Apart, Described, ITSELF, Names, Told};
 use super::row::Rows;
+use super::rules::Loaded;
 use super::{Decider, Fate, Kind};
 
 /// Machines at an end that are named one by one.
@@ -27,8 +28,8 @@ type Ended = (String, String);
 /// The hook that decides, where it is, and by what.
 type Decided = (HookName, At, Decider);
 
-/// What is the same of many packets.
-type Turned = (Kind, Option<HookName>, Described, Decider, String);
+/// What is the same of many packets: what refuses them does so for the rules of one program each.
+type Turned = (Kind, Option<HookName>, Described, Decider, Option<&'static str>);
 
 /// Where it is so.
 #[derive(Debug, Default)]
@@ -37,6 +38,8 @@ struct Where {
     to: BTreeSet<Ended>,
     at: BTreeSet<At>,
     packet: Option<String>,
+    /// What decides there as it is.
+    loaded: Loaded,
 }
 
 /// What loading the spec changes on hosts. `spec` is the text of the spec, `there` that of the rules which are there.
@@ -54,14 +57,25 @@ pub fn loaded(fleet: &Fleet, (spec, there): (&SourceMap, &SourceMap), hosts: &[(
             wire.not_compared.push(Aside { host: host.name.clone(), output: program, message, place: None });
         }
         for way in changes.chunk_by(|a, b| (a.program, &a.way, a.turn) == (b.program, &b.way, b.turn)) {
-            of_way(host, way, (&names, &mut told, spec), &mut turned);
+            of_way(host, way, (&names, &mut told, (spec, there)), &mut turned);
         }
     }
     let mut rows = Rows::default();
-    for ((kind, _, mut described, own, other), Where { from, to, at, packet }) in turned {
+    for ((kind, _, mut described, spec, _), Where { from, to, at, packet, loaded }) in turned {
         described.from = end(&described.from, &from, &names);
         described.to = end(&described.to, &to, &names);
-        rows.put((kind, own, other), described, at, packet);
+        match kind {
+            Kind::Refused => {
+                for (words, place) in loaded.by_program() {
+                    let own = Decider { verdict: Fate::Accepted, words, macro_name: None, place };
+                    let others = BTreeSet::from([spec.words.clone()]);
+                    rows.put((kind, own, others), described.clone(), at.clone(), packet.clone());
+                }
+            }
+            Kind::Accepted | Kind::Otherwise => {
+                rows.put((kind, spec, loaded.each().collect()), described, at, packet);
+            }
+        }
     }
     rows.into_wire(&names, &mut wire);
     wire
@@ -71,7 +85,7 @@ pub fn loaded(fleet: &Fleet, (spec, there): (&SourceMap, &SourceMap), hosts: &[(
 fn of_way<'n>(
     host: &HostPolicy,
     changes: &[Change],
-    (names, told, spec): (&'n Names, &mut Told<'n>, &SourceMap),
+    (names, told, (spec, there)): (&'n Names, &mut Told<'n>, (&SourceMap, &SourceMap)),
     turned: &mut BTreeMap<Turned, Where>,
 ) {
     let mut described: Vec<(Described, &Change, Option<Decided>)> = Vec::new();
@@ -101,15 +115,17 @@ fn of_way<'n>(
         if described.iter().any(|(other, ..)| one.is_covered_by(other)) {
             continue;
         }
-        let (kind, there) = (kind(change.turn), format!("the rules of {} ({})", change.program, change.found.word()));
         let spec = decided.as_ref().map(|(_, _, decider)| decider.clone());
         let spec = spec.unwrap_or_else(|| plain(change.meant, format!("the spec ({})", change.meant.word())));
-        let (own, other) = match kind {
-            Kind::Refused => (plain(change.found, there), spec.words),
-            Kind::Accepted | Kind::Otherwise => (spec, there),
+        let kind = kind(change.turn);
+        // Of what refuses them the words alone are told.
+        let (spec, program) = match kind {
+            Kind::Refused => (plain(change.meant, spec.words), Some(change.program)),
+            Kind::Accepted | Kind::Otherwise => (spec, None),
         };
         let name = decided.as_ref().map(|(name, ..)| *name);
-        let here = turned.entry((kind, name, one.clone(), own, other)).or_default();
+        let here = turned.entry((kind, name, one.clone(), spec, program)).or_default();
+        here.loaded.add(change, there);
         here.from.insert((host.name.clone(), change.way.from.clone()));
         here.to.insert((host.name.clone(), change.way.to.clone()));
         let itself = || At {

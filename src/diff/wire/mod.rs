@@ -15,6 +15,7 @@ mod files;
 mod loaded;
 mod name;
 mod row;
+mod rules;
 mod service;
 #[cfg(test)]
 mod tests;

@@ -80,13 +80,13 @@ impl Rows {
     /// Adds a box at several machines at once, whose ends are named.
     pub(super) fn put(
         &mut self,
-        (kind, own, other): (Kind, Decider, String),
+        (kind, own, others): (Kind, Decider, BTreeSet<String>),
         described: Described,
         at: BTreeSet<At>,
         packet: Option<String>,
     ) {
         let ends = [described.from, described.to];
-        let row = Row { families: [described.family].into(), others: [other].into(), packet, at };
+        let row = Row { families: [described.family].into(), others, packet, at };
         let rows = self.rows.entry((kind, own, ends)).or_default();
         match rows.entry((described.asked, described.remark)) {
             Entry::Occupied(mut known) => known.get_mut().merge(row),

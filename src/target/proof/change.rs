@@ -6,17 +6,20 @@
 //! left out. A log line is none of a packet's fates.
 
 use crate::analysis::Packet;
-use crate::analysis::loaded::{Difference, Exit, Outcome};
+use crate::analysis::loaded::{Difference, Exit, Met, Outcome};
 use crate::analysis::sets::{Diagram, Label, OverBudget, PacketSet, Region, Wish};
 use crate::net::{Family, Ranges};
 use crate::policy::HostPolicy;
 use crate::state::ruleset::{Program, Ruleset};
 use rayon::prelude::*;
 
+use super::told::{Of, Told};
 use super::{Doubt, Field, Prover, Rules, Share, Translated, Way, family, share};
 
 /// Boxes of one way and turn that are told.
 const BOXES: usize = 20;
+/// Changes of a program of which it is asked by which rules their packets go.
+const ASKED: usize = 2_000;
 
 /// What changes on a host.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +53,9 @@ pub struct Change {
     pub region: Region,
     /// One of them.
     pub packet: Packet,
+    /// The rules that decide about this one where it is as it is, in the order in which it comes to them; none where it goes by the
+    /// end of a chain, and where there are too many changes to ask.
+    pub by: Vec<Met>,
 }
 
 /// What becomes of packets that were treated otherwise.
@@ -119,14 +125,15 @@ pub fn changes(host: &HostPolicy, rules: &Rules) -> Changes {
 }
 
 impl Prover<'_> {
-    /// Takes in where a way's rules differ.
+    /// Takes in where a way's rules differ. Out: the packets that are told.
     pub(super) fn turns(
         &mut self,
         program: &'static str,
         difference: &Difference,
         (found, meant): (&[Diagram], &[(Diagram, String)]),
         (way, family): (&Way, Option<Family>),
-    ) -> Result<(), OverBudget> {
+    ) -> Result<Vec<Told>, OverBudget> {
+        let mut told = Vec::new();
         let outcomes = &self.ground.outcomes;
         let joined = self.ground.sets.joined(difference.found, difference.meant, |found, meant| {
             let (found, meant) = (outcomes.outcome(found), outcomes.outcome(meant));
@@ -146,7 +153,7 @@ impl Prover<'_> {
         for (number, turn) in (1..).zip(TURNS) {
             let set = self.ground.sets.select(joined, |label| label == Label::new(number))?;
             let set = self.ground.sets.intersection(set, among)?;
-            self.boxes(program, difference, (found, meant), (way, turn, set))?;
+            told.extend(self.boxes(program, difference, (found, meant), (way, turn, set))?);
         }
         let set = self.ground.sets.select(joined, |label| label == Label::new(BESIDES))?;
         let besides = self.ground.sets.intersection(set, among)?;
@@ -155,7 +162,7 @@ impl Prover<'_> {
         {
             changes.besides.push(program);
         }
-        Ok(())
+        Ok(told)
     }
 
     fn of_family(&mut self, set: PacketSet, family: Option<Family>) -> Result<PacketSet, OverBudget> {
@@ -174,7 +181,8 @@ impl Prover<'_> {
         difference: &Difference,
         (found, meant): (&[Diagram], &[(Diagram, String)]),
         (way, turn, set): (&Way, Turn, PacketSet),
-    ) -> Result<(), OverBudget> {
+    ) -> Result<Vec<Told>, OverBudget> {
+        let mut told = Vec::new();
         let mut regions = self.ground.sets.regions(set);
         let boxes: Vec<Region> = regions.by_ref().take(BOXES).collect();
         let more = regions.next().is_some();
@@ -189,14 +197,16 @@ impl Prover<'_> {
             let parting = steps().find(|(part, (hook, _))| fate(**part) != fate(*hook)).map(|(_, hook)| hook);
             let stops = || meant.iter().find(|(hook, _)| fate(*hook) != Some(Fate::Accept));
             let hook = parting.or_else(stops).or(meant.last()).map(|(_, words)| words.clone());
-            let change = Change { program, way: way.clone(), turn, found: was, meant: is, hook, region, packet };
-            if let Some(changes) = &mut self.changes {
-                changes.changes.push(change);
+            let Some(Changes { changes, .. }) = &mut self.changes else { break };
+            if changes.len() < ASKED {
+                told.push(Told { packet: packet.clone(), is_fate: true, of: Of::Change(changes.len()) });
             }
+            let (way, by) = (way.clone(), Vec::new());
+            changes.push(Change { program, way, turn, found: was, meant: is, hook, region, packet, by });
         }
         if let Some(changes) = self.changes.as_mut().filter(|_| more) {
             changes.left_out += 1;
         }
-        Ok(())
+        Ok(told)
     }
 }

@@ -353,18 +353,18 @@ impl<'a> Prover<'a> {
 
     /// Holds what the rules do on a way against what its hooks say.
     ///
-    /// `among` are the packets that matter; `family`: the one that rules of a program without frames are about. Out: where a
-    /// packet is told of that is treated otherwise, that one.
+    /// `among` are the packets that matter; `family`: the one that rules of a program without frames are about. Out: the packets
+    /// of which is told that they are treated otherwise.
     pub(super) fn compare(
         &mut self,
         (program, loaded): (&'static str, &Loaded<'_>),
         found: &[Said],
         meant: &[Meant<'_>],
         (way, among, family): (&Course<'_>, PacketSet, Option<Family>),
-    ) -> Result<Option<Told>, OverBudget> {
+    ) -> Result<Vec<Told>, OverBudget> {
         let hooks: Vec<Said> = meant.iter().map(|meant| meant.said).collect();
         let sides = loaded::Sides { found, meant: &hooks, among };
-        let Some(difference) = loaded::difference(&mut self.ground, loaded, sides)? else { return Ok(None) };
+        let Some(difference) = loaded::difference(&mut self.ground, loaded, sides)? else { return Ok(Vec::new()) };
         for label in self.ground.sets.labels(difference.found) {
             let Some(Outcome { exit: Exit::Unknown(number), .. }) = self.ground.outcomes.outcome(label) else {
                 continue;
@@ -378,12 +378,12 @@ impl<'a> Prover<'a> {
         if self.changes.is_some() {
             let (found, hooks) = (self.wholes(found)?, self.wholes(&hooks)?);
             let meant: Vec<_> = hooks.into_iter().zip(meant.iter().map(|meant| meant.by.to_string())).collect();
-            return self.turns(program, &difference, (&found, &meant), (&way.way(), family)).map(|()| None);
+            return self.turns(program, &difference, (&found, &meant), (&way.way(), family));
         }
-        let Some(packet) = self.witness(difference.packets, family)? else { return Ok(None) };
+        let Some(packet) = self.witness(difference.packets, family)? else { return Ok(Vec::new()) };
         let (found, hooks) = (self.wholes(found)?, self.wholes(&hooks)?);
         let meant: Vec<_> = hooks.into_iter().zip(meant).collect();
-        Ok(self.differs((program, way), &difference, (&found, &meant), packet))
+        Ok(self.differs((program, way), &difference, (&found, &meant), packet).into_iter().collect())
     }
 
     /// The same as diagrams.

@@ -42,10 +42,20 @@ impl fmt::Display for Decider {
     }
 }
 
-/// A packet of which a doubt was told, and whether something else becomes of it, not only of what is left on it.
+/// A packet of which is told that rules treat it otherwise.
 pub(in crate::target) struct Told {
     pub(in crate::target) packet: Packet,
-    is_fate: bool,
+    /// Whether something else becomes of it, not only of what is left on it.
+    pub(super) is_fate: bool,
+    pub(super) of: Of,
+}
+
+/// Where it is told of.
+pub(super) enum Of {
+    /// In the last doubt.
+    Doubt,
+    /// In the change of this place.
+    Change(usize),
 }
 
 impl Prover<'_> {
@@ -72,12 +82,12 @@ impl Prover<'_> {
         let hook = parting.or_else(stops).or(meant.last()).map(|(_, meant)| meant.by.decider());
         let says = |diagram| outcome(diagram).map_or_else(|| "accept".to_owned(), |outcome| words(&outcome));
         let (meant, found) = (says(difference.meant), says(difference.found));
-        let told = Told { packet: packet.clone(), is_fate };
+        let told = Told { packet: packet.clone(), is_fate, of: Of::Doubt };
         let why = Why::Differs { packet: Box::new(packet), meant, found, hook, by: Vec::new() };
         self.doubt(program, way.way(), why).then_some(told)
     }
 
-    /// Adds to the last doubt the rules by which its packet goes: what tables say of it one after the other, made for it alone.
+    /// Adds the rules by which a packet goes to what is told of it: what tables say of it one after the other, made for it alone.
     pub(in crate::target) fn goes_by(
         &mut self,
         told: &Told,
@@ -93,8 +103,18 @@ impl Prover<'_> {
                 break;
             }
         }
-        if let Some(Why::Differs { by, .. }) = self.doubts.last_mut().map(|doubt| &mut doubt.why) {
-            *by = deciding(&met, ends, told.is_fate);
+        let decide = deciding(&met, ends, told.is_fate);
+        match told.of {
+            Of::Doubt => {
+                if let Some(Why::Differs { by, .. }) = self.doubts.last_mut().map(|doubt| &mut doubt.why) {
+                    *by = decide;
+                }
+            }
+            Of::Change(place) => {
+                if let Some(change) = self.changes.as_mut().and_then(|all| all.changes.get_mut(place)) {
+                    change.by = decide;
+                }
+            }
         }
         Ok(())
     }

@@ -152,7 +152,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             let base = Base { chain: &name, sees: PacketSet::ALL, counts: PacketSet::ALL };
             let passage = self.loaded.base(&mut self.prover.ground, base, 0, &context)?;
             let sides = (&way, PacketSet::ALL, Some(self.family));
-            if let Some(told) = self.prover.compare((self.program, &self.loaded), &passage.parts, meant, sides)? {
+            for told in self.prover.compare((self.program, &self.loaded), &passage.parts, meant, sides)? {
                 self.goes_by(&told, base, &context)?;
             }
         }
@@ -217,10 +217,10 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             self.prover.packets(self.family, &case.among)?
         };
         let sides = (&case.way, among, Some(self.family));
-        match self.prover.compare((self.program, &self.loaded), &parts, &meant, sides)? {
-            Some(told) => self.goes_by(&told, base, &case.context),
-            None => Ok(()),
+        for told in self.prover.compare((self.program, &self.loaded), &parts, &meant, sides)? {
+            self.goes_by(&told, base, &case.context)?;
         }
+        Ok(())
     }
 
     /// Tells by which rules of a chain a packet goes.

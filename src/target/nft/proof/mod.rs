@@ -257,10 +257,10 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         }
         let among = self.set(Among::Plain);
         let Some((prover, loaded)) = self.loaded(hook) else { return Ok(()) };
-        match prover.compare((PROGRAM, loaded), &found, meant, (&way, among, None))? {
-            Some(told) => self.goes_by(&told, &[hook], (&ports, Among::Plain)),
-            None => Ok(()),
+        for told in prover.compare((PROGRAM, loaded), &found, meant, (&way, among, None))? {
+            self.goes_by(&told, &[hook], (&ports, Among::Plain))?;
         }
+        Ok(())
     }
 
     fn loaded(&mut self, hook: Hook) -> Option<(&mut Prover<'a>, &mut Loaded<'t>)> {
@@ -402,10 +402,10 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let packets = self.set(among);
         let way = Course { tagged, ..way };
         let Some((prover, loaded)) = self.loaded(hooks.last().copied().unwrap_or(Inet("input"))) else { return Ok(()) };
-        match prover.compare((PROGRAM, loaded), &found, &meant, (&way, packets, None))? {
-            Some(told) => self.goes_by(&told, hooks, (ports, among)),
-            None => Ok(()),
+        for told in prover.compare((PROGRAM, loaded), &found, &meant, (&way, packets, None))? {
+            self.goes_by(&told, hooks, (ports, among))?;
         }
+        Ok(())
     }
 
     /// What a hook says, as far as nft can: towards a guest there is no rejection.
