@@ -56,8 +56,9 @@ pub fn loaded(fleet: &Fleet, (spec, there): (&SourceMap, &SourceMap), hosts: &[(
             let message = "limits of new connections, or helpers of connections, are others".to_owned();
             wire.not_compared.push(Aside { host: host.name.clone(), output: program, message, place: None });
         }
+        let known = Known::new(host);
         for way in changes.chunk_by(|a, b| (a.program, &a.way, a.turn) == (b.program, &b.way, b.turn)) {
-            of_way(host, way, (&names, &mut told, (spec, there)), &mut turned);
+            of_way(&known, way, (&names, &mut told, (spec, there)), &mut turned);
         }
     }
     let mut rows = Rows::default();
@@ -83,14 +84,15 @@ pub fn loaded(fleet: &Fleet, (spec, there): (&SourceMap, &SourceMap), hosts: &[(
 
 /// The changes of one way.
 fn of_way<'n>(
-    host: &HostPolicy,
+    known: &Known<'_>,
     changes: &[Change],
     (names, told, (spec, there)): (&'n Names, &mut Told<'n>, (&SourceMap, &SourceMap)),
     turned: &mut BTreeMap<Turned, Where>,
 ) {
+    let host = known.host;
     let mut described: Vec<(Described, &Change, Option<Decided>)> = Vec::new();
     for change in changes {
-        let found = change.hook.as_deref().and_then(|words| hook(host, words));
+        let found = change.hook.as_deref().and_then(|words| known.hook(words));
         let (name, apart) = match found {
             Some((hook, nic, _)) => (hook.name, Apart::of([hook, hook], nic)),
             None => (HookName::HostForward, Apart::default()),
@@ -106,7 +108,7 @@ fn of_way<'n>(
         });
         let mut one = names.describe(&change.region, name, &apart, told);
         let nic = found.and_then(|(_, nic, _)| nic).filter(|_| name == HookName::GuestIn);
-        if let Some(to) = towards(host, nic, &change.region) {
+        if let Some(to) = known.towards(nic, &change.region) {
             one.to = to.to_owned();
         }
         described.push((one, change, decided));
@@ -139,46 +141,58 @@ fn of_way<'n>(
     }
 }
 
-/// Where packets go to by an address that only tells the way: iptables finds a guest by its addresses, and what is routed
-/// elsewhere by all others.
-fn towards(host: &HostPolicy, nic: Option<&Nic>, region: &Region) -> Option<&'static str> {
-    let (dest, family) = (region.dest()?, region.family()?);
-    let addresses = |nic: &Nic| {
-        let own = nic.addresses.iter().map(|address| address.address());
-        own.chain(nic.mac.map(|mac| mac.link_local().into()))
-            .fold(AddressSet::default(), |set, one| set.union(&AddressSet::address(one)))
-    };
-    if nic.is_some_and(|nic| dest.difference(&addresses(nic)).is_empty()) {
-        return Some(ITSELF);
-    }
-    let everything = match family {
-        Family::V4 => AddressSet::new(Ranges::all(), Ranges::empty()),
-        Family::V6 => AddressSet::new(Ranges::empty(), Ranges::all()),
-    };
-    let guests = host
-        .guests
-        .iter()
-        .flat_map(|guest| &guest.nics)
-        .fold(AddressSet::default(), |set, nic| set.union(&addresses(nic)));
-    everything.difference(&dest).difference(&guests).is_empty().then_some("anyone")
+/// A host, and what is asked of it for every box.
+struct Known<'h> {
+    host: &'h HostPolicy,
+    /// The hooks of its machines, by the words for these: `vm/100:net0`.
+    hooks: BTreeMap<String, Vec<(&'h Hook, Option<&'h Nic>)>>,
+    /// The addresses of its guests.
+    guests: AddressSet,
 }
 
-/// A hook by its words, `guest-in of vm/100:net0`, and whose it is.
-fn hook<'h>(host: &'h HostPolicy, words: &'h str) -> Option<(&'h Hook, Option<&'h Nic>, &'h str)> {
-    let (name, machine) = words.split_once(" of ")?;
-    let mut found: Vec<(&Hook, Option<&Nic>)> = Vec::new();
-    if machine.starts_with("host/") {
-        found.extend([&host.hook_in, &host.hook_out, &host.hook_forward].map(|hook| (hook, None)));
+impl<'h> Known<'h> {
+    fn new(host: &'h HostPolicy) -> Self {
+        let own = [&host.hook_in, &host.hook_out, &host.hook_forward].map(|hook| (hook, None));
+        let mut hooks = BTreeMap::from([(format!("host/{}", host.name), own.to_vec())]);
+        hooks.extend(host.vnets.iter().map(|vnet| (format!("vnet/{}", vnet.name), vec![(&vnet.hook, None)])));
+        for guest in &host.guests {
+            hooks.extend(guest.nics.iter().map(|nic| {
+                let own = [(&guest.hook_in, Some(nic)), (&guest.hook_out, Some(nic))];
+                (format!("{}:net{}", guest.zone(), nic.index), own.to_vec())
+            }));
+        }
+        let nics = host.guests.iter().flat_map(|guest| &guest.nics);
+        let guests: Vec<AddressSet> = nics.map(addresses).collect();
+        Self { host, hooks, guests: AddressSet::union_of(&guests) }
     }
-    for vnet in host.vnets.iter().filter(|vnet| machine.strip_prefix("vnet/") == Some(vnet.name.as_str())) {
-        found.push((&vnet.hook, None));
+
+    /// A hook by its words, `guest-in of vm/100:net0`, and whose it is.
+    fn hook<'w>(&self, words: &'w str) -> Option<(&'h Hook, Option<&'h Nic>, &'w str)> {
+        let (name, machine) = words.split_once(" of ")?;
+        let (hook, nic) = self.hooks.get(machine)?.iter().find(|(hook, _)| hook.name.name() == name)?;
+        Some((hook, *nic, machine))
     }
-    for guest in &host.guests {
-        let own = guest.nics.iter().filter(|nic| format!("{}:net{}", guest.zone(), nic.index) == machine);
-        found.extend(own.flat_map(|nic| [(&guest.hook_in, Some(nic)), (&guest.hook_out, Some(nic))]));
+
+    /// Where packets go to by an address that only tells the way: iptables finds a guest by its addresses, and what is routed
+    /// elsewhere by all others.
+    fn towards(&self, nic: Option<&Nic>, region: &Region) -> Option<&'static str> {
+        let (dest, family) = (region.dest()?, region.family()?);
+        if nic.is_some_and(|nic| dest.difference(&addresses(nic)).is_empty()) {
+            return Some(ITSELF);
+        }
+        let everything = match family {
+            Family::V4 => AddressSet::new(Ranges::all(), Ranges::empty()),
+            Family::V6 => AddressSet::new(Ranges::empty(), Ranges::all()),
+        };
+        everything.difference(&dest).difference(&self.guests).is_empty().then_some("anyone")
     }
-    let (hook, nic) = found.into_iter().find(|(hook, _)| hook.name.name() == name)?;
-    Some((hook, nic, machine))
+}
+
+/// All addresses by which packets are led to a NIC.
+fn addresses(nic: &Nic) -> AddressSet {
+    let own = nic.addresses.iter().map(|address| address.address());
+    own.chain(nic.mac.map(|mac| mac.link_local().into()))
+        .fold(AddressSet::default(), |set, one| set.union(&AddressSet::address(one)))
 }
 
 /// What decides about a packet in the spec.
