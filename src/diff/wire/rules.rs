@@ -3,48 +3,45 @@
 //! In: changes, each with the rules that decide about its packet. Out: the words and the place of what decides where they are
 //! as they are. Promise: the words name every rule that was found, or are those of a whole program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Place, Places, SourceMap};
-use crate::target::{Change, Does, Met};
+use crate::target::{Change, Does, Fate, Met};
 
 /// Rules that are named one by one.
 const FEW: usize = 3;
 /// Longest text of a rule, in characters.
 const LONGEST: usize = 160;
 
-/// What decides about the same packets on several ways, by program.
+/// What decides about the same packets on several ways, by program and by what becomes of them.
 #[derive(Debug, Default)]
-pub(super) struct Loaded(BTreeMap<&'static str, Rules>);
+pub(super) struct Loaded(BTreeMap<(&'static str, Fate), Rules>);
 
 /// What of one program's decides.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Rules {
-    /// The rules, each with where it is written.
-    named: BTreeMap<String, Option<Place>>,
-    /// What stands for them where they are many, or where packets come to the end of a chain.
-    whole: String,
-    /// Whether they do.
+    /// The rules, each with where it is written: in the files of several hosts there may be the same one.
+    named: BTreeMap<String, BTreeSet<Place>>,
+    /// Whether packets come to the end of a chain.
     ends: bool,
 }
 
 impl Loaded {
     /// Takes in what decides about one more change; `there`: the text of the rules.
     pub(super) fn add(&mut self, change: &Change, there: &SourceMap) {
-        let whole = || format!("the rules of {} ({})", change.program, change.found.word());
-        let nothing = || Rules { named: BTreeMap::new(), whole: whole(), ends: false };
-        let here = self.0.entry(change.program).or_insert_with(nothing);
+        let here = self.0.entry((change.program, change.found)).or_default();
         let mut decides = change.by.iter().filter(|met| !matches!(met.does, Does::Leads(_))).peekable();
         here.ends |= decides.peek().is_none();
         for met in decides {
-            here.named.insert(text(change.program, met, there), Some(Places(there).of(met.span)));
+            let places = here.named.entry(text(change.program, met, there)).or_default();
+            places.insert(Places(there).of(met.span));
         }
     }
 
-    /// What of each program decides: its words, and the place where it is one rule.
+    /// What of each program decides: its words, and the place where it is one rule in one place.
     pub(super) fn by_program(self) -> impl Iterator<Item = (String, Option<Place>)> {
-        self.0.into_values().map(|rules| {
-            let mut named = rules.named();
+        self.0.into_iter().map(|(of, rules)| {
+            let mut named = rules.named(of);
             match named.pop() {
                 Some(only) if named.is_empty() => only,
                 last => {
@@ -57,16 +54,18 @@ impl Loaded {
 
     /// All that decides.
     pub(super) fn each(self) -> impl Iterator<Item = String> {
-        self.0.into_values().flat_map(Rules::named).map(|(words, _)| words)
+        self.0.into_iter().flat_map(|(of, rules)| rules.named(of)).map(|(words, _)| words)
     }
 }
 
 impl Rules {
-    fn named(self) -> Vec<(String, Option<Place>)> {
+    /// The rules, or what stands for them where they are many, or where a chain's end decides.
+    fn named(self, (program, becomes): (&str, Fate)) -> Vec<(String, Option<Place>)> {
         if self.ends || self.named.len() > FEW {
-            return vec![(self.whole, None)];
+            return vec![(format!("the rules of {program} ({})", becomes.word()), None)];
         }
-        self.named.into_iter().collect()
+        let only = |mut places: BTreeSet<Place>| places.pop_first().filter(|_| places.is_empty());
+        self.named.into_iter().map(|(words, places)| (words, only(places))).collect()
     }
 }
 
@@ -92,8 +91,8 @@ mod tests {
 
     fn words(named: &[&str], ends: bool) -> (String, Vec<String>) {
         let loaded = || {
-            let named = named.iter().map(|text| ((*text).to_owned(), None)).collect();
-            Loaded([("nft", Rules { named, whole: "the rules of nft (drop)".to_owned(), ends })].into())
+            let named = named.iter().map(|text| ((*text).to_owned(), BTreeSet::new())).collect();
+            Loaded([(("nft", Fate::Drop), Rules { named, ends })].into())
         };
         (loaded().by_program().next().unwrap().0, loaded().each().collect())
     }
@@ -108,5 +107,17 @@ mod tests {
         );
         assert_eq!(words(&["a", "b", "c", "d"], false), whole());
         assert_eq!(words(&["a"], true), whole());
+    }
+
+    #[test]
+    fn a_rule_of_several_hosts_has_no_place() {
+        let place = |line| Place { file: "iptables.rules".to_owned(), line };
+        let at = |lines: &[u32]| {
+            let named = [("a".to_owned(), lines.iter().copied().map(place).collect())].into();
+            let loaded = Loaded([(("nft", Fate::Accept), Rules { named, ends: false })].into());
+            loaded.by_program().next().unwrap().1
+        };
+        assert_eq!(at(&[3]), Some(place(3)));
+        assert_eq!(at(&[3, 4]), None);
     }
 }

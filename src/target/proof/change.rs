@@ -13,7 +13,7 @@ use crate::policy::HostPolicy;
 use crate::state::ruleset::{Program, Ruleset};
 use rayon::prelude::*;
 
-use super::told::{Of, Told};
+use super::told::{Told, ToldIn};
 use super::{Doubt, Field, Prover, Rules, Share, Translated, Way, family, share};
 
 /// Boxes of one way and turn that are told.
@@ -199,7 +199,7 @@ impl Prover<'_> {
             let hook = parting.or_else(stops).or(meant.last()).map(|(_, words)| words.clone());
             let Some(Changes { changes, .. }) = &mut self.changes else { break };
             if changes.len() < ASKED {
-                told.push(Told { packet: packet.clone(), is_fate: true, of: Of::Change(changes.len()) });
+                told.push(Told { packet: packet.clone(), is_fate: true, place: ToldIn::Change(changes.len()) });
             }
             let (way, by) = (way.clone(), Vec::new());
             changes.push(Change { program, way, turn, found: was, meant: is, hook, region, packet, by });

@@ -47,14 +47,14 @@ pub(in crate::target) struct Told {
     pub(in crate::target) packet: Packet,
     /// Whether something else becomes of it, not only of what is left on it.
     pub(super) is_fate: bool,
-    pub(super) of: Of,
+    pub(super) place: ToldIn,
 }
 
 /// Where it is told of.
-pub(super) enum Of {
+pub(super) enum ToldIn {
     /// In the last doubt.
     Doubt,
-    /// In the change of this place.
+    /// In the change of this number.
     Change(usize),
 }
 
@@ -82,7 +82,7 @@ impl Prover<'_> {
         let hook = parting.or_else(stops).or(meant.last()).map(|(_, meant)| meant.by.decider());
         let says = |diagram| outcome(diagram).map_or_else(|| "accept".to_owned(), |outcome| words(&outcome));
         let (meant, found) = (says(difference.meant), says(difference.found));
-        let told = Told { packet: packet.clone(), is_fate, of: Of::Doubt };
+        let told = Told { packet: packet.clone(), is_fate, place: ToldIn::Doubt };
         let why = Why::Differs { packet: Box::new(packet), meant, found, hook, by: Vec::new() };
         self.doubt(program, way.way(), why).then_some(told)
     }
@@ -104,14 +104,14 @@ impl Prover<'_> {
             }
         }
         let decide = deciding(&met, ends, told.is_fate);
-        match told.of {
-            Of::Doubt => {
+        match told.place {
+            ToldIn::Doubt => {
                 if let Some(Why::Differs { by, .. }) = self.doubts.last_mut().map(|doubt| &mut doubt.why) {
                     *by = decide;
                 }
             }
-            Of::Change(place) => {
-                if let Some(change) = self.changes.as_mut().and_then(|all| all.changes.get_mut(place)) {
+            ToldIn::Change(number) => {
+                if let Some(change) = self.changes.as_mut().and_then(|all| all.changes.get_mut(number)) {
                     change.by = decide;
                 }
             }
