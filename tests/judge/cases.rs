@@ -151,7 +151,7 @@ fn random_judged(seed: u64, host: &str, backend: Backend, patience: u64) -> io::
 }
 
 /// What is reloaded under traffic.
-const RELOADS: [(Backend, Flavour); 8] = [
+const RELOADS: [(Backend, Flavour); 9] = [
     (Backend::IptablesLegacy, Flavour::Own),
     (Backend::IptablesLegacy, Flavour::Ipset),
     (Backend::IptablesLegacy, Flavour::Shared),
@@ -160,6 +160,7 @@ const RELOADS: [(Backend, Flavour); 8] = [
     (Backend::IptablesNft, Flavour::Shared),
     (Backend::NftHost, Flavour::Own),
     (Backend::NftHost, Flavour::Networks),
+    (Backend::NftHost, Flavour::Slow),
 ];
 
 fn reloads() -> Vec<Trial> {

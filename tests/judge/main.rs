@@ -8,8 +8,8 @@
 //! `judge run SPEC HOST BACKEND SEED COUNT` under `unshare -n`. By hand it is run just so; with `kinds` instead of `run` it
 //! says how many probes there were of each kind, and fails if one is missing. `judge spec SEED` prints a random spec,
 //! `judge random SEED HOST BACKEND SECONDS` judges one and cuts it down so long where that fails,
-//! `judge mutant NAME BACKEND` breaks what fwc writes first (`mutations`), and
-//! `judge reload BACKEND FLAVOUR COUNT` is for reloads under traffic (`reload`).
+//! `judge mutant NAME BACKEND` breaks what fwc writes first (`mutations`), `judge reload BACKEND FLAVOUR COUNT` is for
+//! reloads under traffic (`reload`), and `judge machine START` runs the jobs of the stock kernel whose names begin so.
 
 #![expect(
     clippy::expect_used,
@@ -74,6 +74,7 @@ fn main() -> ExitCode {
             cases::random_one(seed, host, backend, patience)
         }),
         ["reload", backend, flavour, count] => reload_one(backend, flavour, count),
+        ["machine", start] => machine::alone(start),
         ["mutant", name, backend] => backend_of(backend).and_then(|backend| mutations::run(name, backend)),
         ["spec", seed] => Ok(specs::random_spec(seed.parse().unwrap_or_default())),
         _ => return libtest_mimic::run(&Arguments::from_args(), cases::trials()).exit_code(),

@@ -253,7 +253,8 @@ impl<'t> Plain<'t> {
             for (name, chain) in &table.chains {
                 match &chain.base {
                     Some((at, priority)) if at == hook => chains.push((*priority, name, chain)),
-                    None if name == hook => chains.push((0, name, chain)),
+                    // Of iptables and ebtables the name says it.
+                    None if name == hook && !matches!(table.name, "inet" | "bridge") => chains.push((0, name, chain)),
                     Some(_) | None => {}
                 }
             }

@@ -80,7 +80,7 @@ pub(super) enum State {
 
 type Content<'r> = (&'r [Test], &'r [String], &'r Verdict);
 
-fn content(rule: &Rule) -> Content<'_> {
+pub(super) fn content(rule: &Rule) -> Content<'_> {
     (&rule.tests, &rule.statements, &rule.verdict)
 }
 
@@ -140,9 +140,13 @@ pub fn is_loaded(meant: &Ruleset, found: &Ruleset) -> bool {
 
 /// Where the kernel calls a chain that drops what comes to its end: nft's hook. None for other chains.
 fn closed(name: &str, chain: &Chain) -> Option<Option<String>> {
-    let base = chain.base.as_ref().filter(|base| is_root(name, chain) && base.policy == Verdict::Drop)?;
-    let mut words = base.hook.split(' ').skip_while(|word| *word != "hook");
-    Some(words.nth(1).map(str::to_owned))
+    chain.base.as_ref().filter(|base| is_root(name, chain) && base.policy == Verdict::Drop)?;
+    Some(hook(chain))
+}
+
+/// The hook of the kernel that a chain of nft hangs at.
+pub(super) fn hook(chain: &Chain) -> Option<String> {
+    chain.base.as_ref()?.hook.split(' ').skip_while(|word| *word != "hook").nth(1).map(str::to_owned)
 }
 
 /// What is not fwc's; tables and chains without rules are nothing, where they do not drop by policy.

@@ -91,7 +91,7 @@ impl Place {
             }),
             Program::Iptables | Program::Ip6tables => None,
             Program::Ebtables => guest,
-            Program::Nft => match (&*self.table.family, &*self.hook) {
+            Program::Nft => match (&*self.table.family, hook_of(&self.hook)) {
                 ("bridge", "forward" | "input" | "output") => Some(HookName::VnetForward),
                 ("bridge", _) => guest,
                 (_, "vnet-input") => Some(HookName::VnetForward),
@@ -117,6 +117,12 @@ impl fmt::Display for Place {
         }
         Ok(())
     }
+}
+
+/// The hook that a chain of fwc's is of: `input` of `hook-input` and `hook-input-again`, and of what older versions called so.
+fn hook_of(chain: &str) -> &str {
+    let hook = chain.strip_prefix("hook-").unwrap_or(chain);
+    hook.strip_suffix("-again").unwrap_or(hook)
 }
 
 #[cfg(test)]

@@ -46,8 +46,11 @@ pub(super) fn compare(sides: Sides<'_>, ownership: &Ownership, gather: &mut Gath
         gather,
     };
     let roots = driver.roots(ownership, comparison);
+    let mut told = BTreeSet::new();
     for (found, meant) in roots {
-        driver.root(&found, &meant);
+        if !again(sides, &found, &meant, &mut told) {
+            driver.root(&found, &meant);
+        }
     }
     driver.entered(ownership);
     driver.objects(comparison);
@@ -207,16 +210,6 @@ impl<'r> Driver<'r, '_> {
             let apart = work.place.to_string();
             return self.gather.add(raw, work.place, &apart);
         }
-        for raw in difference.raw {
-            let apart = if raw.kind == Kind::Unexplained {
-                work.place.to_string()
-            } else if raw.kind == Kind::Set {
-                work.place.table.to_string()
-            } else {
-                String::new()
-            };
-            self.gather.add(raw, work.place.clone(), &apart);
-        }
         let flat = match &self.spread {
             Some(flat) if spread => flat,
             Some(_) | None => &self.nested,
@@ -226,6 +219,16 @@ impl<'r> Driver<'r, '_> {
             if let (Some(old), Some(new)) = (flat.dispatch_of(Side::Found, *old), flat.dispatch_of(Side::Meant, *new)) {
                 found.push((old, new, Arc::clone(through)));
             }
+        }
+        for raw in difference.raw.into_iter().filter(|raw| !found.iter().any(|(old, new, _)| says(old, new, raw))) {
+            let apart = if raw.kind == Kind::Unexplained {
+                work.place.to_string()
+            } else if raw.kind == Kind::Set {
+                work.place.table.to_string()
+            } else {
+                String::new()
+            };
+            self.gather.add(raw, work.place.clone(), &apart);
         }
         for (old, new, through) in found {
             self.dispatch(&old, &new, &through, &work, open, spread);
@@ -330,6 +333,40 @@ impl<'r> Driver<'r, '_> {
         let text = RuleText { text, comment: None, span: entry.span };
         self.gather.entry(gather::Entry { kind, place, lists, rules: list.rules, text });
     }
+}
+
+/// Whether a chain of nft is the same on both sides, and leads only where one before it at its hook leads all packets: then
+/// what differs there is told already.
+fn again(sides: Sides<'_>, found: &Root, meant: &Root, told: &mut BTreeSet<(String, Arc<str>)>) -> bool {
+    fn chain<'t>(table: &'t Table, name: &Root) -> Option<&'t Chain> {
+        table.chains.get(name.as_ref()?)
+    }
+    let (Some(old), Some(new)) = (chain(sides.found, found), chain(sides.meant, meant)) else { return false };
+    let Some(hook) = own::hook(new).filter(|hook| own::hook(old).as_ref() == Some(hook)) else { return false };
+    let leads = |chain: &Chain| -> BTreeSet<(String, Arc<str>)> {
+        chain.rules.iter().filter_map(|rule| Some((hook.clone(), Arc::clone(rule.verdict.chain()?)))).collect()
+    };
+    let to = leads(new);
+    let same = old.base == new.base && old.rules.iter().map(own::content).eq(new.rules.iter().map(own::content));
+    if same && !to.is_empty() && to.is_subset(told) {
+        return true;
+    }
+    let all = |chain: &Chain| chain.rules.first().is_some_and(|rule| rule.tests.is_empty());
+    if to.len() == 1 && leads(old) == to && all(old) && all(new) {
+        told.extend(to);
+    }
+    false
+}
+
+/// Whether a change says of a list of values what the entries of a dispatch beside it say.
+fn says(old: &Dispatch, new: &Dispatch, raw: &Raw) -> bool {
+    let [Detail::Elements { of, removed, added }] = raw.details.as_slice() else { return false };
+    let only = |these: &Dispatch, others: &Dispatch, values: &[String]| {
+        let own: BTreeSet<&str> =
+            these.entries.keys().filter(|value| !others.entries.contains_key(*value)).map(|value| &**value).collect();
+        own == values.iter().map(String::as_str).collect()
+    };
+    [old, new].iter().all(|dispatch| *dispatch.key == **of) && only(old, new, removed) && only(new, old, added)
 }
 
 /// What differs between two lists of one flattening; none for equal ones.

@@ -73,26 +73,24 @@ pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy, vnets: 
         let map = builder.map("guest-out", std::mem::take(&mut guests.out));
         prerouting.push(Vec::new(), Action::Dispatch(Side::Source, map));
         prerouting.push(Vec::new(), Action::Accept);
-        builder.base("prerouting", "prerouting", GUEST_OUT, prerouting);
+        builder.judge("prerouting", "prerouting", GUEST_OUT, (prerouting, 0));
     }
 
     vnets.bridge(builder);
 
     let mut postrouting = Body::default();
-    if !guests.into.is_empty() {
-        let forwarded = if marks_routed(host, vnets) { BRIDGED | ROUTED } else { BRIDGED };
-        answers(&mut postrouting, &[Condition::Mark(forwarded, 0)]);
+    let forwarded = if marks_routed(host, vnets) { BRIDGED | ROUTED } else { BRIDGED };
+    if guests.into.is_empty() {
+        postrouting.push(Vec::new(), Action::Mark { clear: forwarded, set: 0 });
+        postrouting.push(Vec::new(), Action::Accept);
+        builder.base("postrouting", "postrouting", GUEST_IN, postrouting);
+        return;
     }
-    postrouting.push(vec![Condition::Mark(BRIDGED, BRIDGED)], Action::Mark { clear: BRIDGED, set: 0 });
-    if marks_routed(host, vnets) {
-        postrouting.push(vec![Condition::Mark(ROUTED, ROUTED)], Action::Mark { clear: ROUTED, set: 0 });
-    }
-    if !guests.into.is_empty() {
-        let map = builder.map("guest-in", std::mem::take(&mut guests.into));
-        postrouting.push(Vec::new(), Action::Dispatch(Side::Dest, map));
-    }
+    answers(&mut postrouting, &[Condition::Mark(forwarded, 0)]);
+    let map = builder.map("guest-in", std::mem::take(&mut guests.into));
+    postrouting.push(Vec::new(), Action::Dispatch(Side::Dest, map));
     postrouting.push(Vec::new(), Action::Accept);
-    builder.base("postrouting", "postrouting", GUEST_IN, postrouting);
+    builder.judge("postrouting", "postrouting", GUEST_IN, (postrouting, forwarded));
 }
 
 /// Accepts what `reject` answers, which conntrack calls invalid.

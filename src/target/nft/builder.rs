@@ -15,6 +15,7 @@ use crate::policy::{
     SectionKind, Stage, Verdict, ZoneRef,
 };
 
+use super::again;
 use super::clause::{Place, alternatives, nics, unseen_protocol};
 use super::digest::Quick;
 use super::log::{self, LogChains, Message, Style, Subject, Users};
@@ -81,6 +82,8 @@ pub(super) struct Builder<'a> {
     users: Users,
     rejects: bool,
     maps: Vec<VerdictMap>,
+    /// Of hooks, which come after all that they lead to.
+    judges: Vec<Chain>,
     bases: Vec<Chain>,
     helpers: Vec<Item>,
     /// Places where a rejection becomes a drop.
@@ -112,6 +115,7 @@ impl<'a> Builder<'a> {
             users: Users::new(),
             rejects: false,
             maps: Vec::new(),
+            judges: Vec::new(),
             bases: Vec::new(),
             helpers: Vec::new(),
             softened: BTreeSet::new(),
@@ -354,8 +358,26 @@ impl<'a> Builder<'a> {
 
     /// A base chain; its last rule must decide.
     pub(super) fn base(&mut self, name: &str, hook: &'static str, priority: i32, body: Body) {
-        let base = Some(Base { hook, priority });
-        self.bases.push(Chain { name: name.into(), base, rules: body.rules });
+        self.hang(name, hook, priority, body.rules);
+    }
+
+    /// Rules that judge at a hook, also while the table is replaced; their last one must decide. What they accept goes on
+    /// without these bits of the mark. See [`super::again`].
+    pub(super) fn judge(&mut self, name: &str, hook: &'static str, priority: i32, (body, clear): (Body, u32)) {
+        let name: Arc<str> = name.into();
+        let (first, again) = again::chains(&name, clear);
+        let keys = |map: &Arc<str>| {
+            let map = self.maps.iter().find(|known| known.name == *map)?;
+            Some(self.pool.interfaces(map.elements.iter().map(|(name, _)| name.clone()).collect()))
+        };
+        let judging = again::judging(body.rules, keys);
+        self.hang(&format!("hook-{name}"), hook, priority, first);
+        self.hang(&format!("hook-{name}-again"), hook, priority + 1, again);
+        self.judges.push(Chain { name, base: None, rules: judging });
+    }
+
+    fn hang(&mut self, name: &str, hook: &'static str, priority: i32, rules: Vec<Rule>) {
+        self.bases.push(Chain { name: name.into(), base: Some(Base { hook, priority }), rules });
     }
 
     /// A conntrack helper.
@@ -397,7 +419,7 @@ impl<'a> Builder<'a> {
         items.extend(maps.into_iter().map(Item::Map));
         items.extend(chains.into_iter().chain(self.chains).map(Item::Chain));
         items.extend(self.maps.into_iter().map(Item::Map));
-        items.extend(self.bases.into_iter().map(Item::Chain));
+        items.extend(self.judges.into_iter().chain(self.bases).map(Item::Chain));
         Table { family: self.family, items }
     }
 

@@ -361,6 +361,7 @@ fn implies_ip(condition: &Condition) -> bool {
         Condition::State(states) => !states.contains(State::Invalid) && *states != States::of(&[]),
         Condition::Interface(..)
         | Condition::InterfaceIn(..)
+        | Condition::BridgeIn(..)
         | Condition::ServiceTag
         | Condition::Carries(..)
         | Condition::Arp
@@ -385,6 +386,7 @@ fn drop_implied(row: &mut Vec<Condition>) {
         },
         Condition::Interface(..)
         | Condition::InterfaceIn(..)
+        | Condition::BridgeIn(..)
         | Condition::ServiceTag
         | Condition::Carries(..)
         | Condition::Arp

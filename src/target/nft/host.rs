@@ -1,7 +1,7 @@
 //! The host's own table, `inet fwc`.
 //!
-//! In: a host's hooks. Out: base chains `input`, `output` and `forward` with the stages in their order,
-//! and before them, where the options ask for it, the limit on bare SYNs and conntrack's helpers.
+//! In: a host's hooks. Out: chains `input`, `output` and `forward` with the stages in their order, each at its hook
+//! ([`super::again`]), and before them, where the options ask for it, the limit on bare SYNs and conntrack's helpers.
 
 use crate::net::{Family, TcpFlags};
 use crate::policy::{ConntrackHelper, HelperService, Hook, HostPolicy, Stage, Synflood};
@@ -45,7 +45,7 @@ pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy, vnets: 
         vnets.host(builder);
     }
     let input = stages(builder, &host.hook_in, Body::default());
-    builder.base("input", "input", 0, input);
+    builder.judge("input", "input", 0, (input, 0));
     let routed = vnets.filter(|vnets| marks_routed(host, vnets));
     let mut output = Body::default();
     if routed.is_some() {
@@ -53,7 +53,7 @@ pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy, vnets: 
         output.push(vec![Condition::Mark(ROUTED, ROUTED)], Action::Mark { clear: ROUTED, set: 0 });
     }
     let output = stages(builder, &host.hook_out, output);
-    builder.base("output", "output", 0, output);
+    builder.judge("output", "output", 0, (output, 0));
     let mut forward = Body::default();
     if vnets.is_some() {
         // With bridge-nf-call-iptables on, bridged frames come by here too; they are not routed.
@@ -63,7 +63,7 @@ pub(super) fn table<'a>(builder: &mut Builder<'a>, host: &'a HostPolicy, vnets: 
         forward.push(Vec::new(), Action::Mark { clear: vnets.mask(), set: ROUTED });
     }
     let body = stages(builder, &host.hook_forward, forward);
-    builder.base("forward", "forward", 0, body);
+    builder.judge("forward", "forward", 0, (body, 0));
 }
 
 fn stages<'a>(builder: &mut Builder<'a>, hook: &'a Hook, mut body: Body) -> Body {

@@ -4,6 +4,7 @@
 //! and touches no other. Promise: each hook means what its stages say, but that a rejection towards a
 //! guest is a drop (a warning says so). What nft cannot do is an error where it is asked for.
 
+mod again;
 mod bridge;
 mod builder;
 mod clause;

@@ -75,6 +75,12 @@ impl<'a> Pool<'a> {
         name
     }
 
+    /// These interfaces, in order.
+    pub(super) fn interfaces(&mut self, names: Vec<String>) -> Arc<str> {
+        let text = names.join(",");
+        self.insert("interfaces", &text, Elements::Interfaces(names))
+    }
+
     /// All sets, by name.
     pub(super) fn into_sets(self) -> impl Iterator<Item = Set> {
         self.sets.into_iter().map(|(name, elements)| Set { name, elements })

@@ -156,6 +156,8 @@ pub(super) enum Condition {
     Interface(Side, String, bool),
     /// Incoming (source) or outgoing (dest) interface is in the set.
     InterfaceIn(Side, Arc<str>),
+    /// The bridge of the incoming (source) or outgoing (dest) port is in the set.
+    BridgeIn(Side, Arc<str>),
     /// The outermost tag is of 802.1ad.
     ServiceTag,
     /// What the frame carries behind one tag is in the set of ethertypes, or (true) is not.

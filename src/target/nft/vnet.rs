@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::policy::{Clause, HookName, HostPolicy, Nic, Stage, VnetPolicy};
 
+use super::again::JUDGED;
 use super::bridge::{answers, rules_of};
 use super::builder::{Body, Builder, Scope};
 use super::clause::ip_frames;
@@ -26,7 +27,7 @@ pub(super) const FORWARD: i32 = -200;
 /// Before the host's own input chain, which judges what a vnet lets through.
 const INPUT: i32 = -10;
 /// The bits of the packet's mark that name the vnet a packet for the host came by are below this one.
-const ABOVE: u32 = 0x2000_0000;
+const ABOVE: u32 = JUDGED;
 
 /// The vnets that filter on a host, and who is on them.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl<'a> Vnets<'a> {
 
     /// The bits of the packet's mark that name a vnet; zero: none.
     pub(super) fn mask(&self) -> u32 {
-        // 2^28 vnets are more than a spec can hold.
+        // 2^27 vnets are more than a spec can hold.
         let bits = usize::BITS - self.used.len().leading_zeros();
         ABOVE - ABOVE.checked_shr(bits).unwrap_or(0)
     }
@@ -89,7 +90,7 @@ impl<'a> Vnets<'a> {
             forward.push(Vec::new(), Action::DispatchBridge(Side::Source, map));
         }
         forward.push(Vec::new(), Action::Accept);
-        builder.base("forward", "forward", FORWARD, forward);
+        builder.judge("forward", "forward", FORWARD, (forward, 0));
         if self.has_no_ports() {
             return;
         }
@@ -108,13 +109,13 @@ impl<'a> Vnets<'a> {
         let mut input = Body::default();
         input.push(Vec::new(), Action::Dispatch(Side::Source, from));
         input.push(Vec::new(), Action::Accept);
-        builder.base("input", "input", FORWARD, input);
+        builder.judge("input", "input", FORWARD, (input, 0));
         let mut output = Body::default();
         output.push(vec![Condition::Mark(ROUTED, ROUTED)], Action::Accept);
         answers(&mut output, &[]);
         output.push(Vec::new(), Action::Dispatch(Side::Dest, to));
         output.push(Vec::new(), Action::Accept);
-        builder.base("output", "output", FORWARD, output);
+        builder.judge("output", "output", FORWARD, (output, 0));
     }
 
     /// Where a vnet's frames for the host go in the bridge: IP gets its mark, the rest is judged.
@@ -145,7 +146,7 @@ impl<'a> Vnets<'a> {
             input.push(vec![Condition::Mark(self.mask(), self.mark(at))], Action::Goto(entry));
         }
         input.push(Vec::new(), Action::Accept);
-        builder.base("vnet-input", "input", INPUT, input);
+        builder.judge("vnet-input", "input", INPUT, (input, 0));
     }
 }
 

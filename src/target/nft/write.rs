@@ -160,6 +160,7 @@ impl Text {
                 self.write(format_args!("{} {}\"{name}\"", interface(*side), not(*other)));
             }
             Condition::InterfaceIn(side, set) => self.write(format_args!("{} @{set}", interface(*side))),
+            Condition::BridgeIn(side, set) => self.write(format_args!("{} @{set}", bridge(*side))),
             Condition::ServiceTag => self.put("ether type 0x88a8"),
             Condition::Carries(set, other) => self.write(format_args!("meta protocol {}@{set}", not(*other))),
             Condition::Arp => self.put("meta protocol arp"),
@@ -278,10 +279,7 @@ impl Text {
             Action::Jump(chain) => self.write(format_args!("jump {chain}")),
             Action::Goto(chain) => self.write(format_args!("goto {chain}")),
             Action::Dispatch(side, map) => self.write(format_args!("{} vmap @{map}", interface(*side))),
-            Action::DispatchBridge(side, map) => {
-                let key = if *side == Side::Source { "ibrname" } else { "obrname" };
-                self.write(format_args!("meta {key} vmap @{map}"));
-            }
+            Action::DispatchBridge(side, map) => self.write(format_args!("{} vmap @{map}", bridge(*side))),
             Action::Log(line) => self.log(line),
             Action::Reject(answer) => self.put(match answer {
                 Answer::Reset => "reject with tcp reset",
@@ -344,6 +342,14 @@ fn prefix_length(first: u128, last: u128) -> Option<u8> {
     let free = (first ^ last).count_ones();
     let mask = 1_u128.checked_shl(free).map_or(u128::MAX, |bit| bit - 1);
     (first & mask == 0 && last == first | mask).then(|| u8::try_from(free).ok()).flatten()
+}
+
+/// The key that names the bridge of a port.
+const fn bridge(side: Side) -> &'static str {
+    match side {
+        Side::Source => "meta ibrname",
+        Side::Dest => "meta obrname",
+    }
 }
 
 const fn interface(side: Side) -> &'static str {

@@ -13,11 +13,13 @@ pub enum Flavour {
     Ipset,
     /// They are shared with other software.
     Shared,
+    /// As [`Self::Own`], of nft, where rules take their time ([`super::slow`]).
+    Slow,
 }
 
 impl Flavour {
     /// Every flavour.
-    pub const ALL: [Self; 4] = [Self::Own, Self::Networks, Self::Ipset, Self::Shared];
+    pub const ALL: [Self; 5] = [Self::Own, Self::Networks, Self::Ipset, Self::Shared, Self::Slow];
 
     /// As the command line takes it.
     pub const fn name(self) -> &'static str {
@@ -26,13 +28,14 @@ impl Flavour {
             Self::Networks => "networks",
             Self::Ipset => "ipset",
             Self::Shared => "shared",
+            Self::Slow => "slow",
         }
     }
 
     /// What is enough to stand for everybody who sends.
     const fn friends(self) -> &'static str {
         match self {
-            Self::Own | Self::Shared => {
+            Self::Own | Self::Shared | Self::Slow => {
                 "10.0.0.1, 10.0.0.100, 10.0.0.105, 203.0.113.9, 64.0.0.9, \"2001:db8::1\", \"2001:db8::64\", \
                  \"2001:db8::69\", \"2001:db8:f0::9\", \"3000::9\""
             }
@@ -42,7 +45,7 @@ impl Flavour {
 
     const fn setting(self) -> &'static str {
         match self {
-            Self::Own | Self::Networks => "{ ipset: false }",
+            Self::Own | Self::Networks | Self::Slow => "{ ipset: false }",
             Self::Ipset => "{ ipset: true }",
             Self::Shared => "{ mode: shared, prefix: FWC }",
         }

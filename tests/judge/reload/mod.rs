@@ -7,9 +7,13 @@
 //!
 //! One such moment is the kernel's own, and known by name (`Traffic::is_young`): to Linux 6.18 (not to 6.1) a new nft
 //! set of intervals is empty for some 20 microseconds after the transaction that made it. Who sends the first packet of a new
-//! connection just then sends it again; an answered connection, and a denied packet, never see it.
+//! connection just then sends it again; an answered connection never sees it, nor does a packet that no rule accepts. One that a
+//! rule drops by such a set does, where a later rule accepts it: no stream is of that kind.
+//!
+//! Gaps that rules can close are looked for with rules that take their time ([`Flavour::Slow`]).
 
 mod flavour;
+mod slow;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -93,6 +97,9 @@ pub fn run(backend: Backend, flavour: Flavour, reloads: usize) -> io::Result<Rep
         });
         let loaded = (0..reloads).try_for_each(|number| {
             let (host, files) = &versions[(number + 1) % 2];
+            if flavour == Flavour::Slow {
+                crate::run::run("nft", &["-f", "-"], &slow::beside(backend))?;
+            }
             load::reload(host, files, backend)
         });
         over.store(true, Ordering::Relaxed);
@@ -116,5 +123,5 @@ fn compile(flavour: Flavour, second: bool, backend: Backend) -> io::Result<Versi
     let fleet = load::retargeted(fleet, "pm1", backend.target());
     let files = load::files(&fleet, "pm1").map_err(io::Error::other)?;
     let host = fleet.hosts.into_iter().next().ok_or_else(|| io::Error::other("no host"))?;
-    Ok((host, files))
+    Ok((host, if flavour == Flavour::Slow { slow::slowed(files, backend) } else { files }))
 }

@@ -231,7 +231,7 @@ pub const CASES: &[Case] = &[
     case(
         "nft: a base chain elsewhere",
         SERVER_NFT,
-        "nft -s list ruleset | sed 's/hook forward priority filter/hook forward priority 10/' > moved; nft flush ruleset; nft -f moved",
+        "nft -s list ruleset | sed 's/hook forward priority filter;/hook forward priority 10;/' > moved; nft flush ruleset; nft -f moved",
         ("altered", "property", HOST, "priority"),
     ),
 ];
