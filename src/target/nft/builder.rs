@@ -24,6 +24,7 @@ use super::set::{IpsetNames, Pool};
 use super::table::{
     Action, Answer, Base, Chain, Condition, Elements, Item, Operand, Rule, Side, Table, TableFamily, VerdictMap,
 };
+use super::vnet::IN_HOST;
 
 /// Rules under construction, and the log lines that packets in them may reach.
 #[derive(Debug, Default)]
@@ -108,7 +109,7 @@ impl<'a> Builder<'a> {
             pool: Pool::new(ipsets),
             broadcast,
             by_hash: HashMap::new(),
-            names: HashSet::from([REJECT.into()]),
+            names: HashSet::from([REJECT.into(), IN_HOST.into()]),
             chains: Vec::new(),
             groups: HashMap::new(),
             sections: HashMap::new(),

@@ -29,6 +29,9 @@ const INPUT: i32 = -10;
 /// The bits of the packet's mark that name the vnet a packet for the host came by are below this one.
 const ABOVE: u32 = JUDGED;
 
+/// The chain where vnets judge what the host keeps; no vnet's own may be called so.
+pub(super) const IN_HOST: &str = "vnet-input";
+
 /// The vnets that filter on a host, and who is on them.
 #[derive(Debug)]
 pub(super) struct Vnets<'a> {
@@ -146,7 +149,7 @@ impl<'a> Vnets<'a> {
             input.push(vec![Condition::Mark(self.mask(), self.mark(at))], Action::Goto(entry));
         }
         input.push(Vec::new(), Action::Accept);
-        builder.judge("vnet-input", "input", INPUT, (input, 0));
+        builder.judge(IN_HOST, "input", INPUT, (input, 0));
     }
 }
 

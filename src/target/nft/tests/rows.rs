@@ -48,6 +48,18 @@ fn a_vnet_stands_between_its_guests_and_the_host() {
     assert_eq!(chain(&text, "bridge", "vnet-prod").last().unwrap(), "accept");
 }
 
+/// Its chain is not that where vnets judge what the host keeps.
+#[test]
+fn a_vnet_may_be_called_input() {
+    let text = file(
+        &(guest("rules: []").replace("vmbr0", "input")
+            + "vnets: { input: { rules: [ { forward: drop, proto: udp } ] } }"),
+    );
+    assert_eq!(chain(&text, "inet", "vnet-input").last().unwrap(), "accept");
+    assert!(has(&chain(&text, "inet", "vnet-input.2"), "meta l4proto 17 drop"));
+    assert_eq!(text.matches("\tchain vnet-input {").count(), 1);
+}
+
 /// What the host routes from or to a guest of a vnet is host-forward's; only ARP and the like is judged at the port.
 #[test]
 fn a_vnet_is_not_asked_about_what_the_host_routes() {
