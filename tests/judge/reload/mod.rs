@@ -5,10 +5,11 @@
 //! or should not, arrive. Out: a [`Report`]. Both versions say the same of all that is sent, so whatever
 //! arrives otherwise comes from a moment at which neither was in force.
 //!
-//! One such moment is the kernel's own, and known by name (`Traffic::is_young`): to Linux 6.18 (not to 6.1) a new nft
-//! set of intervals is empty for some 20 microseconds after the transaction that made it. Who sends the first packet of a new
-//! connection just then sends it again; an answered connection never sees it, nor does a packet that no rule accepts. One that a
-//! rule drops by such a set does, where a later rule accepts it: no stream is of that kind.
+//! One such moment is the kernel's own, and known by name (`Traffic::is_young`): to Linux 6.18 (not to 6.1) a new nft set
+//! of intervals is empty for some 20 microseconds after the transaction that made it, and longer the larger that is. Who
+//! sends the first packet of a new connection just then sends it again; an answered connection never sees it, nor does a
+//! packet that no rule accepts. One that a rule drops by such a set does, where a later rule accepts it: no stream is of
+//! that kind.
 //!
 //! Gaps that rules can close are looked for with rules that take their time ([`Flavour::Slow`]).
 
