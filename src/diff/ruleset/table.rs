@@ -14,7 +14,7 @@ use super::own::{self, Foreign, Ownership};
 use super::place::{Place, Selector};
 use super::{Comparison, NotFollowed, objects};
 use crate::diagnostic::Span;
-use crate::state::ruleset::{Chain, Program, Table, TableName, Verdict};
+use crate::state::ruleset::{Chain, Program, Rule, Table, TableName, Verdict};
 
 /// The two tables.
 #[derive(Clone, Copy)]
@@ -347,7 +347,8 @@ fn again(sides: Sides<'_>, found: &Root, meant: &Root, told: &mut BTreeSet<(Stri
         chain.rules.iter().filter_map(|rule| Some((hook.clone(), Arc::clone(rule.verdict.chain()?)))).collect()
     };
     let to = leads(new);
-    let same = old.base == new.base && old.rules.iter().map(own::content).eq(new.rules.iter().map(own::content));
+    let same = |(old, new): (&Rule, &Rule)| own::content(old) == own::content(new) && old.comment == new.comment;
+    let same = old.base == new.base && old.rules.len() == new.rules.len() && old.rules.iter().zip(&new.rules).all(same);
     if same && !to.is_empty() && to.is_subset(told) {
         return true;
     }
