@@ -151,7 +151,7 @@ fn random_judged(seed: u64, host: &str, backend: Backend, patience: u64) -> io::
 }
 
 /// What is reloaded under traffic.
-const RELOADS: [(Backend, Flavour); 9] = [
+const RELOADS: [(Backend, Flavour); 10] = [
     (Backend::IptablesLegacy, Flavour::Own),
     (Backend::IptablesLegacy, Flavour::Ipset),
     (Backend::IptablesLegacy, Flavour::Shared),
@@ -161,6 +161,7 @@ const RELOADS: [(Backend, Flavour); 9] = [
     (Backend::NftHost, Flavour::Own),
     (Backend::NftHost, Flavour::Networks),
     (Backend::NftHost, Flavour::Slow),
+    (Backend::NftHost, Flavour::Banned),
 ];
 
 fn reloads() -> Vec<Trial> {

@@ -155,6 +155,38 @@ fn a_mark_that_is_left_on_packets_is_found() {
     assert!(!doubts(&fleet, &files).is_empty());
 }
 
+/// nft's rules have a guard that no packet meets once all sets are filled, in both tables. It is understood as that, and not by its name.
+#[test]
+fn a_guard_that_stops_packets_is_found() {
+    let spec = "version: 1\nhosts: { pm1: { addresses: 10.0.0.11/24, targets: nft, options: { nosmurfs: false }, \
+        rules: [ { in: drop, source: +bad }, { in: accept } ] } }\n\
+        datacenter: { ipsets: { bad: [10.9.0.0/16, 10.7.0.0/16] } }\n\
+        vms: { 100: { host: pm1, nics: { net0: { bridge: vmbr0, mac: 'BC:24:11:00:00:64' } }, \
+        rules: [ { in: drop, source: +bad }, { in: accept } ] } }\n";
+    let (fleet, files) = compiled(spec);
+    assert_eq!(doubts(&fleet, &files), []);
+    let after = |from: &str, to: &str| {
+        let mut files = files.clone();
+        let nft = files.iter_mut().find(|file| file.path == "hosts/pm1/fwc.nft").expect("nft's rules");
+        assert!(nft.content.contains(from), "{}", nft.content);
+        nft.content = nft.content.replace(from, to);
+        doubts(&fleet, &files)
+    };
+    let shows = |found: Vec<target::Doubt>| {
+        found.iter().any(|doubt| matches!(&doubt.why, target::Why::Differs { found, .. } if found.starts_with("drop")))
+    };
+    // Narrower, it leaves out IPv4, IPv6, or what a bridge alone sees.
+    assert!(shows(after("0x0000-0xffff", "0x0801-0xffff")));
+    assert!(shows(after("0x0000-0xffff", "0x0000-0x86dc")));
+    assert!(shows(after("0x0000-0xffff", "0x0000-0x0005")));
+    assert!(shows(after("meta protocol != @filled", "meta protocol @filled")));
+    // Another name is as good, and so is no guard, once all is loaded. One that accepts never does.
+    assert_eq!(after("filled", "other"), []);
+    assert_eq!(after("meta protocol != @filled drop", "meta protocol != @filled accept"), []);
+    let both = after("0x0000-0xffff", "0x0801-0xffff").len();
+    assert!(both > 1, "{both} doubts");
+}
+
 #[test]
 fn a_rule_that_logs_and_returns_decides_nothing() {
     let (fleet, mut files) = compiled(&specs::random_spec(8));

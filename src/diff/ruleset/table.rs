@@ -198,6 +198,8 @@ impl<'r> Driver<'r, '_> {
             let (sides, named) = (self.sides, self.named);
             let spread = self.spread.get_or_insert_with(|| Flat::new(sides.found, sides.meant, Calls::Spread, named));
             match differ(spread, &work) {
+                // Spread, a rule that leads on has no comment of its own; as long as it stands there it has.
+                None if best.0.raw.iter().all(|raw| raw.kind == Kind::CommentOnly) => {}
                 None => return,
                 Some(other) if other.size() < best.0.size() => best = (other, true),
                 Some(_) => {}

@@ -18,6 +18,7 @@ use crate::policy::{
 use super::again;
 use super::clause::{Place, alternatives, nics, unseen_protocol};
 use super::digest::Quick;
+use super::filled;
 use super::log::{self, LogChains, Message, Style, Subject, Users};
 use super::name;
 use super::set::{IpsetNames, Pool};
@@ -421,7 +422,7 @@ impl<'a> Builder<'a> {
         items.extend(chains.into_iter().chain(self.chains).map(Item::Chain));
         items.extend(self.maps.into_iter().map(Item::Map));
         items.extend(self.judges.into_iter().chain(self.bases).map(Item::Chain));
-        Table { family: self.family, items }
+        Table { family: self.family, items: filled::guarded(items) }
     }
 
     /// Answers the sender, as [`Verdict::Reject`] says.

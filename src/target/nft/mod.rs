@@ -9,6 +9,7 @@ mod bridge;
 mod builder;
 mod clause;
 mod digest;
+mod filled;
 mod host;
 mod log;
 mod name;

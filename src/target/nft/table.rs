@@ -58,6 +58,8 @@ pub(super) enum Elements {
     Addresses(Family, Vec<(u128, u128)>),
     /// What a frame carries.
     EtherTypes(Vec<u16>),
+    /// Whatever a frame carries, as a range.
+    EveryEtherType,
     /// Interfaces.
     Interfaces(Vec<String>),
     /// Interface and Ethernet address.
@@ -66,6 +68,20 @@ pub(super) enum Elements {
     NicAddresses(Family, Vec<(String, u128)>),
     /// Sources of one family with a rate each, filled by packets; gone after so many seconds.
     Meter(Family, u32),
+}
+
+impl Elements {
+    /// Whether they are ranges (networks among them), which nft keeps in a set of another kind.
+    pub(super) fn has_intervals(&self) -> bool {
+        match self {
+            Self::Ports(ports) => ports.iter().any(|(first, last)| first != last),
+            Self::Addresses(_, ranges) => ranges.iter().any(|(first, last)| first != last),
+            Self::EveryEtherType => true,
+            Self::EtherTypes(_) | Self::Interfaces(_) | Self::NicMacs(_) | Self::NicAddresses(..) | Self::Meter(..) => {
+                false
+            }
+        }
+    }
 }
 
 /// A map from interfaces to chains.

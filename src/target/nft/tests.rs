@@ -5,6 +5,7 @@ use crate::diagnostic::SourceMap;
 use super::*;
 
 mod budget;
+mod filled;
 mod host;
 mod load;
 mod meaning;

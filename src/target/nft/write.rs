@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use crate::net::{Family, PortSet, Protocol, TcpFlags};
+use crate::net::{Family, Protocol, TcpFlags};
 use crate::policy::{State, Synflood};
 
 use super::table::{
@@ -43,7 +43,7 @@ fn size(table: &Table) -> usize {
             Elements::Addresses(_, ranges) => 64 + ranges.len() * 24,
             Elements::Ports(ports) => 64 + ports.as_slice().len() * 16,
             Elements::Interfaces(names) => 64 + names.len() * 20,
-            Elements::EtherTypes(_) | Elements::Meter(..) => 128,
+            Elements::EtherTypes(_) | Elements::EveryEtherType | Elements::Meter(..) => 128,
         },
         Item::Map(map) => 64 + map.elements.len() * 48,
         Item::Chain(chain) => 64 + chain.rules.len() * 72,
@@ -68,13 +68,13 @@ impl Text {
     }
 
     fn set(&mut self, set: &Set) {
-        let (kind, flags) = kind(&set.elements);
+        let kind = kind(&set.elements);
         self.write(format_args!("\tset {} {{\n\t\ttype {kind}\n", set.name));
         if let Elements::Meter(_, seconds) = &set.elements {
             self.write(format_args!("\t\tsize {}\n\t\tflags dynamic,timeout\n", Synflood::SOURCES));
             self.write(format_args!("\t\ttimeout {seconds}s\n"));
-        } else if let Some(flags) = flags {
-            self.write(format_args!("\t\tflags {flags}\n"));
+        } else if set.elements.has_intervals() {
+            self.put("\t\tflags interval\n");
         }
         match &set.elements {
             Elements::Ports(ports) => self.elements(ports.iter(), |text, (first, last)| text.ports(first, last)),
@@ -83,6 +83,9 @@ impl Text {
             }
             Elements::EtherTypes(kinds) => self.elements(kinds.iter(), |text, kind| {
                 text.write(format_args!("0x{kind:04x}"));
+            }),
+            Elements::EveryEtherType => self.elements(std::iter::once((0, u16::MAX)), |text, (first, last)| {
+                text.write(format_args!("0x{first:04x}-0x{last:04x}"));
             }),
             Elements::Interfaces(names) => self.elements(names.iter(), |text, name| {
                 text.write(format_args!("\"{name}\""));
@@ -312,29 +315,18 @@ impl Text {
     }
 }
 
-/// nft's type of a set's elements, and its flags.
-fn kind(elements: &Elements) -> (&'static str, Option<&'static str>) {
-    let address = |family: &Family| match family {
-        Family::V4 => "ipv4_addr",
-        Family::V6 => "ipv6_addr",
-    };
-    let interval = |has: bool| has.then_some("interval");
+/// nft's type of a set's elements.
+const fn kind(elements: &Elements) -> &'static str {
     match elements {
-        Elements::Ports(ports) => ("inet_service", interval(has_ranges(ports))),
-        Elements::Addresses(family, ranges) => {
-            (address(family), interval(ranges.iter().any(|(first, last)| first != last)))
-        }
-        Elements::EtherTypes(_) => ("ether_type", None),
-        Elements::Interfaces(_) => ("ifname", None),
-        Elements::NicMacs(_) => ("ifname . ether_addr", None),
-        Elements::NicAddresses(Family::V4, _) => ("ifname . ipv4_addr", None),
-        Elements::NicAddresses(Family::V6, _) => ("ifname . ipv6_addr", None),
-        Elements::Meter(family, _) => (address(family), None),
+        Elements::Ports(_) => "inet_service",
+        Elements::Addresses(Family::V4, _) | Elements::Meter(Family::V4, _) => "ipv4_addr",
+        Elements::Addresses(Family::V6, _) | Elements::Meter(Family::V6, _) => "ipv6_addr",
+        Elements::EtherTypes(_) | Elements::EveryEtherType => "ether_type",
+        Elements::Interfaces(_) => "ifname",
+        Elements::NicMacs(_) => "ifname . ether_addr",
+        Elements::NicAddresses(Family::V4, _) => "ifname . ipv4_addr",
+        Elements::NicAddresses(Family::V6, _) => "ifname . ipv6_addr",
     }
-}
-
-fn has_ranges(ports: &PortSet) -> bool {
-    ports.iter().any(|(first, last)| first != last)
 }
 
 /// How many low bits are free, where the range is a network.

@@ -19,7 +19,8 @@ use crate::sources;
 /// How many probes are sent at each host.
 const PROBES: usize = 2000;
 /// How often which tables are loaded under traffic.
-const RELOADS: [(Flavour, usize); 3] = [(Flavour::Own, 100), (Flavour::Networks, 20), (Flavour::Slow, 20)];
+const RELOADS: [(Flavour, usize); 4] =
+    [(Flavour::Own, 100), (Flavour::Networks, 20), (Flavour::Slow, 20), (Flavour::Banned, 20)];
 
 /// Every host of every example that has guests' tables of nft, and the host of the judge's own.
 pub fn jobs() -> Vec<Job> {

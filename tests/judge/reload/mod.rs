@@ -5,11 +5,12 @@
 //! or should not, arrive. Out: a [`Report`]. Both versions say the same of all that is sent, so whatever
 //! arrives otherwise comes from a moment at which neither was in force.
 //!
-//! One such moment is the kernel's own, and known by name (`Traffic::is_young`): to Linux 6.18 (not to 6.1) a new nft set
-//! of intervals is empty for some 20 microseconds after the transaction that made it, and longer the larger that is. Who
-//! sends the first packet of a new connection just then sends it again; an answered connection never sees it, nor does a
-//! packet that no rule accepts. One that a rule drops by such a set does, where a later rule accepts it: no stream is of
-//! that kind.
+//! One such moment is the kernel's own, and known by name (`Traffic::is_young`): on Linux 6.18 (not on 6.1) a new nft set
+//! of intervals is empty for some 20 microseconds after the transaction that made it, and longer the larger that is. fwc
+//! then lets nothing through that such a set might stop ([`Flavour::Banned`] looks for it), and a rule that accepts by one
+//! accepts nothing. So the first packet of a new connection may be lost in these flavours and on such a kernel, and is sent again;
+//! an answered connection never sees it. Where no rule drops by such a set before one that accepts ([`Flavour::is_guarded`]),
+//! and on other kernels, nothing at all is lost.
 //!
 //! Gaps that rules can close are looked for with rules that take their time ([`Flavour::Slow`]).
 
@@ -124,5 +125,10 @@ fn compile(flavour: Flavour, second: bool, backend: Backend) -> io::Result<Versi
     let fleet = load::retargeted(fleet, "pm1", backend.target());
     let files = load::files(&fleet, "pm1").map_err(io::Error::other)?;
     let host = fleet.hosts.into_iter().next().ok_or_else(|| io::Error::other("no host"))?;
-    Ok((host, if flavour == Flavour::Slow { slow::slowed(files, backend) } else { files }))
+    let files = match flavour {
+        Flavour::Slow => slow::slowed(files, backend),
+        Flavour::Banned => slow::lengthened(files, backend),
+        Flavour::Own | Flavour::Networks | Flavour::Ipset | Flavour::Shared => files,
+    };
+    Ok((host, files))
 }

@@ -1,6 +1,6 @@
 //! Rules that take their time, so that at every moment packets are on their way through them.
 //!
-//! In: what fwc wrote for nft. Out: the same rules behind many that match nothing; and a table of somebody else whose chains,
+//! In: what fwc wrote for nft. Out: the same rules behind many that match nothing, or beside them; and a table of somebody else whose chains,
 //! loaded anew before fwc's, come between its old ones and its new ones. A packet that one of both lets through because it came
 //! by just while rules were replaced is rare at full speed, and certain here.
 
@@ -34,6 +34,19 @@ pub(super) fn slowed(mut files: BTreeMap<String, String>, backend: Backend) -> B
         let lines = text.lines().map(|line| {
             let judges = HOOKS.iter().any(|name| line.strip_prefix("\tchain ") == Some(name));
             format!("{line}\n{}", if judges { idle(backend) } else { String::new() })
+        });
+        *text = lines.collect();
+    }
+    files
+}
+
+/// The files with that in each table, in a chain that no packet comes to.
+pub(super) fn lengthened(mut files: BTreeMap<String, String>, backend: Backend) -> BTreeMap<String, String> {
+    for text in files.values_mut() {
+        let lines = text.lines().map(|line| {
+            let opens = line.starts_with("table ") && line.ends_with(" {");
+            let more = if opens { format!("\tchain idle {{\n{}\t}}\n", idle(backend)) } else { String::new() };
+            format!("{line}\n{more}")
         });
         *text = lines.collect();
     }

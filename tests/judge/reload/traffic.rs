@@ -42,12 +42,16 @@ pub(super) struct Traffic<'a> {
     network: &'a Network<'a>,
     host: Host,
     streams: Vec<Stream>,
-    /// Whether rules look into sets of intervals.
-    intervals: bool,
+    /// Where the kernel fills sets of intervals late: of how many first packets one may meet a set that is too young.
+    young: Option<u64>,
 }
 
-/// Of so many first packets one may meet a set that is too young.
-const YOUNG: u64 = 100;
+/// Whether this kernel may fill sets of intervals after the transaction that makes them: 6.18 does, 6.1 does not.
+fn fills_late() -> io::Result<bool> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let mut numbers = release.split('.').map_while(|part| part.parse::<u32>().ok());
+    Ok((numbers.next(), numbers.next()) > (Some(6), Some(1)))
+}
 
 impl<'a> Traffic<'a> {
     pub(super) fn new(network: &'a Network<'a>, backend: Backend, flavour: Flavour) -> io::Result<Self> {
@@ -59,8 +63,9 @@ impl<'a> Traffic<'a> {
         for (number, stream) in streams.iter_mut().enumerate() {
             stream.bytes = stream.frame.encode(u32::try_from(number).map_err(io::Error::other)?);
         }
-        let intervals = backend.target() == TargetName::Nft && flavour == Flavour::Networks;
-        Ok(Self { network, host, streams, intervals })
+        let young = flavour.young().filter(|_| backend.target() == TargetName::Nft);
+        let young = if fills_late()? { young } else { None };
+        Ok(Self { network, host, streams, young })
     }
 
     /// One packet of every stream, then whatever has arrived.
@@ -120,7 +125,8 @@ impl<'a> Traffic<'a> {
 
     /// Whether what a stream lost is explained by sets of intervals that were empty for a moment.
     fn is_young(&self, stream: &Stream) -> bool {
-        self.intervals && stream.name.contains(FIRST) && (stream.sent - stream.arrived) * YOUNG < stream.sent
+        let few = |young| (stream.sent - stream.arrived) * young < stream.sent;
+        stream.name.contains(FIRST) && self.young.is_some_and(few)
     }
 
     pub(super) fn wrong(&self) -> Vec<String> {

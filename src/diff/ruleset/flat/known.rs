@@ -12,6 +12,7 @@ use ipnet::IpNet;
 
 use super::super::place::Way;
 use super::dispatch::unquoted;
+use crate::state::nft;
 use crate::state::ruleset::{Table, Test, Value, Verdict};
 
 /// What can be known: interfaces, in the programs' words.
@@ -82,6 +83,9 @@ impl Known {
 
     /// What becomes of a test.
     pub(super) fn judge(&self, test: &Test) -> Outcome {
+        if is_never(test) {
+            return Outcome::Never;
+        }
         if self.0.is_empty() {
             return Outcome::Open;
         }
@@ -104,6 +108,23 @@ impl Known {
         // Where nothing is left, the test stays and asks for nothing: a set that lost an element is still that set.
         left.map_or(Outcome::Open, Outcome::Less)
     }
+}
+
+/// Whether a test holds of no packet at all, as each has one of all ethertypes. fwc's rules for nft have such tests, against packets
+/// that come while sets are not filled yet.
+fn is_never(test: &Test) -> bool {
+    let number = |text: &str| nft::number("meta protocol", text);
+    let every = |text: &String| {
+        let ends = text.split_once('-').map(|(first, last)| (number(first), number(last)));
+        ends == Some((Some(0), Some(u16::MAX.into())))
+    };
+    test.negated
+        && &*test.key == "meta protocol"
+        && match &test.value {
+            Value::One(text) => every(text),
+            Value::Any(texts) => texts.iter().any(every),
+            Value::Set(_) => false,
+        }
 }
 
 /// A test of several things together, without the one at `at`, which is `name`.
@@ -243,6 +264,18 @@ mod tests {
         assert_eq!(known.judge(&test("iifname . ip saddr", false, &pairs)), Outcome::Less(left));
         let nothing = test("ip saddr", true, &[]);
         assert_eq!(known.judge(&test("iifname . ip saddr", true, &["\"tap2\" . 10.0.0.2"])), Outcome::Less(nothing));
+    }
+
+    #[test]
+    fn no_packet_is_without_an_ethertype() {
+        let judge = |negated, values: &[&str]| Known::default().judge(&test("meta protocol", negated, values));
+        assert_eq!(judge(true, &["0x0000-0xffff"]), Outcome::Never);
+        assert_eq!(judge(true, &["ip", "0x0000-0xffff"]), Outcome::Never);
+        for less in [&["0x0000-0xfffe"][..], &["0x0001-0xffff"], &["ip"], &["0x0000-0x7fff", "0x8000-0xffff"], &[]] {
+            assert_eq!(judge(true, less), Outcome::Open, "{less:?}");
+        }
+        assert_eq!(judge(false, &["0x0000-0xffff"]), Outcome::Open);
+        assert_eq!(Known::default().judge(&test("meta mark", true, &["0x0000-0xffff"])), Outcome::Open);
     }
 
     #[test]

@@ -100,6 +100,12 @@ fn unordered(a: &Rule, b: &Rule) -> bool {
 
 type Change<'c> = &'c mut dyn FnMut(&mut Ruleset);
 
+/// A rule for packets that come while sets are not filled yet. Whatever becomes of it, to later packets it is none.
+fn guard(rule: &Rule) -> bool {
+    let filled = |test: &Test| test.negated && matches!(&test.value, Value::Set(name) if &**name == "filled");
+    rule.tests.iter().any(filled)
+}
+
 /// Every edit of one element.
 fn edits(ruleset: &Ruleset, edit: &mut dyn FnMut(String, Change<'_>)) {
     for place in places(ruleset) {
@@ -111,12 +117,12 @@ fn edits(ruleset: &Ruleset, edit: &mut dyn FnMut(String, Change<'_>)) {
             edit(name, &mut |ruleset| change(rules(ruleset, &place)));
         };
         // A branch stands for many entries, each of which is a change of its own.
-        if branch(original) {
+        if branch(original) || guard(original) {
             continue;
         }
         edit("drop", &mut |rules| drop(rules.remove(*at)));
         edit("double", &mut |rules| rules.insert(*at, rules[*at].clone()));
-        if all.get(at + 1).is_some_and(|next| !unordered(original, next)) {
+        if all.get(at + 1).is_some_and(|next| !unordered(original, next) && !guard(next)) {
             edit("swap", &mut |rules| rules.swap(*at, at + 1));
         }
         if original.verdict == Verdict::Accept {

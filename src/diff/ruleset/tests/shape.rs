@@ -95,6 +95,29 @@ fn dispatch_is_by_name_in_whatever_order_and_tree() {
     other(&behind, &behind.replace("-i tap1 -g a", "-i tap1 -j a\n-A t -i tap1 -p esp -j DROP"));
 }
 
+/// A rule against packets that come while sets are not filled yet: later it is none.
+#[test]
+fn a_rule_for_no_ethertype_at_all_is_shape() {
+    let table = |set: &str, guard: &str| {
+        let text = format!(
+            "table inet fwc {{\n {set}\n chain input {{\n type filter hook input priority 0; policy accept;\n\
+             tcp dport 22 accept\n{guard}\nip saddr 10.0.0.0/8 drop\n accept\n}}\n}}\n"
+        );
+        read(Program::Nft, &text, None)
+    };
+    let set =
+        |elements: &str| format!("set filled {{ type ether_type; flags interval; elements = {{ {elements} }}; }}");
+    let guard = "meta protocol != @filled drop";
+    let (plain, guarded) = (table("", ""), table(&set("0x0000-0xffff"), guard));
+    for (a, b) in [(&plain, &guarded), (&guarded, &plain)] {
+        assert!(compare(a, b).is_equal(), "{}", said(&compare(a, b)));
+    }
+    // One that leaves out a single ethertype is told, in its own words.
+    let narrowed = table(&set("0x0000-0xfffe"), guard);
+    let changes = compare(&guarded, &narrowed).changes;
+    assert_eq!(changes.iter().map(|change| change.kind).collect::<Vec<_>>(), [Kind::Removed]);
+}
+
 #[test]
 fn the_beginning_of_a_name_is_no_name() {
     let all = "table bridge fwc {\n chain a {\n iifname \"tap1\" tcp dport 22 drop\n udp dport 53 drop\n}\n chain p {\n\
