@@ -17,6 +17,7 @@ mod fit;
 pub mod iptables;
 mod lead;
 mod list;
+mod marks;
 pub mod nft;
 mod outcome;
 mod reads;

@@ -13,7 +13,8 @@ use crate::state::ruleset::{Table, Verdict};
 
 use super::closed::{Key, Policy, closed};
 use super::context::{Context, Seen};
-use super::outcome::{Exit, Outcome, State};
+use super::marks::{Open, leave_as_they_are, unmarked};
+use super::outcome::State;
 use super::reads::Reads;
 use super::ready::Ready;
 use super::run::{Ground, Loaded, Part};
@@ -57,13 +58,13 @@ pub fn pass() -> Label {
 }
 
 /// Where the walk is.
-struct Walk {
-    state: State,
-    open: Vec<Step>,
+pub(super) struct Walk {
+    pub(super) state: State,
+    pub(super) open: Vec<Open>,
     parts: Vec<Said>,
     of_sender: Vec<Said>,
     /// The marks that packets may have here besides that of the state.
-    others: Vec<u32>,
+    pub(super) others: Vec<u32>,
     /// The chain to go on in.
     next: Option<usize>,
     /// How many there were.
@@ -71,7 +72,7 @@ struct Walk {
 }
 
 /// How the walk goes on.
-enum Next {
+pub(super) enum Next {
     /// With the rule of this place.
     At(usize),
     Into(usize),
@@ -80,9 +81,9 @@ enum Next {
 
 /// A base chain on the way of packets, and what is known of these.
 #[derive(Clone, Copy)]
-struct Course<'c> {
+pub(super) struct Course<'c> {
     base: Base<'c>,
-    context: &'c Context,
+    pub(super) context: &'c Context,
     /// What becomes of packets that come to the end.
     policy: Policy,
 }
@@ -191,9 +192,15 @@ impl<'t> Loaded<'t> {
         if everywhere.is_some() {
             self.decided = decided.everywhere();
         }
-        let led = if self.splits { self.led(ground, rule, walk, here)? } else { None };
-        let part =
-            if led.is_some() { Part::Nothing } else { self.asked(ground, (chain, at), rule, walk, here.context)? };
+        let led = match self.led(ground, rule, walk, here)? {
+            Some(next) => Some(next),
+            None => self.markless(ground, (chain, at, rule), walk, here)?,
+        };
+        let part = if led.is_some() {
+            Part::Nothing
+        } else {
+            self.asked(ground, (chain, at, rule), &walk.state, here.context)?
+        };
         self.decided = decided;
         if let Some(step) = led {
             return Ok(step);
@@ -218,7 +225,7 @@ impl<'t> Loaded<'t> {
         course: Course<'_>,
     ) -> Result<(), OverBudget> {
         self.flush(ground, walk, course, false)?;
-        walk.open.push(step);
+        walk.open.push(step.into());
         let before = walk.parts.len();
         self.flush(ground, walk, course, false)?;
         if of_sender {
@@ -228,20 +235,19 @@ impl<'t> Loaded<'t> {
     }
 
     /// The same answer for all packets of which the rule asks the same.
-    fn asked(
+    pub(super) fn asked(
         &mut self,
         ground: &mut Ground,
-        (chain, at): (usize, usize),
-        rule: &Ready<'t>,
-        walk: &Walk,
+        (chain, at, rule): (usize, usize, &Ready<'t>),
+        state: &State,
         context: &Context,
     ) -> Result<Part, OverBudget> {
         let reads = rule.reads;
-        let key = (chain, at, walk.state.clone(), Seen::new(reads, context, self.here));
+        let key = (chain, at, state.clone(), Seen::new(reads, context, self.here));
         if let Some(known) = self.asked.get(&key) {
             return Ok(known.clone());
         }
-        let part = self.part(ground, rule, &walk.state, context)?;
+        let part = self.part(ground, rule, state, context)?;
         let part = self.told(ground, part)?;
         self.asked.insert(key, part.clone());
         Ok(part)
@@ -259,7 +265,7 @@ impl<'t> Loaded<'t> {
         let has_marks = !walk.others.is_empty();
         let key = (chain, at, walk.state.clone(), self.decided, has_marks);
         if let Some((said, next)) = self.runs.get(&key) {
-            walk.open.push(Step::Sub(*said));
+            walk.open.push(Step::Sub(*said).into());
             return Ok(Next::At(*next));
         }
         let mut list: Vec<Step> = Vec::new();
@@ -288,7 +294,7 @@ impl<'t> Loaded<'t> {
     fn ran(&mut self, ground: &mut Ground, list: Vec<Step>, (key, next): (Run, usize), walk: &mut Walk) -> Next {
         let said = ground.said(list);
         self.runs.insert(key, (said, next));
-        walk.open.push(Step::Sub(said));
+        walk.open.push(Step::Sub(said).into());
         Next::At(next)
     }
 
@@ -304,11 +310,11 @@ impl<'t> Loaded<'t> {
         match part {
             Part::Nothing => Ok(Next::At(at + 1)),
             Part::Says(step) => {
-                walk.open.push(step);
+                walk.open.push(step.into());
                 Ok(if ground.says_all(step) { Next::End } else { Next::At(at + 1) })
             }
             Part::Ends(said) => {
-                walk.open.push(Step::Sub(said));
+                walk.open.push(Step::Sub(said).into());
                 Ok(Next::End)
             }
             part @ Part::Leads(..) => {
@@ -318,6 +324,8 @@ impl<'t> Loaded<'t> {
             Part::Becomes(None, next) if next.logs == walk.state.logs && next.events == walk.state.events => {
                 if self.splits {
                     self.flush(ground, walk, course, false)?;
+                } else {
+                    leave_as_they_are(ground, walk)?;
                 }
                 walk.state = next;
                 Ok(Next::At(at + 1))
@@ -331,48 +339,10 @@ impl<'t> Loaded<'t> {
                 // What is left on packets by one rule may be what the next one asks for.
                 let state = walk.state.clone();
                 let whole = self.list(ground, from, Vec::new(), &state, course.context)?;
-                walk.open.push(Step::Sub(whole));
+                walk.open.push(Step::Sub(whole).into());
                 Ok(Next::End)
             }
         }
-    }
-
-    /// A rule that looks at marks or changes them, where packets may have several: it may change those of all.
-    fn of_marks(
-        &mut self,
-        ground: &mut Ground,
-        (chain, at): (usize, usize),
-        rule: &Ready<'t>,
-        walk: &mut Walk,
-        course: Course<'_>,
-    ) -> Result<Next, OverBudget> {
-        let mut marks = Vec::new();
-        for mark in std::iter::once(walk.state.mark).chain(walk.others.iter().copied()) {
-            let state = State { mark, ..walk.state.clone() };
-            match self.part(ground, rule, &state, course.context)? {
-                Part::Nothing => marks.push(mark),
-                Part::Becomes(None, next) if next.logs == state.logs && next.events == state.events => {
-                    marks.push(next.mark);
-                }
-                Part::Says(_) | Part::Comes(_) | Part::Leads(..) | Part::Ends(_) | Part::Becomes(..) => {
-                    return Ok(self.lost_mark(ground, chain, walk));
-                }
-            }
-        }
-        if self.splits {
-            self.flush(ground, walk, course, false)?;
-        }
-        walk.marked(&marks);
-        Ok(Next::At(at + 1))
-    }
-
-    /// A rule whose answer depends on a mark that only some packets have.
-    fn lost_mark(&mut self, ground: &mut Ground, chain: usize, walk: &mut Walk) -> Next {
-        let words = "a mark that only some of the packets have which come here".to_owned();
-        let exit = Exit::Unknown(self.lost(chain, words));
-        let label = ground.outcomes.label(Outcome { exit, state: walk.state.clone() });
-        walk.open.push(Step::One(PacketSet::ALL, label));
-        Next::End
     }
 
     /// Into a chain, where the context says that all packets go there.
@@ -388,12 +358,14 @@ impl<'t> Loaded<'t> {
         if !plain || !self.is_for_all(ground, rule, &walk.state, course.context)? {
             return Ok(None);
         }
-        self.flush(ground, walk, course, false)?;
+        if self.splits {
+            self.flush(ground, walk, course, false)?;
+        }
         Ok(Some(Next::Into(number)))
     }
 
     /// Closes what is open: a part of its own.
-    fn flush(
+    pub(super) fn flush(
         &mut self,
         ground: &mut Ground,
         walk: &mut Walk,
@@ -405,10 +377,11 @@ impl<'t> Loaded<'t> {
         if open.is_empty() && !(last && policy == Policy::Drop) {
             return Ok(());
         }
-        let whole = if let [Step::Sub(said)] = *open { said } else { ground.said(open) };
+        let (list, kept) = unmarked(ground, open, walk.state.mark)?;
+        let whole = if let [Step::Sub(said)] = *list { said } else { ground.said(list) };
         let key = Key {
             whole,
-            mark: walk.state.mark,
+            mark: if kept.is_some() { 0 } else { walk.state.mark },
             packets: (base.sees, base.counts),
             splits: self.splits,
             last: last.then_some(policy),
@@ -421,6 +394,10 @@ impl<'t> Loaded<'t> {
                 self.closed.insert(key, made.clone());
                 made
             }
+        };
+        let marks = match kept {
+            Some(mark) if !marks.is_empty() => [mark].into(),
+            Some(_) | None => marks,
         };
         if !marks.is_empty() && !walk.is_marked(&marks) {
             let all: Vec<u32> = marks.iter().chain(&walk.others).copied().collect();
@@ -441,7 +418,7 @@ impl Walk {
     }
 
     /// Packets have one of these marks from here on.
-    fn marked(&mut self, marks: &[u32]) {
+    pub(super) fn marked(&mut self, marks: &[u32]) {
         let mut marks: Vec<u32> = marks.to_vec();
         marks.sort_unstable();
         marks.dedup();

@@ -4,6 +4,7 @@ mod foreign;
 mod frames;
 mod golden;
 mod lead;
+mod marks;
 mod said;
 pub(crate) mod samples;
 mod spelling;
