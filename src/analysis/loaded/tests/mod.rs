@@ -4,10 +4,10 @@ mod foreign;
 mod frames;
 mod golden;
 mod lead;
-mod marks;
 mod said;
 pub(crate) mod samples;
 mod spelling;
+mod walked;
 
 use crate::net::Family;
 use crate::state::ruleset::{Program, Rule, Ruleset, Table};
