@@ -155,7 +155,8 @@ fn a_mark_that_is_left_on_packets_is_found() {
     assert!(!doubts(&fleet, &files).is_empty());
 }
 
-/// nft's rules have a guard that no packet meets once all sets are filled, in both tables. It is understood as that, and not by its name.
+/// nft's rules have a guard that no packet meets once all sets are filled, in both tables. It is understood as that, and not
+/// by its name.
 #[test]
 fn a_guard_that_stops_packets_is_found() {
     let spec = "version: 1\nhosts: { pm1: { addresses: 10.0.0.11/24, targets: nft, options: { nosmurfs: false }, \

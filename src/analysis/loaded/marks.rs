@@ -73,11 +73,19 @@ impl<'t> Loaded<'t> {
                 }
             }
         }
-        if self.splits {
-            self.flush(ground, walk, course, false)?;
-        }
+        self.settle_marks(ground, walk, course)?;
         walk.marked(&marks);
         Ok(Next::At(at + 1))
+    }
+
+    /// Before packets get another mark: those that are gone by then keep the one they had.
+    pub(super) fn settle_marks(
+        &mut self,
+        ground: &mut Ground,
+        walk: &mut Walk,
+        course: Course<'_>,
+    ) -> Result<(), OverBudget> {
+        if self.splits { self.flush(ground, walk, course, false) } else { leave_as_they_are(ground, walk) }
     }
 
     /// A rule whose answer depends on a mark that only some packets have.
@@ -90,8 +98,8 @@ impl<'t> Loaded<'t> {
     }
 }
 
-/// Packets that went back are gone before others get another mark: what they have on them is what they had.
-pub(super) fn leave_as_they_are(ground: &mut Ground, walk: &mut Walk) -> Result<(), OverBudget> {
+/// Packets that went back are gone: what they have on them is what they had then.
+fn leave_as_they_are(ground: &mut Ground, walk: &mut Walk) -> Result<(), OverBudget> {
     for one in &mut walk.open {
         let said = ground.said([one.step]);
         if !ground.labels(said).contains(&BACK) {

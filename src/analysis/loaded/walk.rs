@@ -13,7 +13,7 @@ use crate::state::ruleset::{Table, Verdict};
 
 use super::closed::{Key, Policy, closed};
 use super::context::{Context, Seen};
-use super::marks::{Open, leave_as_they_are, unmarked};
+use super::marks::{Open, unmarked};
 use super::outcome::State;
 use super::reads::Reads;
 use super::ready::Ready;
@@ -322,11 +322,7 @@ impl<'t> Loaded<'t> {
                 self.after(ground, part, (chain, at, from), walk, course)
             }
             Part::Becomes(None, next) if next.logs == walk.state.logs && next.events == walk.state.events => {
-                if self.splits {
-                    self.flush(ground, walk, course, false)?;
-                } else {
-                    leave_as_they_are(ground, walk)?;
-                }
+                self.settle_marks(ground, walk, course)?;
                 walk.state = next;
                 Ok(Next::At(at + 1))
             }

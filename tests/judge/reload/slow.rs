@@ -1,8 +1,8 @@
 //! Rules that take their time, so that at every moment packets are on their way through them.
 //!
-//! In: what fwc wrote for nft. Out: the same rules behind many that match nothing, or beside them; and a table of somebody else whose chains,
-//! loaded anew before fwc's, come between its old ones and its new ones. A packet that one of both lets through because it came
-//! by just while rules were replaced is rare at full speed, and certain here.
+//! In: what fwc wrote for nft. Out: the same rules behind many that match nothing, or beside them; and a table of somebody
+//! else whose chains, loaded anew before fwc's, come between its old ones and its new ones. A packet that one of both lets
+//! through because it came by just while rules were replaced is rare at full speed, and certain here.
 
 use std::collections::BTreeMap;
 
