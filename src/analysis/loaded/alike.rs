@@ -61,8 +61,16 @@ impl Met {
 #[derive(Default)]
 struct Pieces {
     all: Vec<(PacketSet, Label)>,
-    /// Packets that left a list without an answer, which those behind in it must not be asked about.
-    gone: PacketSet,
+    /// Packets that left a list without an answer, which those behind in it must not be asked about; older sets first, as
+    /// hooks take them out: what is the same for many lists is taken out once.
+    gone: Vec<PacketSet>,
+}
+
+impl Pieces {
+    fn leave(&mut self, set: PacketSet) {
+        let place = self.gone.partition_point(|known| *known < set);
+        self.gone.insert(place, set);
+    }
 }
 
 /// The stretches of a list, for some packets, one after the other.
@@ -194,7 +202,7 @@ impl Ground {
         for (at, step) in steps.iter().enumerate() {
             match *step {
                 Step::One(set, label) => {
-                    let left = if pieces.gone.is_empty() { set } else { self.sets.difference(set, pieces.gone)? };
+                    let left = pieces.gone.iter().try_fold(set, |left, gone| self.sets.difference(left, *gone))?;
                     pieces.all.push((left, label));
                 }
                 Step::Sub(inside) if pieces.gone.is_empty() && self.met.is_met_again(inside) => {
@@ -202,7 +210,7 @@ impl Ground {
                     pieces.all.extend(flat.iter());
                 }
                 Step::Sub(inside) => {
-                    let gone = pieces.gone;
+                    let gone = pieces.gone.clone();
                     if !self.add_pieces(inside, pieces)? {
                         return Ok(false);
                     }
@@ -221,7 +229,7 @@ impl Ground {
                         return self.add_pieces(inside, pieces);
                     }
                     let from = pieces.all.len();
-                    let gone = pieces.gone;
+                    let gone = pieces.gone.clone();
                     if !self.add_pieces(inside, pieces)? {
                         return Ok(false);
                     }
@@ -229,7 +237,10 @@ impl Ground {
                         *piece = self.sets.intersection(*piece, set)?;
                     }
                     // Where all of them have an answer, nobody behind is asked about them anyway.
-                    pieces.gone = if self.is_total(inside) { gone } else { self.sets.union(gone, set)? };
+                    pieces.gone = gone;
+                    if !self.is_total(inside) {
+                        pieces.leave(set);
+                    }
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Whether rules mean what a policy says.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::analysis::sets::{Diagram, Field, Label, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
@@ -295,10 +296,11 @@ fn logged(ground: &mut Ground, whole: Diagram, before: &State) -> Result<Diagram
     let Ground { sets, outcomes, .. } = ground;
     let mut becomes = Vec::new();
     for label in sets.labels(whole) {
-        let Some(Outcome { exit, state }) = outcomes.outcome(label) else { continue };
-        let logs = before.logs.iter().chain(&state.logs).copied().collect();
-        let events = before.events.iter().chain(&state.events).cloned().collect();
-        becomes.push((label, outcomes.label(Outcome { exit, state: State { logs, events, mark: state.mark } })));
+        let Some(Outcome { exit, state: after }) = outcomes.outcome(label) else { continue };
+        let mut state = State { mark: after.mark, ..before.clone() };
+        after.logs().iter().for_each(|level| state.log(*level));
+        after.events().iter().for_each(|words| state.event(Arc::clone(words)));
+        becomes.push((label, outcomes.label(Outcome { exit, state })));
     }
     sets.relabel(whole, by(&becomes))
 }

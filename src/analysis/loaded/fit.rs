@@ -157,6 +157,9 @@ impl<'t> Loaded<'t> {
                 let mut fields = Cow::Borrowed(fields);
                 own(&mut fields, context);
                 let inside = self.boxes(ground, &fields)?;
+                if !*negated && fields.iter().all(|one| is_within(one, domain)) {
+                    return Ok(Holds::In(inside));
+                }
                 let mut domain = Cow::Borrowed(std::slice::from_ref(domain));
                 own(&mut domain, context);
                 let domain = self.boxes(ground, &domain)?;
@@ -224,6 +227,11 @@ impl<'t> Loaded<'t> {
 
 const fn when(holds: bool) -> Holds {
     if holds { Holds::Always } else { Holds::Never }
+}
+
+/// Whether packets with some fields have others, too, as far as that is seen at a glance.
+fn is_within(fields: &Fields, others: &Fields) -> bool {
+    others.0.iter().all(|other| fields.0.contains(other))
 }
 
 /// The family of the addresses in fields.

@@ -65,7 +65,7 @@ impl<'t> Loaded<'t> {
             let state = State { mark, ..walk.state.clone() };
             match self.part(ground, rule, &state, course.context)? {
                 Part::Nothing => marks.push(mark),
-                Part::Becomes(None, next) if next.logs == state.logs && next.events == state.events => {
+                Part::Becomes(None, next) if next.past == state.past => {
                     marks.push(next.mark);
                 }
                 Part::Says(_) | Part::Comes(_) | Part::Leads(..) | Part::Ends(_) | Part::Becomes(..) => {

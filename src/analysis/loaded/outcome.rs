@@ -13,10 +13,43 @@ use crate::policy::{Log, LogLevel, Verdict};
 pub struct State {
     /// Its mark, which is 0 for one that nothing has touched yet.
     pub mark: u32,
+    /// All else; none where there is nothing, as mostly: states are copied often.
+    pub(super) past: Option<Arc<Past>>,
+}
+
+/// What happened to a packet besides its mark.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Past {
+    logs: Vec<LogLevel>,
+    events: Vec<Arc<str>>,
+}
+
+impl State {
     /// The lines in the log, in their order.
-    pub logs: Vec<LogLevel>,
-    /// What else happened to it: a helper given, a limit above which its likes are dropped.
-    pub events: Vec<Arc<str>>,
+    #[must_use]
+    pub fn logs(&self) -> &[LogLevel] {
+        self.past.as_deref().map_or(&[], |past| &past.logs)
+    }
+
+    /// What else happened to it, in order: a helper given, a limit above which its likes are dropped.
+    #[must_use]
+    pub fn events(&self) -> &[Arc<str>] {
+        self.past.as_deref().map_or(&[], |past| &past.events)
+    }
+
+    /// Leaves a line in the log.
+    pub fn log(&mut self, level: LogLevel) {
+        self.past().logs.push(level);
+    }
+
+    /// Something else happens to it.
+    pub fn event(&mut self, words: impl Into<Arc<str>>) {
+        self.past().events.push(words.into());
+    }
+
+    fn past(&mut self) -> &mut Past {
+        Arc::make_mut(self.past.get_or_insert_default())
+    }
 }
 
 /// How a packet leaves a chain.
@@ -66,8 +99,10 @@ pub struct Outcomes {
 impl Outcome {
     /// The verdict of a hook's label, where it is one.
     fn plain(&self) -> Option<Label> {
-        let State { mark: 0, logs, events } = &self.state else { return None };
-        let log = match logs.as_slice() {
+        if self.state.mark != 0 || !self.state.events().is_empty() {
+            return None;
+        }
+        let log = match self.state.logs() {
             [] => Log::None,
             [level] => Log::At(*level),
             [_, _, ..] => return None,
@@ -80,7 +115,7 @@ impl Outcome {
                 return None;
             }
         };
-        events.is_empty().then(|| label_of(verdict, log))
+        Some(label_of(verdict, log))
     }
 }
 
@@ -144,11 +179,11 @@ impl Outcomes {
                 Verdict::Reject => Exit::Reject,
                 Verdict::Skip => return None,
             };
-            let logs = match log {
-                Log::None => Vec::new(),
-                Log::At(level) => vec![level],
-            };
-            return Some(Outcome { exit, state: State { logs, ..State::default() } });
+            let mut state = State::default();
+            if let Log::At(level) = log {
+                state.log(level);
+            }
+            return Some(Outcome { exit, state });
         }
         self.own(label).cloned()
     }
@@ -161,7 +196,11 @@ mod tests {
     #[test]
     fn labels_stand_for_outcomes() {
         let mut outcomes = Outcomes::default();
-        let log = |level| State { logs: vec![level], ..State::default() };
+        let log = |level| {
+            let mut state = State::default();
+            state.log(level);
+            state
+        };
         let marked = State { mark: 4, ..State::default() };
         let all = [
             Outcome { exit: Exit::Accept, state: State::default() },

@@ -111,6 +111,8 @@ pub struct Loaded<'t> {
     depth: usize,
     /// What the context decides.
     pub(super) decided: Reads,
+    /// What it was asked on this passage.
+    pub(super) consulted: Reads,
     /// The numbers of its ports.
     pub(super) here: [u32; 5],
     pub(super) ports: Ports,
@@ -165,11 +167,12 @@ impl<'t> Loaded<'t> {
             splits: false,
             depth: 0,
             decided: Reads::default(),
+            consulted: Reads::default(),
             here: [0; 5],
             ports: Ports::default(),
             asked: Memo::default(),
             runs: Memo::default(),
-            passages: Memo::default(),
+            passages: super::walk::Passages::default(),
             split: false,
             backs: false,
             only: None,
@@ -473,14 +476,14 @@ fn after(state: &State, rule: &Ready<'_>) -> State {
     let mut next = state.clone();
     for condition in &rule.others {
         if let Condition::Above(words) = condition {
-            next.events.push(format!("{words}: {}", rule.verdict).into());
+            next.event(format!("{words}: {}", rule.verdict));
         }
     }
     for effect in &rule.effects {
         match effect {
-            Effect::Log(level) => next.logs.push(*level),
+            Effect::Log(level) => next.log(*level),
             Effect::Mark { and, xor } => next.mark = next.mark & and ^ xor,
-            Effect::Helper(name) => next.events.push(format!("helper {name}").into()),
+            Effect::Helper(name) => next.event(format!("helper {name}")),
             Effect::Opaque(_) => {}
         }
     }

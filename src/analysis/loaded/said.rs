@@ -174,7 +174,13 @@ impl Ground {
         let mut made = Vec::with_capacity(steps.len());
         for step in steps.iter() {
             made.push(match *step {
-                Step::One(set, label) => Step::One(self.sets.frames_of(set, ethertype), label),
+                Step::One(set, label) => match self.sets.frames_of(set, ethertype) {
+                    PacketSet::ALL => {
+                        made.push(Step::One(PacketSet::ALL, label));
+                        break;
+                    }
+                    set => Step::One(set, label),
+                },
                 Step::Some(diagram) => Step::Some(self.sets.of_frame(diagram, ethertype)),
                 Step::Lead(set, said) => {
                     Step::Lead(self.sets.frames_of(set, ethertype), self.of_frame(said, ethertype))

@@ -60,7 +60,7 @@ impl Ground {
     }
 
     fn is_same_piece(&self, (one, mine): &Piece, (other, theirs): &Piece) -> bool {
-        one == other && self.plain(*mine) == self.plain(*theirs)
+        one == other && (mine == theirs || self.plain(*mine) == self.plain(*theirs))
     }
 
     /// How many pieces of each stand before the next that both have.

@@ -81,7 +81,7 @@ impl<'t> Loaded<'t> {
     pub(super) fn numbered(&self, rule: &Ready<'_>, mut next: State) -> State {
         let wanted = || leaves(rule) || !matches!(rule.verdict, Verdict::Jump(_) | Verdict::Continue);
         if self.only.is_some() && wanted() {
-            next.events.push(format!("{RULE}{}", rule.number).into());
+            next.event(format!("{RULE}{}", rule.number));
         }
         next
     }
@@ -97,7 +97,7 @@ impl<'t> Loaded<'t> {
             let Some(packet) = &self.only else { break };
             let diagram = ground.whole(*part)?;
             let Some(outcome) = ground.outcomes.outcome(ground.sets.label(diagram, packet)) else { continue };
-            let numbers = outcome.state.events.iter().filter_map(|event| event.strip_prefix(RULE)?.parse().ok());
+            let numbers = outcome.state.events().iter().filter_map(|event| event.strip_prefix(RULE)?.parse().ok());
             met.extend(numbers.filter_map(|number| self.chains.rule(number)));
             match outcome.exit {
                 Exit::Accept | Exit::Return | Exit::Leave => {}

@@ -12,6 +12,7 @@ use crate::policy::{Log, Verdict as Decision};
 use crate::state::ruleset::{Table, Verdict};
 
 use super::closed::{Key, Policy, closed};
+use super::condition::Condition;
 use super::context::{Context, Seen};
 use super::marks::{Open, unmarked};
 use super::outcome::State;
@@ -96,7 +97,31 @@ pub(super) type Runs = Memo<Run, (Said, usize)>;
 type Run = (usize, usize, State, Reads, bool);
 
 /// Passages through base chains.
-pub(super) type Passages = Memo<(usize, u32, Seen, (PacketSet, PacketSet)), Arc<Passage>>;
+#[derive(Debug, Default)]
+pub(super) struct Passages {
+    /// What was asked of contexts, by where a passage begins and what they decide: mostly always the same.
+    asked: Memo<Start, Vec<Reads>>,
+    /// By the answers.
+    known: Memo<(Start, Reads, Seen), Arc<Passage>>,
+}
+
+/// A base chain, the mark that packets come with, what the context decides, and the packets of [`Base`].
+type Start = (usize, u32, Reads, (PacketSet, PacketSet));
+
+impl Passages {
+    fn get(&self, start: Start, context: &Context, here: [u32; 5]) -> Option<&Arc<Passage>> {
+        let asked = self.asked.get(&start)?;
+        asked.iter().find_map(|reads| self.known.get(&(start, *reads, Seen::new(*reads, context, here))))
+    }
+
+    fn insert(&mut self, start: Start, reads: Reads, seen: Seen, passage: Arc<Passage>) {
+        let asked = self.asked.entry(start).or_default();
+        if !asked.contains(&reads) {
+            asked.push(reads);
+        }
+        self.known.insert((start, reads, seen), passage);
+    }
+}
 
 impl<'t> Loaded<'t> {
     /// What a base chain, or one that stands for it, does with packets of a mark.
@@ -114,19 +139,19 @@ impl<'t> Loaded<'t> {
             return Ok(Arc::new(Passage::nothing(mark)));
         };
         self.here = self.ports.of(context);
+        self.decided = Reads::decided(context);
+        let key = (start, mark, self.decided, (base.sees, base.counts));
         // Of a chain for several hooks, each way is asked for once.
-        let key = (!self.splits).then(|| {
-            let seen = Seen::new(self.chains.reads(start), context, self.here);
-            (start, mark, seen, (base.sees, base.counts))
-        });
-        if let Some(known) = key.as_ref().and_then(|key| self.passages.get(key)) {
+        let known = if self.splits { None } else { self.passages.get(key, context, self.here) };
+        if let Some(known) = known {
             return Ok(Arc::clone(known));
         }
-        self.decided = Reads::decided(context);
+        self.consulted = Reads::default();
         let policy = self.chains.policy(start);
         let found = Arc::new(self.walked(ground, (start, mark), Course { base, context, policy })?);
-        if let Some(key) = key {
-            self.passages.insert(key, Arc::clone(&found));
+        if !self.splits {
+            let seen = Seen::new(self.consulted, context, self.here);
+            self.passages.insert(key, self.consulted, seen, Arc::clone(&found));
         }
         Ok(found)
     }
@@ -178,11 +203,16 @@ impl<'t> Loaded<'t> {
         let reads = rule.reads;
         let on = Ok(Next::At(at + 1));
         if reads.has_mark() && !walk.others.is_empty() {
+            self.consulted = self.consulted.and(reads);
             return self.of_marks(ground, (chain, at), rule, walk, course);
         }
         if !reads.is_decided(self.decided) {
             return self.run(ground, (chain, at), from, walk, course);
         }
+        if reads.has_mark() && is_of_other_mark(rule, walk.state.mark) {
+            return on;
+        }
+        self.consulted = self.consulted.and(reads);
         // What is asked of the sender is told for all its packets, wherever they go.
         let of_sender = reads.has_source(self.chains.program);
         let everywhere = (course.context.towards.is_some() && of_sender)
@@ -321,7 +351,7 @@ impl<'t> Loaded<'t> {
                 let part = self.told(ground, part)?;
                 self.after(ground, part, (chain, at, from), walk, course)
             }
-            Part::Becomes(None, next) if next.logs == walk.state.logs && next.events == walk.state.events => {
+            Part::Becomes(None, next) if next.past == walk.state.past => {
                 self.settle_marks(ground, walk, course)?;
                 walk.state = next;
                 Ok(Next::At(at + 1))
@@ -332,6 +362,7 @@ impl<'t> Loaded<'t> {
                 Ok(self.lost_mark(ground, chain, walk))
             }
             Part::Comes(_) | Part::Becomes(..) => {
+                self.consulted = from.iter().fold(self.consulted, |all, rule| all.and(rule.reads));
                 // What is left on packets by one rule may be what the next one asks for.
                 let state = walk.state.clone();
                 let whole = self.list(ground, from, Vec::new(), &state, course.context)?;
@@ -373,8 +404,15 @@ impl<'t> Loaded<'t> {
         if open.is_empty() && !(last && policy == Policy::Drop) {
             return Ok(());
         }
-        let (list, kept) = unmarked(ground, open, walk.state.mark)?;
-        let whole = if let [Step::Sub(said)] = *list { said } else { ground.said(list) };
+        let (whole, kept) = match *open {
+            [Open { step: Step::Sub(said), keeps }] if keeps.is_none_or(|keeps| keeps == walk.state.mark) => {
+                (said, keeps)
+            }
+            _ => {
+                let (list, kept) = unmarked(ground, open, walk.state.mark)?;
+                (ground.said(list), kept)
+            }
+        };
         let key = Key {
             whole,
             mark: if kept.is_some() { 0 } else { walk.state.mark },
@@ -406,11 +444,27 @@ impl<'t> Loaded<'t> {
     }
 }
 
+/// Whether a rule is for no packet of a mark, whatever else it asks.
+fn is_of_other_mark(rule: &Ready<'_>, mark: u32) -> bool {
+    let misses = |condition: &Condition| match condition {
+        Condition::Mark { mask, value, negated } => (mark & mask == *value) == *negated,
+        Condition::Packet(_)
+        | Condition::Outer(_)
+        | Condition::Port { .. }
+        | Condition::Keyed { .. }
+        | Condition::FromBridge(_)
+        | Condition::ToBridge(_)
+        | Condition::Bridged(_)
+        | Condition::Above(_)
+        | Condition::Opaque(_) => false,
+    };
+    rule.others.iter().any(misses)
+}
+
 impl Walk {
     /// Whether packets have one of these marks already, and nothing else.
     fn is_marked(&self, marks: &[u32]) -> bool {
-        let State { mark, logs, events } = &self.state;
-        marks == [*mark] && self.others.is_empty() && logs.is_empty() && events.is_empty()
+        marks == [self.state.mark] && self.others.is_empty() && self.state.past.is_none()
     }
 
     /// Packets have one of these marks from here on.

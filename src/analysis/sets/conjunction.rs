@@ -22,7 +22,7 @@ impl Kinds {
     pub(super) const STACKED: Self = Self(8);
     pub(super) const OTHER: Self = Self(16);
     pub(super) const NONE: Self = Self(0);
-    const IP: Self = Self(3);
+    pub(super) const IP: Self = Self(3);
     /// Those that conditions which are not of a family ask the same of.
     pub(super) const ALIKE: Self = Self(27);
 

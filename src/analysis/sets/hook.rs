@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::net::Family;
 use crate::policy::{
-    Applied, Clause, Direction, Hook, HookName, Inherited, Log, LogLevel, Nic, Rule, RuleInterface, Section, Stage,
-    Verdict,
+    Applied, Clause, Direction, Hook, HookName, Inherited, Log, LogLevel, Match, Nic, Rule, RuleInterface, Section,
+    Stage, Verdict,
 };
 
+use super::conjunction::Kinds;
 use super::store::{Id, Store};
 use super::table::Memo;
 use super::{Diagram, FirstMatch, Label, OverBudget, PacketSet, Sets};
@@ -253,8 +254,19 @@ fn say(
         };
         if clause.verdict == Verdict::Skip {
             // Older sets first: those that the same clauses of others skip are taken out once for all of them.
-            let place = skipping.partition_point(|known| *known < set);
-            skipping.insert(place, set);
+            let mut skip = |set: PacketSet| {
+                let place = skipping.partition_point(|known| *known < set);
+                skipping.insert(place, set);
+            };
+            if family.is_none() && Kinds::of(&clause.matches) == Kinds::IP {
+                // Rules mostly ask for one family.
+                for family in [Family::V4, Family::V6].map(Match::Family) {
+                    let frames = sets.matching(&[family], direction)?;
+                    skip(sets.intersection(frames, set)?);
+                }
+            } else {
+                skip(set);
+            }
             continue;
         }
         for skips in &skipping {

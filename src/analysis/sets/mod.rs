@@ -48,7 +48,7 @@ pub use hook::{Hooks, Run, decision, label_of};
 pub use region::{Region, Regions};
 pub use second::Numbered;
 use store::Id;
-pub(in crate::analysis) use table::Memo;
+pub(crate) use table::Memo;
 pub use table::Sets;
 pub(in crate::analysis) use walk::{Allowed, Space, Walk, least};
 pub use witness::Wish;

@@ -65,8 +65,8 @@ impl Region {
     /// The protocols, ascending; none where all are in it.
     #[must_use]
     pub fn protocols(&self) -> Option<Vec<Protocol>> {
-        let values = self.values(Field::Protocol)?;
-        Some((0..=u8::MAX).filter(|number| values.contains((*number).into())).map(Protocol).collect())
+        let values: Ranges<u8> = narrowed(self.values(Field::Protocol)?, u8::MAX);
+        Some(values.iter().flat_map(|(first, last)| first..=last).map(Protocol).collect())
     }
 
     /// The states of connections; none where all are in it.
@@ -106,8 +106,10 @@ fn narrowed<T: crate::net::Number + TryFrom<u128>>(values: &Ranges<u128>, greate
 #[derive(Debug)]
 pub struct Regions<'s> {
     store: &'s Store,
-    /// Where to go on, and what is known there.
-    ahead: Vec<(Id, Region)>,
+    /// Where to go on: how many fields are known before, and what the last step there says.
+    ahead: Vec<(Id, usize, Option<(Field, Ranges<u128>)>)>,
+    /// What is known where the walk is.
+    known: Vec<(Field, Ranges<u128>)>,
 }
 
 impl Iterator for Regions<'_> {
@@ -115,18 +117,18 @@ impl Iterator for Regions<'_> {
 
     fn next(&mut self) -> Option<Region> {
         loop {
-            let (id, region) = self.ahead.pop()?;
+            let (id, before, last) = self.ahead.pop()?;
+            self.known.truncate(before);
+            self.known.extend(last);
             let Some(node) = self.store.node(id) else {
                 if id == Id::end(Label(1)) {
-                    return Some(region);
+                    return Some(Region(self.known.clone()));
                 }
                 continue;
             };
-            for (values, target) in parts(self.store, id).into_iter().rev() {
-                let mut longer = region.clone();
-                longer.0.push((node.field, values));
-                self.ahead.push((target, longer));
-            }
+            let before = self.known.len();
+            let parts = parts(self.store, id).into_iter().rev();
+            self.ahead.extend(parts.map(|(values, target)| (target, before, Some((node.field, values)))));
         }
     }
 }
@@ -207,7 +209,7 @@ impl Sets {
     /// wanted.
     #[must_use]
     pub fn regions(&self, set: PacketSet) -> Regions<'_> {
-        Regions { store: &self.store, ahead: vec![(set.0, Region::default())] }
+        Regions { store: &self.store, ahead: vec![(set.0, 0, None)], known: Vec::new() }
     }
 
     /// The greatest of the boxes that [`Sets::regions`] gives; none of an empty set. Each field counts by the share of its

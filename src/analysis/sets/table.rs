@@ -10,7 +10,7 @@ use super::{Budget, OverBudget};
 /// A hash of numbers, and of names of a spec or a ruleset: nobody but who wrote that waits where many are alike, and none
 /// is kept.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::analysis) struct Mixer(u64);
+pub(crate) struct Mixer(u64);
 
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -136,7 +136,7 @@ impl Table {
 }
 
 /// A map with keys of numbers.
-pub(in crate::analysis) type Memo<K, V> = HashMap<K, V, BuildHasherDefault<Mixer>>;
+pub(crate) type Memo<K, V> = HashMap<K, V, BuildHasherDefault<Mixer>>;
 
 /// Results of an operation, by both sides.
 #[derive(Debug, Default)]

@@ -139,7 +139,7 @@ impl Prover<'_> {
             let (found, meant) = (outcomes.outcome(found), outcomes.outcome(meant));
             let number = match (Fate::of(found.as_ref()), Fate::of(meant.as_ref())) {
                 (Some(a), Some(b)) if a == b => {
-                    let events = |outcome: &Option<Outcome>| outcome.as_ref().map(|one| one.state.events.clone());
+                    let events = |outcome: &Option<Outcome>| outcome.as_ref().map(|one| one.state.events().to_vec());
                     if events(&found).unwrap_or_default() == events(&meant).unwrap_or_default() { 0 } else { BESIDES }
                 }
                 (Some(_), Some(Fate::Accept)) => 1,

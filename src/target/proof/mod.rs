@@ -17,12 +17,12 @@ mod share;
 mod side;
 mod told;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::analysis::Packet;
 use crate::analysis::loaded::{self, Chains, Exit, Fields, Ground, Loaded, Met, Outcome, Said, Unknown};
-use crate::analysis::sets::{Budget, Diagram, Field, Hooks, Interfaces, OverBudget, PacketSet, Run, Sets, Wish};
+use crate::analysis::sets::{Budget, Diagram, Field, Hooks, Interfaces, Memo, OverBudget, PacketSet, Run, Sets, Wish};
 use crate::diagnostic::{FileId, Span};
 use crate::net::{Family, Ranges};
 use rayon::prelude::*;
@@ -240,9 +240,9 @@ impl<'t> Translated<'t> {
 pub(super) struct Prover<'a> {
     pub(super) host: &'a HostPolicy,
     pub(super) ground: Ground,
-    hooks: HashMap<(usize, usize), Said>,
+    hooks: Memo<(usize, usize), Said>,
     /// What several hooks have in common.
-    runs: HashMap<Run, Said>,
+    runs: Memo<Run, Said>,
     /// The family that hooks are told of; none where they are told of frames.
     family: Option<Family>,
     /// The interfaces that are a bridge of the spec, see [`HostPolicy::bridges`].
@@ -271,8 +271,8 @@ impl<'a> Prover<'a> {
         Self {
             host,
             ground: Ground::with_room(sets, nics),
-            hooks: HashMap::new(),
-            runs: HashMap::new(),
+            hooks: Memo::default(),
+            runs: Memo::default(),
             family,
             bridges: BTreeMap::new(),
             maker: Hooks::new(family),

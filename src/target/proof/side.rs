@@ -79,7 +79,8 @@ impl Prover<'_> {
     }
 
     fn event(&mut self, words: &str) -> Label {
-        let state = State { events: vec![words.into()], ..State::default() };
+        let mut state = State::default();
+        state.event(words);
         self.ground.outcomes.label(Outcome { exit: Exit::Accept, state })
     }
 

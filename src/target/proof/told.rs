@@ -75,7 +75,7 @@ impl Prover<'_> {
         let is_fate = becomes(difference.found) != becomes(difference.meant);
         // Where rules and hooks go in step, the first that part; else the one that stops it.
         let steps = || found.iter().zip(meant).filter(|_| found.len() == meant.len());
-        let logs = |diagram| outcome(diagram).map(|outcome| outcome.state.logs).unwrap_or_default();
+        let logs = |diagram| outcome(diagram).map(|outcome| outcome.state.logs().to_vec()).unwrap_or_default();
         let parts = |part, hook| becomes(part) != becomes(hook) || logs(part) != logs(hook);
         let parting = steps().find(|(part, (hook, _))| parts(**part, *hook)).map(|(_, hook)| hook);
         let stops = || meant.iter().find(|(hook, _)| becomes(*hook) != Exit::Accept);
@@ -130,11 +130,11 @@ fn words(outcome: &Outcome) -> String {
         Exit::Queue(queue) => format!("give to a program ({queue})"),
         Exit::Unknown(_) => "unknown".to_owned(),
     };
-    let levels: Vec<&str> = outcome.state.logs.iter().map(|level: &LogLevel| level.name()).collect();
+    let levels: Vec<&str> = outcome.state.logs().iter().map(|level: &LogLevel| level.name()).collect();
     if !levels.is_empty() {
         let _ = write!(text, ", logged at {}", levels.join(" and "));
     }
-    for event in &outcome.state.events {
+    for event in outcome.state.events() {
         let _ = write!(text, "; {event}");
     }
     text

@@ -230,7 +230,7 @@ fn followed(splits: bool) -> [usize; 3] {
             let wholes: Vec<_> = passage.parts.iter().map(|part| ground.whole(*part).unwrap()).collect();
             let mut left = Vec::new();
             for ((from, to), set) in &packets {
-                let mut logs = Vec::new();
+                let mut logs: Vec<LogLevel> = Vec::new();
                 let mut end = None;
                 for whole in &wholes {
                     let within = ground.sets.within(*set, *whole).unwrap();
@@ -238,7 +238,7 @@ fn followed(splits: bool) -> [usize; 3] {
                     let [label] = labels.as_slice() else { panic!("seed {seed}: {labels:?}\n{text}") };
                     let outcome = ground.outcomes.outcome(*label).unwrap();
                     assert!(outcome.state.mark == 0, "seed {seed}: {outcome:?}\n{text}");
-                    logs.extend(outcome.state.logs);
+                    logs.extend(outcome.state.logs());
                     if outcome.exit != Exit::Accept {
                         end = Some(outcome.exit);
                         break;

@@ -8,12 +8,11 @@
 mod told;
 mod ways;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::analysis::loaded::nft::above;
 use crate::analysis::loaded::{Base, Chains, Context, Exit, Ground, Loaded, Passage, PortValue, Said, Tagging, bases};
-use crate::analysis::sets::{Field, Label, OverBudget, PacketSet};
+use crate::analysis::sets::{Field, Label, Memo, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
 use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, Nic, State};
 use crate::state::ruleset::{Table, TableName};
@@ -57,7 +56,7 @@ fn is_dormant(table: &Table) -> bool {
 }
 
 /// A hook of the kernel: of a bridge, or of what the host itself receives, sends and routes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Hook {
     Bridge(&'static str),
     Inet(&'static str),
@@ -95,14 +94,36 @@ enum Among {
     Double,
 }
 
+impl Among {
+    /// How rules see the frames.
+    const fn tagging(self) -> Tagging {
+        match self {
+            Self::Plain | Self::Ip | Self::Other | Self::Valid => Tagging::Plain,
+            Self::Service => Tagging::Service,
+            Self::Double => Tagging::Double,
+        }
+    }
+}
+
+/// A port or a bridge, and the number of its value: equal ones have the same.
+#[derive(Debug, Clone, Default)]
+struct Port {
+    value: PortValue,
+    number: u32,
+}
+
 /// Where a packet comes from and goes to in the bridge.
 #[derive(Debug, Clone, Default)]
 struct Ports {
-    from: PortValue,
+    from: Port,
     own_mac: Option<crate::net::Mac>,
-    bridge: PortValue,
-    to: PortValue,
+    bridge: Port,
+    to: Port,
 }
+
+/// A base chain by its place among those of a hook, the mark that packets come with, how rules see them, whether they are
+/// no IP, and the number of the port that the hook's rules see, with its hardware address.
+type Asked = (Hook, usize, u32, Tagging, bool, (u32, Option<crate::net::Mac>));
 
 struct Proof<'p, 'a, 't> {
     prover: &'p mut Prover<'a>,
@@ -111,9 +132,12 @@ struct Proof<'p, 'a, 't> {
     nics: Vec<(&'a GuestPolicy, &'a Nic)>,
     sets: Vec<(Among, PacketSet)>,
     of_hooks: Vec<(Hook, Arc<[String]>)>,
-    sides: HashMap<Said, bool>,
+    ports: Memo<PortValue, u32>,
+    /// What base chains do.
+    passages: Memo<Asked, Arc<Passage>>,
+    sides: Memo<Said, bool>,
     /// What hooks say without rejections.
-    silenced: HashMap<Said, Said>,
+    silenced: Memo<Said, Said>,
     /// What leaves the host for its guests.
     leaving: Among,
 }
@@ -136,8 +160,10 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             nics,
             sets: Vec::new(),
             of_hooks: Vec::new(),
-            sides: HashMap::new(),
-            silenced: HashMap::new(),
+            ports: Memo::default(),
+            passages: Memo::default(),
+            sides: Memo::default(),
+            silenced: Memo::default(),
             leaving: Among::Ip,
         };
         let ip = Ranges::from_ranges([(0x0800, 0x0800), (0x86dd, 0x86dd)]);
@@ -286,7 +312,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let told = |ground: &Ground, labels: &[Label]| {
             let outcome = |label: &Label| ground.outcomes.outcome(*label);
             let passes = labels.iter().all(|label| outcome(label).is_some_and(|one| one.exit == Exit::Accept));
-            let leaves = labels.iter().any(|label| outcome(label).is_some_and(|one| !one.state.events.is_empty()));
+            let leaves = labels.iter().any(|label| outcome(label).is_some_and(|one| !one.state.events().is_empty()));
             (passes, leaves)
         };
         Ok(match told(ground, &ground.labels(part)) {
@@ -321,6 +347,35 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             .unwrap_or_default()
     }
 
+    fn port(&mut self, value: PortValue) -> Port {
+        let next = u32::try_from(self.ports.len() + 1).unwrap_or(u32::MAX);
+        let number = *self.ports.entry(value.clone()).or_insert(next);
+        Port { value, number }
+    }
+
+    /// What a base chain does, at its place among those of a hook; one that was asked the same before is not asked again.
+    fn passage(
+        &mut self,
+        (hook, place, chain): (Hook, usize, &str),
+        mark: u32,
+        ports: &Ports,
+        among: Among,
+    ) -> Result<Arc<Passage>, OverBudget> {
+        let port = match hook {
+            Inet(_) => (0, None),
+            Bridge("prerouting" | "input") => (ports.from.number, ports.own_mac),
+            Bridge("forward") => (ports.bridge.number, None),
+            Bridge(_) => (ports.to.number, None),
+        };
+        let key = (hook, place, mark, among.tagging(), among == Among::Other, port);
+        if let Some(known) = self.passages.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let made = self.base(hook, chain, mark, ports, among)?;
+        self.passages.insert(key, Arc::clone(&made));
+        Ok(made)
+    }
+
     /// What one base chain does.
     fn base(
         &mut self,
@@ -332,18 +387,17 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     ) -> Result<Arc<Passage>, OverBudget> {
         let ip = self.set(Among::Ip);
         let counts = if among == Among::Other { self.set(Among::Other) } else { ip };
-        let tagging = match among {
-            Among::Plain | Among::Ip | Among::Other | Among::Valid => Tagging::Plain,
-            Among::Service => Tagging::Service,
-            Among::Double => Tagging::Double,
-        };
+        let tagging = among.tagging();
         let context = match hook {
             Inet(_) => Context { in_interface: PortValue::Any, out_interface: PortValue::Any, ..Context::default() },
-            Bridge("prerouting" | "input") => {
-                Context { in_interface: ports.from.clone(), own_mac: ports.own_mac, tagging, ..Context::default() }
-            }
-            Bridge("forward") => Context { bridge: ports.bridge.clone(), tagging, ..Context::default() },
-            Bridge(_) => Context { out_interface: ports.to.clone(), tagging, ..Context::default() },
+            Bridge("prerouting" | "input") => Context {
+                in_interface: ports.from.value.clone(),
+                own_mac: ports.own_mac,
+                tagging,
+                ..Context::default()
+            },
+            Bridge("forward") => Context { bridge: ports.bridge.value.clone(), tagging, ..Context::default() },
+            Bridge(_) => Context { out_interface: ports.to.value.clone(), tagging, ..Context::default() },
         };
         let sees = if matches!(hook, Inet(_)) { ip } else { PacketSet::ALL };
         let counts = if tagging == Tagging::Plain { counts } else { PacketSet::ALL };
@@ -366,8 +420,8 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             if among == Among::Other && matches!(hook, Inet(_)) {
                 continue;
             }
-            for chain in self.chains(*hook).iter() {
-                let passage = self.base(*hook, chain, mark, ports, among)?;
+            for (place, chain) in self.chains(*hook).iter().enumerate() {
+                let passage = self.passage((*hook, place, chain), mark, ports, among)?;
                 for part in &passage.parts {
                     if !self.is_side(*part)? {
                         found.push(*part);

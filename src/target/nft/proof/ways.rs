@@ -16,17 +16,17 @@ impl<'a> Proof<'_, 'a, '_> {
         let host = self.prover.host;
         let end = End::Guest(guest, nic);
         let name = || Place::Nic(guest, nic);
-        let own = PortValue::Is(nic.device.as_str().into());
-        let other = || PortValue::Other("".into());
-        let from = Ports { from: own.clone(), own_mac: nic.mac, bridge: other(), to: other() };
-        let to = Ports { from: other(), own_mac: None, bridge: other(), to: own };
+        let own = self.port(PortValue::Is(nic.device.as_str().into()));
+        let other = self.port(PortValue::Other("".into()));
+        let from = Ports { from: own.clone(), own_mac: nic.mac, bridge: other.clone(), to: other.clone() };
+        let to = Ports { from: other.clone(), own_mac: None, bridge: other, to: own };
         let unknown = End::Unknown(nic.bridge.as_deref());
         if let Some(bridge) = nic.bridge.as_deref() {
             let elsewhere: Arc<str> = bridge.into();
             let elsewhere = || Place::Beside(Arc::clone(&elsewhere));
             let (out, back) = (Course::new(name(), elsewhere()), Course::new(elsewhere(), name()));
             for interface in self.prover.bridges(bridge).iter() {
-                let bridge = PortValue::Is(Arc::clone(interface));
+                let bridge = self.port(PortValue::Is(Arc::clone(interface)));
                 for among in [Among::Plain, Among::Service, Among::Double] {
                     let ports = Ports { bridge: bridge.clone(), ..from.clone() };
                     let crossings = host.way(end, unknown, Carriage::Bridged);
@@ -68,9 +68,10 @@ impl<'a> Proof<'_, 'a, '_> {
             .collect();
         let mut bridges: BTreeSet<&str> = host.vnets.iter().map(|vnet| vnet.name.as_str()).collect();
         bridges.extend(self.nics.iter().filter_map(|(_, nic)| nic.bridge.as_deref()));
-        for port in &others {
-            let ports =
-                Ports { from: port.clone(), to: port.clone(), bridge: PortValue::Other("".into()), own_mac: None };
+        let nowhere = self.port(PortValue::Other("".into()));
+        for port in others {
+            let port = self.port(port);
+            let ports = Ports { from: port.clone(), to: port, bridge: nowhere.clone(), own_mac: None };
             for bridge in bridges.iter().copied().map(Some).chain([None]) {
                 let words: Arc<str> = bridge.unwrap_or("another bridge").into();
                 let place = || Place::Beside(Arc::clone(&words));
@@ -82,7 +83,7 @@ impl<'a> Proof<'_, 'a, '_> {
                     None => vec![PortValue::Other("".into())],
                 };
                 for name in names {
-                    let ports = Ports { bridge: name, ..ports.clone() };
+                    let ports = Ports { bridge: self.port(name), ..ports.clone() };
                     let crossings = host.way(end, end, Carriage::Bridged);
                     for among in [Among::Plain, Among::Service, Among::Double] {
                         self.way(BRIDGED, &ports, &crossings, (Course::new(place(), place()), among))?;
