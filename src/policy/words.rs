@@ -174,19 +174,12 @@ pub fn ports(ports: &PortSet) -> String {
 /// Some networks of a set, and how many more there are.
 #[must_use]
 pub fn addresses(set: &AddressSet) -> String {
-    let networks: Vec<String> = crate::net::Family::BOTH
-        .into_iter()
-        .flat_map(|family| set.networks(family))
-        .map(|network| {
-            if network.prefix_len() == network.max_prefix_len() {
-                network.addr().to_string()
-            } else {
-                network.to_string()
-            }
-        })
-        .collect();
-    let mut shown: Vec<String> = networks.iter().take(NETWORKS).cloned().collect();
-    let rest = networks.len() - shown.len();
+    let mut networks = crate::net::Family::BOTH.into_iter().flat_map(|family| set.networks(family));
+    let spelled = |network: ipnet::IpNet| {
+        if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
+    };
+    let mut shown: Vec<String> = networks.by_ref().take(NETWORKS).map(spelled).collect();
+    let rest = networks.count();
     if rest > 0 {
         shown.push(format!("and {rest} more"));
     }

@@ -107,10 +107,13 @@ fn narrowed<T: crate::net::Number + TryFrom<u128>>(values: &Ranges<u128>, greate
 pub struct Regions<'s> {
     store: &'s Store,
     /// Where to go on: how many fields are known before, and what the last step there says.
-    ahead: Vec<(Id, usize, Option<(Field, Ranges<u128>)>)>,
+    ahead: Vec<(Id, usize, Option<Known>)>,
     /// What is known where the walk is.
-    known: Vec<(Field, Ranges<u128>)>,
+    known: Vec<Known>,
 }
+
+/// The values of a field.
+type Known = (Field, Ranges<u128>);
 
 impl Iterator for Regions<'_> {
     type Item = Region;
@@ -133,16 +136,29 @@ impl Iterator for Regions<'_> {
     }
 }
 
+/// The targets of so many edges are looked through one by one.
+const FEW_EDGES: usize = 16;
+
 /// Where a node leads, and for which of its values; by the least of these.
 fn parts(store: &Store, id: Id) -> Vec<(Ranges<u128>, Id)> {
     let Some(node) = store.node(id) else { return Vec::new() };
+    let is_few = store.edges(node).1.len() <= FEW_EDGES;
     let mut found: Vec<(Vec<(u128, u128)>, Id)> = Vec::new();
-    let mut place: Memo<u64, usize> = Memo::default();
+    let mut places: Memo<u64, usize> = Memo::default();
     for (interval, target) in store.intervals(node).filter(|(_, target)| *target != Id::end(Label(0))) {
-        let at = *place.entry(target.raw().into()).or_insert(found.len());
-        match found.get_mut(at) {
+        let place = if is_few {
+            found.iter().position(|(_, known)| *known == target)
+        } else {
+            places.get(&target.raw().into()).copied()
+        };
+        match place.and_then(|place| found.get_mut(place)) {
             Some((intervals, _)) => intervals.push(interval),
-            None => found.push((vec![interval], target)),
+            None => {
+                if !is_few {
+                    places.insert(target.raw().into(), found.len());
+                }
+                found.push((vec![interval], target));
+            }
         }
     }
     found.into_iter().map(|(intervals, target)| (Ranges::from_ranges(intervals), target)).collect()

@@ -5,9 +5,10 @@
 //! alphabet; of names together each time the one that has most of what is left, as if every one were tried.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::net::AddressSet;
+use crate::analysis::sets::Memo;
+use crate::net::{AddressSet, Family};
 
 /// Names that are put together to one set.
 const TOGETHER: usize = 4;
@@ -15,7 +16,7 @@ const TOGETHER: usize = 4;
 /// Names without the addresses apart. Those that have no others are not among them.
 #[derive(Debug, Default)]
 pub(super) struct Beside<'n> {
-    alone: HashMap<AddressSet, &'n str>,
+    alone: Memo<AddressSet, &'n str>,
     /// The widest first.
     widest: Vec<Wide<'n>>,
 }
@@ -27,6 +28,23 @@ struct Wide<'n> {
     place: usize,
     set: AddressSet,
     name: &'n str,
+}
+
+/// What names mean beside some addresses or others, for all that ask at the same time: each is found once.
+#[derive(Debug, Default)]
+pub(super) struct Besides<'n> {
+    all: Mutex<Memo<(Family, AddressSet), Found<'n>>>,
+}
+
+/// What one finds, and others then have.
+type Found<'n> = Arc<OnceLock<Beside<'n>>>;
+
+impl<'n> Besides<'n> {
+    /// The place for what names mean beside addresses of one family: whoever comes first finds it.
+    pub(super) fn of(&self, family: Family, apart: &AddressSet) -> Found<'n> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry((family, apart.clone())).or_default())
+    }
 }
 
 impl<'n> Beside<'n> {

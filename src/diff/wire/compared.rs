@@ -68,7 +68,7 @@ impl Compared {
         self,
         sets: &mut Sets,
         pair: &Pair<'_>,
-        (names, told_before): (&'n Names, &mut Told<'n>),
+        (names, told_before): (&'n Names, &mut Told<'_, 'n>),
         rows: &mut Rows,
     ) -> Result<(), OverBudget> {
         let apart = Apart::of([pair.old.0, pair.new.0], pair.new.1);

@@ -14,6 +14,7 @@ use crate::net::{AddressSet, Family, Ranges};
 use crate::policy::{Fleet, Hook, HookName, HostPolicy, Nic, words};
 use crate::target::{self, Change, Changes, Doubt, Fate as Becomes, Rules, Turn, Why};
 
+use super::beside::Besides;
 use super::name::{Apart, Described, ITSELF, Names, Told};
 use super::row::Rows;
 use super::rules::Loaded;
@@ -46,7 +47,8 @@ struct Where {
 #[must_use]
 pub fn loaded(fleet: &Fleet, (spec, there): (&SourceMap, &SourceMap), hosts: &[(&HostPolicy, Rules)]) -> Wire {
     let names = Names::new(fleet, fleet);
-    let (mut wire, mut told, mut turned) = (Wire::default(), Told::default(), BTreeMap::new());
+    let besides = Besides::default();
+    let (mut wire, mut told, mut turned) = (Wire::default(), Told::new(&besides), BTreeMap::new());
     for (host, rules) in hosts {
         wire.rulesets += rules.of.len();
         let Changes { changes, doubts, besides, left_out } = target::changes(host, rules);
@@ -86,7 +88,7 @@ pub fn loaded(fleet: &Fleet, (spec, there): (&SourceMap, &SourceMap), hosts: &[(
 fn of_way<'n>(
     known: &Known<'_>,
     changes: &[Change],
-    (names, told, (spec, there)): (&'n Names, &mut Told<'n>, (&SourceMap, &SourceMap)),
+    (names, told, (spec, there)): (&'n Names, &mut Told<'_, 'n>, (&SourceMap, &SourceMap)),
     turned: &mut BTreeMap<Turned, Where>,
 ) {
     let host = known.host;

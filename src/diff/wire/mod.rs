@@ -31,6 +31,7 @@ use crate::policy::{Applied, GuestPolicy, Hook, HookName, HostPolicy, Nic, ZoneR
 
 use super::policy::Side;
 use super::report::{At, HostReport, Status, Wire, WireRow};
+use beside::Besides;
 use compared::Compared;
 pub use files::{Otherwise, files};
 pub use loaded::loaded;
@@ -90,7 +91,9 @@ pub fn compare(old: Side<'_>, new: Side<'_>, hosts: &[HostReport]) -> Wire {
 fn of_pairs(pairs: &[Pair<'_>], sides: Sides<'_>, names: &Names, wire: &mut Wire) {
     // Hooks of one machine, and of machines alike, have much in common: they share a table, up to a number that keeps
     // all processors busy.
-    let parts: Vec<(Rows, Vec<At>)> = pairs.par_chunks(TOGETHER).map(|part| of_hooks(part, sides, names)).collect();
+    let besides = Besides::default();
+    let parts: Vec<(Rows, Vec<At>)> =
+        pairs.par_chunks(TOGETHER).map(|part| of_hooks(part, sides, (names, &besides))).collect();
     let mut rows = Rows::default();
     for (part, undecided) in parts {
         rows.merge(part);
@@ -110,8 +113,8 @@ fn of_spec(sources: &SourceMap) -> impl Fn(&Applied<'_>) -> (String, Option<Plac
 }
 
 /// The rows of some hooks, and those that are over budget.
-fn of_hooks(pairs: &[Pair<'_>], sides: Sides<'_>, names: &Names) -> (Rows, Vec<At>) {
-    let (mut rows, mut undecided, mut told) = (Rows::default(), Vec::new(), Told::default());
+fn of_hooks<'n>(pairs: &[Pair<'_>], sides: Sides<'_>, (names, besides): (&'n Names, &Besides<'n>)) -> (Rows, Vec<At>) {
+    let (mut rows, mut undecided, mut told) = (Rows::default(), Vec::new(), Told::new(besides));
     let mut sets = Sets::new(Interfaces::default(), Budget::default());
     for pair in pairs {
         let mut compare = |sets: &mut Sets| {

@@ -1,24 +1,31 @@
 //! Boxes of packets in the spec's own names.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::analysis::sets::{Region, Wish};
+use crate::analysis::sets::{Memo, Region, Wish};
 use crate::net::{AddressSet, Family, Ranges};
 use crate::policy::{Fleet, Hook, HookName, Nic, Stage, State, ZoneRef, words};
 
-use super::beside::Beside;
+use super::beside::{Beside, Besides};
 use super::service::Asked;
 use crate::diff::report::At;
 
 /// Networks that are written out where no name fits.
 const NETWORKS: usize = 4;
 
-/// What sets were called, beside the addresses apart; and what names mean beside these.
-#[derive(Debug, Default)]
-pub(super) struct Told<'n> {
-    called: HashMap<(AddressSet, AddressSet), Option<String>>,
-    beside: HashMap<(Family, AddressSet), Beside<'n>>,
+/// What sets were called, beside the addresses apart.
+#[derive(Debug)]
+pub(super) struct Told<'b, 'n> {
+    called: Memo<(AddressSet, AddressSet), Option<String>>,
+    besides: &'b Besides<'n>,
+}
+
+impl<'b, 'n> Told<'b, 'n> {
+    /// Nothing yet.
+    pub(super) fn new(besides: &'b Besides<'n>) -> Self {
+        Self { called: Memo::default(), besides }
+    }
 }
 
 /// A box in words.
@@ -92,7 +99,7 @@ impl Apart {
 /// What sets of addresses are called in the new spec, or else in the old one.
 #[derive(Debug)]
 pub(super) struct Names {
-    known: HashMap<AddressSet, String>,
+    known: Memo<AddressSet, String>,
     /// The same, in the order of their addition: hash order never reaches an answer.
     sorted: Vec<(AddressSet, String)>,
     /// What machines of the new spec are called together.
@@ -111,7 +118,7 @@ pub(super) const ITSELF: &str = "the machine";
 impl Names {
     /// All names of both specs, the first one's before the other's; short kinds of names before long ones.
     pub(super) fn new(new: &Fleet, old: &Fleet) -> Self {
-        let mut names = Self { known: HashMap::new(), sorted: Vec::new(), members: members(new) };
+        let mut names = Self { known: Memo::default(), sorted: Vec::new(), members: members(new) };
         for fleet in [new, old] {
             names.aliases(fleet);
             names.ipsets(fleet);
@@ -202,7 +209,7 @@ impl Names {
         region: &Region,
         hook: HookName,
         apart: &Apart,
-        told: &mut Told<'n>,
+        told: &mut Told<'_, 'n>,
     ) -> Described {
         let family = region.family();
         let mut addresses = |set: Option<AddressSet>, apart: &AddressSet| match (set, family) {
@@ -212,7 +219,8 @@ impl Names {
                 if let Some(known) = told.called.get(&key) {
                     return known.clone();
                 }
-                let beside = told.beside.entry((family, key.1.clone())).or_insert_with(|| self.beside(family, &key.1));
+                let beside = told.besides.of(family, &key.1);
+                let beside = beside.get_or_init(|| self.beside(family, &key.1));
                 let found = self.addresses(&key.0, &key.1, family, beside);
                 told.called.insert(key, found.clone());
                 found

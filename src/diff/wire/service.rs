@@ -27,7 +27,7 @@ pub(super) struct Asked {
 }
 
 /// What is asked of one protocol: destination ports by source ports; of ICMP types and codes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct Content {
     ports: Vec<(PortSet, PortSet)>,
     icmp: Ranges<u16>,
@@ -116,7 +116,14 @@ pub(super) type Part<'r> = (&'r Asked, &'r BTreeSet<Family>);
 
 /// What every macro asks for, in every set of families: rows are many.
 #[derive(Debug)]
-pub(super) struct Macros(Vec<(BTreeSet<Family>, Vec<Known>)>);
+pub(super) struct Macros(Vec<(BTreeSet<Family>, Index)>);
+
+/// Macros in the order in which they are tried, and their places by what they ask for.
+#[derive(Debug, Default)]
+struct Index {
+    all: Vec<Known>,
+    places: BTreeMap<Contents, Vec<usize>>,
+}
 
 /// A macro, and what it asks for.
 type Known = (&'static Macro, Contents);
@@ -129,14 +136,21 @@ impl Macros {
         let [v4, v6] = Family::BOTH.map(|family| BTreeSet::from([family]));
         let sets = [v4, v6, BTreeSet::from(Family::BOTH)].into_iter().map(|families| {
             let contents = sorted.iter().filter_map(|known| Some((*known, of_macro(known, &families)?)));
-            let contents = contents.collect();
-            (families, contents)
+            let mut index = Index { all: contents.collect(), places: BTreeMap::new() };
+            for (place, (_, contents)) in index.all.iter().enumerate() {
+                index.places.entry(contents.clone()).or_default().push(place);
+            }
+            (families, index)
         });
         Self(sets.collect())
     }
 
+    fn index(&self, families: &BTreeSet<Family>) -> Option<&Index> {
+        self.0.iter().find(|(known, _)| known == families).map(|(_, index)| index)
+    }
+
     fn of(&self, families: &BTreeSet<Family>) -> &[Known] {
-        self.0.iter().find(|(known, _)| known == families).map_or(&[], |(_, contents)| contents)
+        self.index(families).map_or(&[], |index| &index.all)
     }
 
     /// In the order in which they are tried: the one that the rule uses, then all that are not for rules of their own.
@@ -148,9 +162,10 @@ impl Macros {
 
     /// The macro that stands for exactly one row's packets; `own` is the one that the rule uses, if it does.
     pub(super) fn of_one(&self, (asked, families): Part<'_>, own: Option<&'static str>) -> Option<&'static str> {
-        let asked = asked.contents()?;
-        let is = |(_, contents): &&Known| *contents == asked;
-        self.candidates(families, own).find(is).map(|(known, _)| known.name)
+        let index = self.index(families)?;
+        let fitting = index.places.get(&asked.contents()?)?;
+        let names = || fitting.iter().filter_map(|place| index.all.get(*place)).map(|(known, _)| known.name);
+        names().find(|name| Some(*name) == own).or_else(|| names().find(|name| !SELDOM.contains(name)))
     }
 
     /// Rows that only together are what a macro stands for: which, and its name.
