@@ -155,6 +155,64 @@ fn a_mark_that_is_left_on_packets_is_found() {
     assert!(!doubts(&fleet, &files).is_empty());
 }
 
+/// A mark that frames of no IP leave a chain with is asked for by a later one.
+#[test]
+fn a_mark_of_other_frames_is_found() {
+    let spec = "version: 1\nhosts: { pm1: { addresses: 10.0.0.11/24, targets: nft } }\n\
+        vms: { 100: { host: pm1, nics: { net0: { bridge: vmbr0, mac: 'BC:24:11:00:00:64' } } } }\n";
+    let (fleet, files) = compiled(spec);
+    assert_eq!(doubts(&fleet, &files), []);
+    let marked = |frames: &str, verdict: &str| {
+        let mut files = files.clone();
+        let nft = files.iter_mut().find(|file| file.path == "hosts/pm1/fwc.nft").expect("nft's rules");
+        let (host, bridge) = nft.content.rsplit_once("table bridge fwc {").expect("the table of frames");
+        let mut bridge = bridge.to_owned();
+        for (chain, rule) in [
+            ("hook-prerouting-again", format!("{frames} meta mark set meta mark | 0x1")),
+            ("hook-postrouting", format!("meta mark & 0x1 == 0x1 {verdict}")),
+        ] {
+            let (head, priority) = (format!("chain {chain} {{\n"), "policy accept;\n");
+            let at = bridge.find(&head).expect("the base chain");
+            let at = at + bridge[at..].find(priority).expect("its first line") + priority.len();
+            bridge.insert_str(at, &format!("\t\t{rule}\n"));
+        }
+        nft.content = format!("{host}table bridge fwc {{{bridge}");
+        doubts(&fleet, &files)
+    };
+    for frames in ["meta protocol arp", "meta protocol 0x88cc", "meta protocol ip", ""] {
+        assert!(!marked(frames, "drop").is_empty(), "{frames}");
+    }
+    // Whoever is let by there comes to the second chain of the hook.
+    assert_eq!(marked("", "accept"), []);
+}
+
+/// A rule for packets above a limit leads no others to where they are judged.
+#[test]
+fn a_limit_that_leads_away_is_found() {
+    let spec = "version: 1\nhosts: { pm1: { addresses: 10.0.0.11/24, targets: iptables } }\n\
+        vms: { 100: { host: pm1, nics: { net0: { bridge: vmbr0, mac: 'BC:24:11:00:00:64', ip: 10.0.0.5/24 } } } }\n";
+    let (fleet, mut files) = compiled(spec);
+    assert_eq!(doubts(&fleet, &files), []);
+    let rules = files.iter_mut().find(|file| file.path == "hosts/pm1/iptables.rules").expect("iptables' rules");
+    let (declared, judging) = rules.content.split_once(":INPUT DROP").expect("the host's chain");
+    let judging = judging.replace("-A INPUT ", "-A judged ");
+    let (declarations, judging) = judging.split_once("-A judged ").expect("its rules");
+    let limit = "hashlimit --hashlimit-above 200/second --hashlimit-burst 5 --hashlimit-mode srcip --hashlimit-name f";
+    let led = |limit: &str| {
+        let led = format!("-A INPUT {limit} -g judged\n-A INPUT -j ACCEPT\n");
+        format!("{declared}:judged - [0:0]\n:INPUT DROP{declarations}{led}-A judged {judging}")
+    };
+    let (all, some) = (led(""), led(&format!("-m {limit}")));
+    let found = |files: &mut [OutputFile], content: &str| {
+        files.iter_mut().filter(|file| file.path == "hosts/pm1/iptables.rules").for_each(|file| {
+            content.clone_into(&mut file.content);
+        });
+        doubts(&fleet, files)
+    };
+    assert_eq!(found(&mut files, &all), []);
+    assert!(found(&mut files, &some).iter().any(|doubt| doubt.why.differs()));
+}
+
 /// nft's rules have a guard that no packet meets once all sets are filled, in both tables. It is understood as that, and not
 /// by its name.
 #[test]

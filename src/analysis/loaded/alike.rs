@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::analysis::sets::{Label, OverBudget, PacketSet, decision};
+use crate::analysis::sets::{Label, OverBudget, PacketSet, Sets, decision};
 use crate::policy::Verdict;
 
 use super::run::Ground;
@@ -14,6 +14,9 @@ use super::said::{Said, Step};
 
 /// Rules in front of others that are looked at one by one.
 const FEW: usize = 8;
+
+/// Sets that are taken out one by one; more are put together.
+const MANY: usize = 12;
 
 /// A list in one piece: each packet has the label of the first set that it is in.
 pub(super) type Flat = Arc<[(PacketSet, Label)]>;
@@ -67,9 +70,14 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn leave(&mut self, set: PacketSet) {
+    fn leave(&mut self, sets: &mut Sets, set: PacketSet) -> Result<(), OverBudget> {
         let place = self.gone.partition_point(|known| *known < set);
         self.gone.insert(place, set);
+        if self.gone.len() > MANY {
+            let all = self.gone.drain(..).try_fold(PacketSet::EMPTY, |all, one| sets.union(all, one))?;
+            self.gone.push(all);
+        }
+        Ok(())
     }
 }
 
@@ -239,7 +247,7 @@ impl Ground {
                     // Where all of them have an answer, nobody behind is asked about them anyway.
                     pieces.gone = gone;
                     if !self.is_total(inside) {
-                        pieces.leave(set);
+                        pieces.leave(&mut self.sets, set)?;
                     }
                 }
             }

@@ -135,7 +135,7 @@ impl Table {
     }
 }
 
-/// A map with keys of numbers.
+/// A map whose keys are hashed by a [`Mixer`]: numbers, names, and what is made of them.
 pub(crate) type Memo<K, V> = HashMap<K, V, BuildHasherDefault<Mixer>>;
 
 /// Results of an operation, by both sides.

@@ -47,8 +47,8 @@ struct Where {
 #[must_use]
 pub fn loaded(fleet: &Fleet, (spec, there): (&SourceMap, &SourceMap), hosts: &[(&HostPolicy, Rules)]) -> Wire {
     let names = Names::new(fleet, fleet);
-    let besides = Besides::default();
-    let (mut wire, mut told, mut turned) = (Wire::default(), Told::new(&besides), BTreeMap::new());
+    let beside_apart = Besides::default();
+    let (mut wire, mut told, mut turned) = (Wire::default(), Told::new(&beside_apart), BTreeMap::new());
     for (host, rules) in hosts {
         wire.rulesets += rules.of.len();
         let Changes { changes, doubts, besides, left_out } = target::changes(host, rules);

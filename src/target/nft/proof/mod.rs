@@ -5,13 +5,14 @@
 //! the next, with the mark that it has then. That no chain looks at the port a packet comes by where the one it leaves by is
 //! judged, and the other way round, is what makes every pair of ports of the proof of each port.
 
+mod passage;
 mod told;
 mod ways;
 
 use std::sync::Arc;
 
 use crate::analysis::loaded::nft::above;
-use crate::analysis::loaded::{Base, Chains, Context, Exit, Ground, Loaded, Passage, PortValue, Said, Tagging, bases};
+use crate::analysis::loaded::{Chains, Exit, Ground, Loaded, Passage, PortValue, Said, Tagging, bases};
 use crate::analysis::sets::{Field, Label, Memo, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
 use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, Nic, State};
@@ -19,6 +20,7 @@ use crate::state::ruleset::{Table, TableName};
 
 use super::bridge;
 use crate::target::proof::{By, Course, Meant, Of, Place, Prover, Share, Translated, Why, without_rejection};
+use passage::{Entry, Ports};
 
 const PROGRAM: &str = "nft";
 
@@ -78,7 +80,7 @@ const DIRECT: [&[Hook]; 3] = [
 ];
 
 /// The packets that a way is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Among {
     /// Frames with one tag at most.
     Plain,
@@ -103,27 +105,15 @@ impl Among {
             Self::Double => Tagging::Double,
         }
     }
-}
 
-/// A port or a bridge, and the number of its value: equal ones have the same.
-#[derive(Debug, Clone, Default)]
-struct Port {
-    value: PortValue,
-    number: u32,
+    /// All packets that rules see so: these, and maybe more.
+    const fn widest(self) -> Self {
+        match self {
+            Self::Plain | Self::Ip | Self::Other | Self::Valid => Self::Plain,
+            Self::Service | Self::Double => self,
+        }
+    }
 }
-
-/// Where a packet comes from and goes to in the bridge.
-#[derive(Debug, Clone, Default)]
-struct Ports {
-    from: Port,
-    own_mac: Option<crate::net::Mac>,
-    bridge: Port,
-    to: Port,
-}
-
-/// A base chain by its place among those of a hook, the mark that packets come with, how rules see them, whether they are
-/// no IP, and the number of the port that the hook's rules see, with its hardware address.
-type Asked = (Hook, usize, u32, Tagging, bool, (u32, Option<crate::net::Mac>));
 
 struct Proof<'p, 'a, 't> {
     prover: &'p mut Prover<'a>,
@@ -134,7 +124,7 @@ struct Proof<'p, 'a, 't> {
     of_hooks: Vec<(Hook, Arc<[String]>)>,
     ports: Memo<PortValue, u32>,
     /// What base chains do.
-    passages: Memo<Asked, Arc<Passage>>,
+    passages: Memo<Entry, Arc<Passage>>,
     sides: Memo<Said, bool>,
     /// What hooks say without rejections.
     silenced: Memo<Said, Said>,
@@ -347,65 +337,6 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             .unwrap_or_default()
     }
 
-    fn port(&mut self, value: PortValue) -> Port {
-        let next = u32::try_from(self.ports.len() + 1).unwrap_or(u32::MAX);
-        let number = *self.ports.entry(value.clone()).or_insert(next);
-        Port { value, number }
-    }
-
-    /// What a base chain does, at its place among those of a hook; one that was asked the same before is not asked again.
-    fn passage(
-        &mut self,
-        (hook, place, chain): (Hook, usize, &str),
-        mark: u32,
-        ports: &Ports,
-        among: Among,
-    ) -> Result<Arc<Passage>, OverBudget> {
-        let port = match hook {
-            Inet(_) => (0, None),
-            Bridge("prerouting" | "input") => (ports.from.number, ports.own_mac),
-            Bridge("forward") => (ports.bridge.number, None),
-            Bridge(_) => (ports.to.number, None),
-        };
-        let key = (hook, place, mark, among.tagging(), among == Among::Other, port);
-        if let Some(known) = self.passages.get(&key) {
-            return Ok(Arc::clone(known));
-        }
-        let made = self.base(hook, chain, mark, ports, among)?;
-        self.passages.insert(key, Arc::clone(&made));
-        Ok(made)
-    }
-
-    /// What one base chain does.
-    fn base(
-        &mut self,
-        hook: Hook,
-        chain: &str,
-        mark: u32,
-        ports: &Ports,
-        among: Among,
-    ) -> Result<Arc<Passage>, OverBudget> {
-        let ip = self.set(Among::Ip);
-        let counts = if among == Among::Other { self.set(Among::Other) } else { ip };
-        let tagging = among.tagging();
-        let context = match hook {
-            Inet(_) => Context { in_interface: PortValue::Any, out_interface: PortValue::Any, ..Context::default() },
-            Bridge("prerouting" | "input") => Context {
-                in_interface: ports.from.value.clone(),
-                own_mac: ports.own_mac,
-                tagging,
-                ..Context::default()
-            },
-            Bridge("forward") => Context { bridge: ports.bridge.value.clone(), tagging, ..Context::default() },
-            Bridge(_) => Context { out_interface: ports.to.value.clone(), tagging, ..Context::default() },
-        };
-        let sees = if matches!(hook, Inet(_)) { ip } else { PacketSet::ALL };
-        let counts = if tagging == Tagging::Plain { counts } else { PacketSet::ALL };
-        let base = Base { chain, sees, counts };
-        let Some((prover, loaded)) = self.loaded(hook) else { return Ok(Arc::new(Passage::nothing(mark))) };
-        loaded.base(&mut prover.ground, base, mark, &context)
-    }
-
     /// Holds a way through hooks against the policy's.
     fn way(
         &mut self,
@@ -429,6 +360,11 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
                 }
                 match passage.mark {
                     Some(after) => mark = after,
+                    // Those of IP may have another one than all else.
+                    None if among == Among::Plain => {
+                        self.way(hooks, ports, crossings, (way.clone(), Among::Ip))?;
+                        return self.way(hooks, ports, crossings, (way, Among::Other));
+                    }
                     None => {
                         self.prover.doubt(PROGRAM, way.way(), Why::Marks);
                         return Ok(());
