@@ -8,6 +8,7 @@ mod said;
 pub(crate) mod samples;
 mod spelling;
 mod walked;
+mod warmed;
 
 use crate::net::Family;
 use crate::state::ruleset::{Program, Rule, Ruleset, Table};
