@@ -162,13 +162,14 @@ fn a_mark_of_other_frames_is_found() {
         vms: { 100: { host: pm1, nics: { net0: { bridge: vmbr0, mac: 'BC:24:11:00:00:64' } } } }\n";
     let (fleet, files) = compiled(spec);
     assert_eq!(doubts(&fleet, &files), []);
-    let marked = |frames: &str, verdict: &str| {
+    // What bears a service tag, which is looked at for itself, gets no mark and shows nothing.
+    let marked = |hook: &str, frames: &str, verdict: &str| {
         let mut files = files.clone();
         let nft = files.iter_mut().find(|file| file.path == "hosts/pm1/fwc.nft").expect("nft's rules");
         let (host, bridge) = nft.content.rsplit_once("table bridge fwc {").expect("the table of frames");
         let mut bridge = bridge.to_owned();
         for (chain, rule) in [
-            ("hook-prerouting-again", format!("{frames} meta mark set meta mark | 0x1")),
+            (hook, format!("ether type 0x88a8 accept\n{frames} meta mark set meta mark | 0x1")),
             ("hook-postrouting", format!("meta mark & 0x1 == 0x1 {verdict}")),
         ] {
             let (head, priority) = (format!("chain {chain} {{\n"), "policy accept;\n");
@@ -179,11 +180,13 @@ fn a_mark_of_other_frames_is_found() {
         nft.content = format!("{host}table bridge fwc {{{bridge}");
         doubts(&fleet, &files)
     };
-    for frames in ["meta protocol arp", "meta protocol 0x88cc", "meta protocol ip", ""] {
-        assert!(!marked(frames, "drop").is_empty(), "{frames}");
+    for hook in ["hook-forward", "hook-forward-again"] {
+        for frames in ["meta protocol arp", "meta protocol 0x88cc", "meta protocol ip", ""] {
+            assert!(!marked(hook, frames, "drop").is_empty(), "{hook} {frames}");
+        }
     }
     // Whoever is let by there comes to the second chain of the hook.
-    assert_eq!(marked("", "accept"), []);
+    assert_eq!(marked("hook-forward", "", "accept"), []);
 }
 
 /// A rule for packets above a limit leads no others to where they are judged.

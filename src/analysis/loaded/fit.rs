@@ -196,7 +196,8 @@ impl<'t> Loaded<'t> {
         state: &State,
         context: &Context,
     ) -> Result<bool, OverBudget> {
-        Ok(matches!(self.fit(ground, rule, state, context)?, Fitting::Packets(fit) if fit.is_all()))
+        let fits = matches!(self.fit(ground, rule, state, context)?, Fitting::Packets(fit) if fit.is_all());
+        Ok(fits && !rule.is_limited())
     }
 
     /// The label, for packets that fit.

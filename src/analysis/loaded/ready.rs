@@ -285,6 +285,11 @@ fn leads(numbers: &Memo<&str, usize>, verdict: &Verdict) -> Option<usize> {
 }
 
 impl Ready<'_> {
+    /// Whether it is for packets above a limit alone, which is no packet's own.
+    pub(super) fn is_limited(&self) -> bool {
+        self.others.iter().any(|one| matches!(one, Condition::Above(_)))
+    }
+
     /// Gives each chain that it leads to.
     fn ahead(&self, numbers: &Memo<&str, usize>, mut each: impl FnMut(usize)) {
         let number = |verdict: &Verdict| leads(numbers, verdict);

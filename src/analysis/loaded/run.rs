@@ -367,7 +367,7 @@ impl<'t> Loaded<'t> {
             return self.says(ground, &fit, outcome);
         }
         let next = self.numbered(rule, after(state, rule));
-        if rule.others.iter().any(|one| matches!(one, Condition::Above(_))) {
+        if rule.is_limited() {
             return self.verdict(ground, &fit, (&Verdict::Continue, None), state, &next, context);
         }
         match &rule.cases {

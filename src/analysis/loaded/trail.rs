@@ -12,12 +12,12 @@ use crate::analysis::sets::OverBudget;
 use crate::diagnostic::Span;
 use crate::state::ruleset::Verdict;
 
+use super::Effect;
 use super::fit::Fit;
 use super::outcome::{Exit, State};
 use super::ready::{Chains, Ready};
 use super::run::{Ground, Loaded};
 use super::said::Said;
-use super::{Condition, Effect};
 
 /// A rule that did something with a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +145,7 @@ fn leaves(rule: &Ready<'_>) -> bool {
         Effect::Log(_) | Effect::Helper(_) => true,
         Effect::Mark { .. } | Effect::Opaque(_) => false,
     };
-    rule.effects.iter().any(effect) || rule.others.iter().any(|one| matches!(one, Condition::Above(_)))
+    rule.effects.iter().any(effect) || rule.is_limited()
 }
 
 /// Of the rules that a packet met, those to look at where something else should become of it: the one that stops it; where

@@ -381,8 +381,7 @@ impl<'t> Loaded<'t> {
         course: Course<'_>,
     ) -> Result<Option<Next>, OverBudget> {
         let (Verdict::Goto(_), Some(number)) = (rule.verdict, rule.leads) else { return Ok(None) };
-        let is_for_some = rule.others.iter().any(|one| matches!(one, Condition::Above(_)));
-        let plain = rule.effects.is_empty() && rule.unknown.is_none() && !is_for_some && walk.gone < 64;
+        let plain = rule.effects.is_empty() && rule.unknown.is_none() && walk.gone < 64;
         if !plain || !self.is_for_all(ground, rule, &walk.state, course.context)? {
             return Ok(None);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::analysis::loaded::{Base, Context, Passage, PortValue};
+use crate::analysis::loaded::{Base, Context, Passage, PortValue, Tagging};
 use crate::analysis::sets::{OverBudget, PacketSet};
 use crate::net::Mac;
 
@@ -24,8 +24,8 @@ pub(super) struct Ports {
     pub(super) to: Port,
 }
 
-/// A base chain by its place among those of a hook, the mark that packets come with, and which these are, and the number of the
-/// port that the hook's rules see, with its hardware address.
+/// A base chain by its place among those of a hook; the mark that packets come with; which packets; and the number of the port
+/// that the hook's rules see, with the hardware address behind it.
 pub(super) type Entry = (Hook, usize, u32, Among, (u32, Option<Mac>));
 
 impl Proof<'_, '_, '_> {
@@ -96,12 +96,11 @@ impl Proof<'_, '_, '_> {
             Bridge("forward") => Context { bridge: ports.bridge.value.clone(), tagging, ..Context::default() },
             Bridge(_) => Context { out_interface: ports.to.value.clone(), tagging, ..Context::default() },
         };
-        let sees = if matches!(hook, Inet(_)) { ip } else { PacketSet::ALL };
-        let counts = match among {
-            Among::Plain | Among::Ip | Among::Other | Among::Valid if sees == PacketSet::ALL => self.set(among),
-            Among::Plain | Among::Ip | Among::Other | Among::Valid => ip,
-            Among::Service | Among::Double => PacketSet::ALL,
+        let (sees, plain) = match hook {
+            Inet(_) => (ip, ip),
+            Bridge(_) => (PacketSet::ALL, self.set(among)),
         };
+        let counts = if tagging == Tagging::Plain { plain } else { PacketSet::ALL };
         let base = Base { chain, sees, counts };
         let Some((prover, loaded)) = self.loaded(hook) else { return Ok(Arc::new(Passage::nothing(mark))) };
         loaded.base(&mut prover.ground, base, mark, &context)
