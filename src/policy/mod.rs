@@ -42,7 +42,7 @@ pub use way::{Carriage, Crossing, End};
 pub use written::{Allow, AllowPlace, Hidden, NamedZone, Written};
 pub use zone::ZoneRef;
 
-pub(crate) use stage::{NDP_ALL, NDP_NO_ADVERTISEMENT, management_ports};
+pub(crate) use stage::{NDP_ALL, NDP_NO_ADVERTISEMENT, ip_filter, mac_filter, management_ports};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, LazyLock};
 
-use crate::net::{AddressSet, Family, IcmpType, PortSet, Protocol, Ranges, TcpFlags};
+use crate::net::{AddressSet, Family, IcmpType, Mac, PortSet, Protocol, Ranges, TcpFlags};
 
 use super::{Clause, Direction, EtherType, FrameKind, Log, Match, Nic, Platform, RuleList, States, Verdict, noise};
 
@@ -194,11 +194,7 @@ impl Stage {
                 .collect(),
             Self::StackedVlan => vec![Clause::new(vec![Match::Frame(FrameKind::Stacked)], Verdict::Drop)],
             Self::Loopback => vec![Clause::new(vec![Match::Loopback], Verdict::Accept)],
-            Self::MacFilter => nic
-                .and_then(|nic| nic.mac)
-                .map(|mac| Clause::new(vec![Match::SourceMacNot(mac)], Verdict::Drop))
-                .into_iter()
-                .collect(),
+            Self::MacFilter => nic.and_then(|nic| nic.mac).map(mac_filter).into_iter().collect(),
             Self::IpFilter => nic.and_then(|nic| nic.sources.as_ref()).map(ip_filter).unwrap_or_default(),
             Self::Layer2(listed) => {
                 let mut numbers: Vec<u16> = listed.iter().map(|protocol| protocol.number).collect();
@@ -253,6 +249,12 @@ fn icmpv6(kind: u8) -> Vec<Match> {
     vec![Match::Family(Family::V6), Match::Protocol(Protocol::ICMPV6), Match::Icmp(IcmpType::new(Family::V6, kind))]
 }
 
+/// Frames of other senders are dropped.
+#[must_use]
+pub(crate) fn mac_filter(own: Mac) -> Clause {
+    Clause::new(vec![Match::SourceMacNot(own)], Verdict::Drop)
+}
+
 /// The set of the address that a machine has before it has one.
 fn unspecified(family: Family) -> Arc<AddressSet> {
     static BOTH: LazyLock<[Arc<AddressSet>; 2]> = LazyLock::new(|| {
@@ -267,7 +269,8 @@ fn unspecified(family: Family) -> Arc<AddressSet> {
 }
 
 /// Own sources go on; so do DHCP from 0.0.0.0, neighbour solicitation from `::` and ARP probes.
-fn ip_filter(sources: &Arc<AddressSet>) -> Vec<Clause> {
+#[must_use]
+pub(crate) fn ip_filter(sources: &Arc<AddressSet>) -> Vec<Clause> {
     let udp = |from: u16, to: u16| {
         [
             Match::Protocol(Protocol::UDP),

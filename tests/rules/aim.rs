@@ -20,7 +20,7 @@ type Path<'r> = Vec<&'r Condition>;
 pub struct Aim<'r, 't> {
     /// Both rulesets.
     pub sides: [&'r Plain<'t>; 2],
-    near: [Vec<u128>; 13],
+    near: [Vec<u128>; Field::ALL.len()],
     names: Vec<Option<String>>,
     paths: Vec<Path<'r>>,
 }
@@ -54,7 +54,7 @@ impl<'r, 't> Aim<'r, 't> {
         let (before, after): (&'r Plain<'t>, &'r Plain<'t>) = (before, after);
         let mut aim = Self {
             sides: [before, after],
-            near: [const { Vec::new() }; 13],
+            near: [const { Vec::new() }; Field::ALL.len()],
             names: vec![None, Some("lo".to_owned())],
             paths: Vec::new(),
         };
@@ -141,13 +141,13 @@ impl<'r, 't> Aim<'r, 't> {
         Packet { body: body(&values), source_mac, in_interface, out_interface }
     }
 
-    fn anything(&self, random: &mut Random) -> [u128; 13] {
-        let mut values = [0; 13];
+    fn anything(&self, random: &mut Random) -> [u128; Field::ALL.len()] {
+        let mut values = [0; Field::ALL.len()];
         for field in Field::ALL {
             let near = &self.near[field as usize];
             let common = match field {
                 Field::Frame => Some(*random.pick(&[0x0800, 0x0800, 0x0800, 0x86dd, 0x86dd, 0x0806, 0x8100, 0x88cc])),
-                Field::SourceMac | Field::ArpMac => Some(0),
+                Field::SourceMac | Field::ArpMac | Field::Stand => Some(0),
                 Field::State if random.once_in(3) => Some(random.below(4) as u128),
                 Field::State => Some(0),
                 Field::Flags => Some(flags_number(2)).filter(|_| random.once_in(2)),
@@ -200,7 +200,7 @@ fn path<'r>(rules: &'r Plain<'_>, table: usize, chain: &str, at: usize, random: 
 }
 
 /// Makes a condition hold, as far as fields can.
-fn lead(values: &mut [u128; 13], condition: &Condition, random: &mut Random) {
+fn lead(values: &mut [u128; Field::ALL.len()], condition: &Condition, random: &mut Random) {
     let mut take = |fields: &Fields, random: &mut Random| {
         for (field, wanted) in &fields.0 {
             let all: Vec<(u128, u128)> = wanted.iter().collect();
@@ -247,7 +247,7 @@ fn mac(value: u128) -> Option<Mac> {
     Some(Mac([a, b, c, d, e, f]))
 }
 
-fn body(values: &[u128; 13]) -> Body {
+fn body(values: &[u128; Field::ALL.len()]) -> Body {
     let of = |field: Field| values[field as usize];
     let v4 = |field: Field| Ipv4Addr::from(of(field) as u32);
     let frame = of(Field::Frame) as u16;

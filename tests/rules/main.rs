@@ -10,6 +10,7 @@
 )]
 
 mod aim;
+mod alike;
 mod mutations;
 mod mutator;
 mod plain;

@@ -66,12 +66,12 @@ pub struct Route {
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub packet: Packet,
-    values: [Option<u128>; 13],
+    values: [Option<u128>; Field::ALL.len()],
 }
 
 impl Seen {
     pub fn new(packet: Packet) -> Self {
-        let mut values = [None; 13];
+        let mut values = [None; Field::ALL.len()];
         let mut set = |field: Field, value: u128| values[field as usize] = Some(value);
         let mac = |mac: Option<Mac>| mac.map_or(0, number);
         set(Field::SourceMac, mac(packet.source_mac));

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::analysis::sets::Memo;
-use crate::net::{Mac, Ranges};
+use crate::net::{AddressSet, Mac, Ranges};
 
 use super::reads::Reads;
 use super::{Pattern, Port};
@@ -75,6 +75,8 @@ pub struct Context {
     pub bridged: bool,
     /// The hardware address of the NIC that it comes from.
     pub own_mac: Option<Mac>,
+    /// The addresses of that NIC, for which any may stand: see [`Loaded::of_any_rules`](super::Loaded::of_any_rules).
+    pub own_sources: Option<Arc<AddressSet>>,
     /// Where it goes to, for rules that lead elsewhere by that: these are followed for such packets alone, while all
     /// other rules are told for every packet.
     pub towards: Option<Arc<Towards>>,

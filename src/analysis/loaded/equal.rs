@@ -104,6 +104,14 @@ fn is_alike(ground: &mut Ground, sides: Sides<'_>) -> Result<bool, OverBudget> {
     Ok(is_seen_alike(ground, sides)? || is_whole_alike(ground, sides)?)
 }
 
+/// Whether two lists are seen to say the same of every packet.
+///
+/// # Errors
+/// Over budget.
+pub fn says_same(ground: &mut Ground, one: Said, other: Said) -> Result<bool, OverBudget> {
+    ground.is_same(one, other, PacketSet::ALL)
+}
+
 /// Whether that is seen from their steps.
 ///
 /// # Errors

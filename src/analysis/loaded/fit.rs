@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::analysis::sets::{Field, Label, OverBudget, PacketSet};
-use crate::net::{Family, Ranges};
+use crate::analysis::sets::{Field, Label, OverBudget, PacketSet, stand};
+use crate::net::{Family, Mac, Ranges};
 use crate::state::ruleset::Verdict;
 
 use super::context::TAG;
@@ -11,6 +11,7 @@ use super::outcome::State;
 use super::ready::Ready;
 use super::run::{Ground, Loaded};
 use super::said::{Said, Step};
+use super::values::{ARP, frame};
 use super::{Condition, Context, Fields, Pattern, Port, PortValue, Tagging};
 
 /// Which packets a rule is for.
@@ -39,6 +40,10 @@ enum Holds {
     In(PacketSet),
     Unknown,
 }
+
+/// The ethertypes of IP, and of ARP (IEEE 802).
+const IPV4: u128 = frame(Family::V4);
+const IPV6: u128 = frame(Family::V6);
 
 /// The ethertype of a service tag (IEEE 802.1ad).
 const SERVICE: u128 = 0x88a8;
@@ -90,7 +95,7 @@ impl<'t> Loaded<'t> {
         let mut boxes = rule.boxes.as_deref().map(Cow::Borrowed);
         if let Some(some) = &mut boxes {
             if rule.reads.has_mac() {
-                own(some, context);
+                own_macs(some, context, self.stands);
             }
             if let Some(to) = led {
                 known(some, Field::Dest, &to.dest);
@@ -155,13 +160,16 @@ impl<'t> Loaded<'t> {
                 let fields =
                     context.port(*port).name().and_then(|name| entries.get(name)).map_or(&[][..], Vec::as_slice);
                 let mut fields = Cow::Borrowed(fields);
-                own(&mut fields, context);
+                own_macs(&mut fields, context, self.stands);
+                if self.stands {
+                    own_sources(&mut fields, context);
+                }
                 let inside = self.boxes(ground, &fields)?;
                 if !*negated && fields.iter().all(|one| is_within(one, domain)) {
                     return Ok(Holds::In(inside));
                 }
                 let mut domain = Cow::Borrowed(std::slice::from_ref(domain));
-                own(&mut domain, context);
+                own_macs(&mut domain, context, self.stands);
                 let domain = self.boxes(ground, &domain)?;
                 let set = if *negated {
                     ground.sets.difference(domain, inside)?
@@ -241,17 +249,48 @@ fn family(fields: &Fields, otherwise: Family) -> Family {
     frames.map_or(otherwise, |(_, frames)| if frames.contains(0x0800) { Family::V4 } else { Family::V6 })
 }
 
-/// A NIC's own hardware address is a value of its own, which stands for what the context knows it to be.
-fn own(boxes: &mut Cow<'_, [Fields]>, context: &Context) {
-    let Some(own) = context.own_mac else { return };
-    let own = own.0.iter().fold(0, |number, octet| number << 8 | u128::from(*octet)) + 1;
+/// A NIC's own hardware address is a value of its own, which stands for what the context knows it to be. Where others stand for it
+/// (`stands`), it changes places with that one: what is proved then holds for all.
+pub(super) fn own_macs(boxes: &mut Cow<'_, [Fields]>, context: &Context, stands: bool) {
+    let Some(own) = context.own_mac.map(number) else { return };
     let is_mac = |field: Field| matches!(field, Field::SourceMac | Field::ArpMac);
     if !boxes.iter().any(|one| one.0.iter().any(|(field, _)| is_mac(*field))) {
         return;
     }
     for (_, values) in boxes.to_mut().iter_mut().flat_map(|one| &mut one.0).filter(|(field, _)| is_mac(*field)) {
         let zero = Ranges::single(0);
-        *values = if values.contains(own) { values.union(&zero) } else { values.difference(&zero) };
+        let (is_own, is_other) = (values.contains(own), values.contains(number(stand::MAC)));
+        *values = if is_own { values.union(&zero) } else { values.difference(&zero) };
+        if stands && is_own != is_other {
+            let both = Ranges::from_ranges([own, number(stand::MAC)].map(|number| (number, number)));
+            let one = Ranges::single(if is_own { number(stand::MAC) } else { own });
+            *values = values.difference(&both).union(&one);
+        }
+    }
+}
+
+/// A hardware address as fields number it.
+fn number(Mac(octets): Mac) -> u128 {
+    octets.iter().fold(0, |number, octet| number << 8 | u128::from(*octet)) + 1
+}
+
+/// What stands for a NIC's own addresses, in place of these.
+pub(super) fn own_sources(boxes: &mut Cow<'_, [Fields]>, context: &Context) {
+    let Some(own) = &context.own_sources else { return };
+    let stand_in = |one: &Fields| {
+        let [(Field::Frame, frames), (Field::Source, values)] = one.0.as_slice() else { return None };
+        let [(frame, last)] = *frames.as_slice() else { return None };
+        let is_own = match frame {
+            _ if frame != last || values.is_empty() => false,
+            IPV4 | ARP => values.iter().eq(own.v4().iter().map(|(first, last)| (first.into(), last.into()))),
+            IPV6 => values == own.v6(),
+            _ => false,
+        };
+        is_own.then(|| Fields(stand::sources(std::iter::once(frame))))
+    };
+    if boxes.iter().any(|one| stand_in(one).is_some()) {
+        let others = boxes.iter().map(|one| stand_in(one).unwrap_or_else(|| one.clone()));
+        *boxes = Cow::Owned(others.collect());
     }
 }
 

@@ -16,7 +16,7 @@ impl Reads {
     const MAC: Self = Self(1 << 7);
     const TOWARDS: Self = Self(1 << 8);
     pub(super) const MARK: Self = Self(1 << 9);
-    const FRAME: Self = Self(1 << 10);
+    pub(super) const FRAME: Self = Self(1 << 10);
 
     const fn port(port: Port) -> Self {
         Self(match port {
@@ -130,7 +130,8 @@ pub(super) fn reads(
             | Field::Icmp
             | Field::Source
             | Field::SourcePort
-            | Field::Flags => Reads::default(),
+            | Field::Flags
+            | Field::Stand => Reads::default(),
         });
     }
     for condition in others {

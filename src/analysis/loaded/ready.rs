@@ -13,6 +13,7 @@ use super::closed::Policy;
 use super::lead::Index;
 use super::nft::Cases;
 use super::reads::{Reads, reads};
+use super::stand::Stands;
 use super::words::Words;
 use super::{Asked, Condition, Effect, Fields, Pattern, Port};
 
@@ -41,15 +42,15 @@ pub(super) struct Ready<'t> {
 
 /// A chain, translated.
 #[derive(Debug)]
-struct Chain<'t> {
-    name: &'t Arc<str>,
-    rules: Vec<Ready<'t>>,
+pub(super) struct Chain<'t> {
+    pub(super) name: &'t Arc<str>,
+    pub(super) rules: Vec<Ready<'t>>,
     /// What it and all that it leads to looks at.
-    reads: Reads,
+    pub(super) reads: Reads,
     /// Where its rules only lead elsewhere, by what.
-    index: Option<Index>,
+    pub(super) index: Option<Index>,
     /// What becomes of packets at its end.
-    policy: Policy,
+    pub(super) policy: Policy,
 }
 
 /// A rule, or what is no rule, that is not understood.
@@ -76,6 +77,8 @@ pub struct Chains<'t> {
     pub(super) unknown: Vec<Unknown>,
     /// How many rules there are.
     pub(super) rules: usize,
+    /// Second forms of chains, which stand behind them.
+    pub(super) stands: Stands<'t>,
 }
 
 /// Chains while they are translated: some of a table's.
@@ -127,7 +130,8 @@ impl<'t> Chains<'t> {
             }
         }
         let family = if program == Program::Ip6tables { Family::V6 } else { Family::V4 };
-        Self { program, family, table, all, numbers, unknown, rules }
+        let stands = if program == Program::Nft { Stands::of(&mut all, &mut rules) } else { Stands::default() };
+        Self { program, family, table, all, numbers, unknown, rules, stands }
     }
 
     /// The table.

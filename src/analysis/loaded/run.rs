@@ -108,6 +108,8 @@ pub struct Loaded<'t> {
     pub(super) closed: super::closed::Known,
     /// See [`Loaded::of_several_hooks`].
     pub(super) splits: bool,
+    /// See [`Loaded::of_any_rules`].
+    pub(super) stands: bool,
     depth: usize,
     /// What the context decides.
     pub(super) decided: Reads,
@@ -165,6 +167,7 @@ impl<'t> Loaded<'t> {
             called: Memo::default(),
             closed: Memo::default(),
             splits: false,
+            stands: false,
             depth: 0,
             decided: Reads::default(),
             consulted: Reads::default(),
@@ -220,6 +223,7 @@ impl<'t> Loaded<'t> {
         context: &Context,
     ) -> Result<Said, OverBudget> {
         let Some(chain) = self.chains.led_to(chain, context) else { return Ok(ground.said([])) };
+        let chain = self.chains.stands.form(chain).filter(|_| self.stands).unwrap_or(chain);
         // Rules of several built-in chains may lead to the same one.
         let depends = self.chains.reads(chain).is_decided(self.decided);
         let several = self.chains.program != Program::Nft && self.depth == 0;

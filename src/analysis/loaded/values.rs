@@ -41,7 +41,8 @@ pub(super) fn all(field: Field, family: Family) -> Ranges<u128> {
         | Field::Dest
         | Field::Source
         | Field::SourcePort
-        | Field::Flags => 0,
+        | Field::Flags
+        | Field::Stand => 0,
     };
     Ranges::range(least, field.greatest(family))
 }

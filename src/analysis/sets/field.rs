@@ -36,6 +36,9 @@ pub enum Field {
     SourcePort,
     /// The TCP flags, see [`flags`].
     Flags,
+    /// What rules say that stand for any others, and whose addresses those are that stand for any: no packet has it, see
+    /// [`stand`](super::stand).
+    Stand,
 }
 
 pub(super) const IPV4: u128 = 0x0800;
@@ -45,7 +48,7 @@ pub(super) const STACKED: u128 = 0x88a8;
 
 impl Field {
     /// Every field.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Frame,
         Self::SourceMac,
         Self::ArpMac,
@@ -59,6 +62,7 @@ impl Field {
         Self::Source,
         Self::SourcePort,
         Self::Flags,
+        Self::Stand,
     ];
 
     /// The value of [`Field::State`].
@@ -86,7 +90,8 @@ impl Field {
             | Self::DestPort
             | Self::Icmp
             | Self::SourcePort
-            | Self::Flags => false,
+            | Self::Flags
+            | Self::Stand => false,
         }
     }
 
@@ -97,7 +102,7 @@ impl Field {
             Self::SourceMac | Self::ArpMac => 1 << 48,
             Self::InInterface | Self::OutInterface => u32::MAX as u128,
             Self::State => State::ALL.len() as u128 - 1,
-            Self::Protocol | Self::Flags => 0xff,
+            Self::Protocol | Self::Flags | Self::Stand => 0xff,
             Self::Dest | Self::Source => match family {
                 Family::V4 => u32::MAX as u128,
                 Family::V6 => u128::MAX,

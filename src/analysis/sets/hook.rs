@@ -3,16 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::net::Family;
+use crate::net::{AddressSet, Family, Ranges};
 use crate::policy::{
-    Applied, Clause, Direction, Hook, HookName, Inherited, Log, LogLevel, Match, Nic, Rule, RuleInterface, Section,
-    Stage, Verdict,
+    Applied, Clause, Direction, FrameKind, Hook, HookName, Inherited, Log, LogLevel, Match, Nic, Rule, RuleInterface,
+    RuleList, Section, Stage, Verdict, ip_filter, mac_filter,
 };
 
 use super::conjunction::Kinds;
+use super::field::{self, Field};
 use super::store::{Id, Store};
 use super::table::Memo;
-use super::{Diagram, FirstMatch, Label, OverBudget, PacketSet, Sets};
+use super::{Diagram, FirstMatch, Label, OverBudget, PacketSet, Sets, stand};
 use crate::analysis::judge::Judge;
 
 /// A stage is left undecided.
@@ -95,6 +96,43 @@ impl Sets {
 /// What one clause says: of these packets, this.
 pub type Step = (PacketSet, Label);
 
+/// Something of a machine that any other may stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Standing {
+    /// Its rules.
+    Rules,
+    /// The hardware address of its NIC.
+    Mac,
+    /// The addresses of its NIC, and of which families there are any.
+    Sources { v4: bool, v6: bool },
+}
+
+impl Standing {
+    /// What a stage asks of a NIC.
+    fn of(stage: &Stage, nic: Option<&Nic>) -> Option<Self> {
+        let nic = nic?;
+        if *stage == Stage::MacFilter {
+            return nic.mac.map(|_| Self::Mac);
+        }
+        let sources = nic.sources.as_ref().filter(|_| *stage == Stage::IpFilter)?;
+        Some(Self::Sources { v4: !sources.v4().is_empty(), v6: !sources.v6().is_empty() })
+    }
+
+    /// The packets with addresses of the NIC, where conditions ask for these.
+    fn sources(self, matches: &[Match]) -> Option<Vec<(Field, Ranges<u128>)>> {
+        let Self::Sources { v4, v6 } = self else { return None };
+        let is_own = |set: &AddressSet| set.v4().is_empty() && set.v6().is_empty();
+        let frames = match matches {
+            [Match::Frame(FrameKind::Ip), Match::Source(set)] if is_own(set) => {
+                vec![(field::IPV4, v4), (field::IPV6, v6)]
+            }
+            [Match::ArpSender(set)] if is_own(set) => vec![(field::ARP, v4)],
+            _ => return None,
+        };
+        Some(stand::sources(frames.into_iter().filter(|(_, has)| *has).map(|(frame, _)| frame)))
+    }
+}
+
 /// Some steps of a hook in a row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Run {
@@ -118,6 +156,8 @@ pub struct Hooks<'a> {
     stages: Vec<(HookName, &'a Stage, Range<usize>)>,
     /// The place behind the stage that was asked for last. Hooks are much alike, so that the next one mostly stands there.
     next: usize,
+    /// What stands for others, once it was asked for.
+    standing: Memo<Standing, Range<usize>>,
 }
 
 impl<'a> Hooks<'a> {
@@ -132,6 +172,7 @@ impl<'a> Hooks<'a> {
             rules: Memo::default(),
             stages: Vec::new(),
             next: 0,
+            standing: Memo::default(),
         }
     }
 
@@ -142,15 +183,90 @@ impl<'a> Hooks<'a> {
     /// # Errors
     /// Over budget.
     pub fn runs(&mut self, sets: &mut Sets, hook: &'a Hook, nic: Option<&'a Nic>) -> Result<Vec<Run>, OverBudget> {
+        self.runs_with(sets, (hook, nic), false)
+    }
+
+    /// The same, with what stands for any rules of the machine, and for any addresses of the NIC: see [`stand`](super::stand).
+    /// None for a hook that has no rules at one place, and where packets are of one family.
+    ///
+    /// # Errors
+    /// Over budget.
+    pub fn standing(
+        &mut self,
+        sets: &mut Sets,
+        hook: &'a Hook,
+        nic: Option<&'a Nic>,
+    ) -> Result<Option<Vec<Run>>, OverBudget> {
+        let rules = hook.stages.iter().filter(|stage| stage.rules().is_some()).count();
+        if rules != 1 || self.family.is_some() {
+            return Ok(None);
+        }
+        self.runs_with(sets, (hook, nic), true).map(Some)
+    }
+
+    fn stand(&mut self, sets: &mut Sets, what: Standing, direction: Direction) -> Result<Run, OverBudget> {
+        if let Some(known) = self.standing.get(&what) {
+            return Ok(Run { at: known.clone(), is_shared: true });
+        }
+        let start = self.said.len();
+        let clauses = match what {
+            Standing::Rules => {
+                for (packets, verdict) in [(stand::accepted(), Verdict::Accept), (stand::dropped(), Verdict::Drop)] {
+                    self.said.push((sets.having(Family::V4, &packets)?, label_of(verdict, Log::None)));
+                }
+                Vec::new()
+            }
+            Standing::Mac => vec![mac_filter(stand::MAC)],
+            Standing::Sources { .. } => ip_filter(&Arc::new(AddressSet::default())),
+        };
+        say(sets, (self.family, Some(what)), &clauses, direction, &mut self.said)?;
+        let at = start..self.said.len();
+        self.standing.insert(what, at.clone());
+        Ok(Run { at, is_shared: true })
+    }
+
+    /// What the rules of a hook say, without all that stands around them.
+    ///
+    /// # Errors
+    /// Over budget.
+    pub fn rules(&mut self, sets: &mut Sets, hook: &'a Hook, nic: Option<&'a Nic>) -> Result<Vec<Run>, OverBudget> {
+        let mut runs = Vec::new();
+        for list in hook.stages.iter().filter_map(Stage::rules) {
+            self.sections(sets, list, (hook.name.direction(), nic), &mut runs)?;
+        }
+        Ok(runs)
+    }
+
+    fn sections(
+        &mut self,
+        sets: &mut Sets,
+        list: &'a RuleList,
+        (direction, nic): (Direction, Option<&Nic>),
+        runs: &mut Vec<Run>,
+    ) -> Result<(), OverBudget> {
+        for inherited in &list.sections {
+            let is_shared = Arc::strong_count(&inherited.section) > 1;
+            runs.push(Run { at: self.section(sets, inherited, direction, nic)?, is_shared });
+        }
+        Ok(())
+    }
+
+    fn runs_with(
+        &mut self,
+        sets: &mut Sets,
+        (hook, nic): (&'a Hook, Option<&'a Nic>),
+        stands: bool,
+    ) -> Result<Vec<Run>, OverBudget> {
         let direction = hook.name.direction();
         let mut runs: Vec<Run> = Vec::with_capacity(hook.stages.len());
         let mut is_after_stage = false;
         for stage in &hook.stages {
             let is_stage = stage.rules().is_none() && !matches!(stage, Stage::MacFilter | Stage::IpFilter);
             if let Some(list) = stage.rules() {
-                for inherited in &list.sections {
-                    let is_shared = Arc::strong_count(&inherited.section) > 1;
-                    runs.push(Run { at: self.section(sets, inherited, direction, nic)?, is_shared });
+                if stands {
+                    runs.push(self.stand(sets, Standing::Rules, direction)?);
+                } else {
+                    self.sections(sets, list, (direction, nic), &mut runs)?;
                 }
             } else if is_stage {
                 let known = self.stage(sets, hook.name, stage)?;
@@ -158,9 +274,13 @@ impl<'a> Hooks<'a> {
                     Some(run) if is_after_stage && run.at.end == known.start => run.at.end = known.end,
                     Some(_) | None => runs.push(Run { at: known, is_shared: true }),
                 }
+            } else if stands {
+                if let Some(what) = Standing::of(stage, nic) {
+                    runs.push(self.stand(sets, what, direction)?);
+                }
             } else {
                 let start = self.said.len();
-                say(sets, self.family, &stage.clauses(hook.name, nic), direction, &mut self.said)?;
+                say(sets, (self.family, None), &stage.clauses(hook.name, nic), direction, &mut self.said)?;
                 runs.push(Run { at: start..self.said.len(), is_shared: false });
             }
             is_after_stage = is_stage;
@@ -215,7 +335,7 @@ impl<'a> Hooks<'a> {
             return Ok(known.clone());
         }
         let start = self.said.len();
-        say(sets, self.family, &applied.clauses(), direction, &mut self.said)?;
+        say(sets, (self.family, None), &applied.clauses(), direction, &mut self.said)?;
         let made = start..self.said.len();
         self.rules.insert(key, made.clone());
         Ok(made)
@@ -230,7 +350,7 @@ impl<'a> Hooks<'a> {
             return Ok(known.clone());
         }
         let start = self.said.len();
-        say(sets, self.family, &stage.clauses(hook, None), hook.direction(), &mut self.said)?;
+        say(sets, (self.family, None), &stage.clauses(hook, None), hook.direction(), &mut self.said)?;
         let made = start..self.said.len();
         self.stages.push((hook, stage, made.clone()));
         self.next = self.stages.len();
@@ -241,16 +361,18 @@ impl<'a> Hooks<'a> {
 /// Tells what clauses say, in order. Packets that one of them lets skip the others are taken out of these.
 fn say(
     sets: &mut Sets,
-    family: Option<Family>,
+    (family, standing): (Option<Family>, Option<Standing>),
     clauses: &[Clause],
     direction: Direction,
     steps: &mut Vec<Step>,
 ) -> Result<(), OverBudget> {
     let mut skipping = Vec::new();
     for clause in clauses {
-        let mut set = match family {
-            Some(family) => sets.matching_of(family, &clause.matches, direction)?,
-            None => sets.matching(&clause.matches, direction)?,
+        let own = standing.and_then(|what| what.sources(&clause.matches));
+        let mut set = match (family, own) {
+            (_, Some(own)) => sets.having(Family::V4, &own)?,
+            (Some(family), None) => sets.matching_of(family, &clause.matches, direction)?,
+            (None, None) => sets.matching(&clause.matches, direction)?,
         };
         if clause.verdict == Verdict::Skip {
             // Older sets first: those that the same clauses of others skip are taken out once for all of them.

@@ -30,6 +30,7 @@ mod hook;
 mod quantify;
 mod region;
 mod second;
+pub mod stand;
 mod store;
 mod table;
 mod walk;

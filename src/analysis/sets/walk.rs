@@ -273,7 +273,8 @@ impl<'w> Walk<'w> {
             | Field::DestPort
             | Field::Icmp
             | Field::SourcePort
-            | Field::Flags => value,
+            | Field::Flags
+            | Field::Stand => value,
         }
     }
 }

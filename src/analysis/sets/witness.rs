@@ -53,7 +53,7 @@ impl Wish {
         };
         match field {
             Field::Frame => vec![field::IPV4, field::IPV6, field::ARP],
-            Field::SourceMac | Field::ArpMac | Field::InInterface | Field::OutInterface => vec![0],
+            Field::SourceMac | Field::ArpMac | Field::InInterface | Field::OutInterface | Field::Stand => vec![0],
             Field::State => vec![field::state(State::New)],
             Field::Protocol => [Protocol::TCP, Protocol::UDP, ping].map(|protocol| protocol.0.into()).to_vec(),
             Field::DestPort => ports(&self.dest_ports),
@@ -120,6 +120,7 @@ pub(in crate::analysis) fn value(packet: &Packet, field: Field, interfaces: &Int
         },
         Field::SourceMac => field::mac(packet.source_mac),
         Field::ArpMac => field::mac(arp.and_then(|arp| arp.sender_mac)),
+        Field::Stand => 0,
         Field::InInterface => interfaces.number(packet.in_interface.as_deref()),
         Field::OutInterface => interfaces.number(packet.out_interface.as_deref()),
         Field::State => ip.map_or(0, |ip| field::state(ip.state)),

@@ -218,7 +218,7 @@ pub(super) struct Translated<'t> {
 }
 
 impl<'t> Translated<'t> {
-    fn new(rules: &'t Ruleset) -> Self {
+    pub(super) fn new(rules: &'t Ruleset) -> Self {
         let program = rules.program;
         let is_asked = |name: &TableName| match program {
             Program::Nft => super::nft::proof::is_asked(name),
@@ -250,7 +250,7 @@ pub(super) struct Prover<'a> {
     maker: Hooks<'a>,
     pub(super) doubts: Vec<Doubt>,
     /// The rules that are not understood, as far as they came up.
-    unknown: BTreeSet<(Span, String)>,
+    pub(super) unknown: BTreeSet<(Span, String)>,
     /// What pairs of ports depend on, of a share of them.
     pub(super) pairs: Vec<(Program, Pairs)>,
     /// Where all that differs is wanted, and not only whether something does.
@@ -266,7 +266,7 @@ const MOST: usize = 20;
 
 impl<'a> Prover<'a> {
     /// For the ways of so many NICs.
-    fn new(host: &'a HostPolicy, family: Option<Family>, nics: usize) -> Self {
+    pub(super) fn new(host: &'a HostPolicy, family: Option<Family>, nics: usize) -> Self {
         let sets = Sets::new(Interfaces::default(), Budget(BUDGET.saturating_add(NIC_BUDGET.saturating_mul(nics))));
         Self {
             host,
@@ -320,8 +320,27 @@ impl<'a> Prover<'a> {
         if let Some(known) = self.hooks.get(&key) {
             return Ok(*known);
         }
-        let mut lists = Vec::new();
-        for run in self.maker.runs(&mut self.ground.sets, crossing.hook, crossing.nic)? {
+        let runs = self.maker.runs(&mut self.ground.sets, crossing.hook, crossing.nic)?;
+        let made = self.listed(runs);
+        self.hooks.insert(key, made);
+        Ok(made)
+    }
+
+    /// The same with any rules in place of the machine's, see [`Hooks::standing`].
+    pub(super) fn standing(&mut self, crossing: &Crossing<'a>) -> Result<Option<Said>, OverBudget> {
+        let runs = self.maker.standing(&mut self.ground.sets, crossing.hook, crossing.nic)?;
+        Ok(runs.map(|runs| self.listed(runs)))
+    }
+
+    /// What the rules of a hook's machine say, without all that stands around them.
+    pub(super) fn rules_of(&mut self, crossing: &Crossing<'a>) -> Result<Said, OverBudget> {
+        let runs = self.maker.rules(&mut self.ground.sets, crossing.hook, crossing.nic)?;
+        Ok(self.listed(runs))
+    }
+
+    fn listed(&mut self, runs: Vec<Run>) -> Said {
+        let mut lists = Vec::with_capacity(runs.len());
+        for run in runs {
             if let Some(known) = self.runs.get(&run) {
                 lists.push(*known);
                 continue;
@@ -332,9 +351,7 @@ impl<'a> Prover<'a> {
                 self.runs.insert(run, made);
             }
         }
-        let made = self.ground.of_lists(lists);
-        self.hooks.insert(key, made);
-        Ok(made)
+        self.ground.of_lists(lists)
     }
 
     /// What rejections drop in silence.

@@ -26,6 +26,11 @@ impl Share {
     /// All of them.
     pub(super) const WHOLE: Self = Self { at: 0, of: 1 };
 
+    /// The one at a place of so many.
+    pub(in crate::target) const fn new(at: usize, of: usize) -> Self {
+        Self { at, of }
+    }
+
     /// Whether it is all of them.
     pub(in crate::target) const fn is_whole(self) -> bool {
         self.of == 1
@@ -154,7 +159,7 @@ struct Seen {
 impl<'t> Job<'t> {
     /// The jobs of a host, with its NICs in so many shares.
     fn of(rules: &'t [Rules<'t>], of: usize) -> impl Iterator<Item = Self> {
-        let shares = (0..of).filter(move |_| of > 1).map(move |at| Self::Share(rules, Share { at, of }));
+        let shares = (0..of).filter(move |_| of > 1).map(move |at| Self::Share(rules, Share::new(at, of)));
         shares.chain(rules.iter().filter(move |_| of <= 1).map(Self::Program))
     }
 

@@ -223,6 +223,7 @@ fn value(packet: &Packet, field: Field) -> Option<u128> {
         Field::SourceMac => mac(packet.source_mac),
         Field::ArpMac => mac(arp?.sender_mac),
         Field::InInterface | Field::OutInterface => panic!("loaded rules name ports"),
+        Field::Stand => panic!("loaded rules say what they say"),
         Field::State => {
             let state = packet.ip()?.state;
             State::ALL.iter().position(|known| *known == state).map(|place| place as u128)

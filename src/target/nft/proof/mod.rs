@@ -5,6 +5,7 @@
 //! the next, with the mark that it has then. That no chain looks at the port a packet comes by where the one it leaves by is
 //! judged, and the other way round, is what makes every pair of ports of the proof of each port.
 
+mod alike;
 mod passage;
 mod told;
 mod ways;
@@ -20,6 +21,7 @@ use crate::state::ruleset::{Table, TableName};
 
 use super::bridge;
 use crate::target::proof::{By, Course, Meant, Of, Place, Prover, Share, Translated, Why, without_rejection};
+use alike::Kinds;
 use passage::{Entry, Ports};
 
 const PROGRAM: &str = "nft";
@@ -40,7 +42,8 @@ pub(in crate::target) fn prove(prover: &mut Prover<'_>, rules: &Translated<'_>, 
     for (name, _) in [Some(inet), frames].into_iter().flatten().filter(|(_, chains)| is_dormant(chains.table())) {
         prover.doubt(PROGRAM, whole(), Why::Missing(format!("an active table `{name}`")));
     }
-    let done = Proof::new(prover, inet.1, frames.map(|(_, chains)| chains)).and_then(|mut proof| proof.all(share));
+    let frames = frames.map(|(_, chains)| chains);
+    let done = Proof::new(prover, (inet.1, frames), share).and_then(|mut proof| proof.all(share));
     if done.is_err() {
         prover.doubt(PROGRAM, whole(), Why::OverBudget);
     }
@@ -119,6 +122,11 @@ struct Proof<'p, 'a, 't> {
     prover: &'p mut Prover<'a>,
     inet: Loaded<'t>,
     frames: Option<Loaded<'t>>,
+    /// The same with any rules in place of the guests'; none where all is to be told.
+    standing: Option<Loaded<'t>>,
+    /// Whether these are asked.
+    stands: bool,
+    kinds: Kinds,
     nics: Vec<(&'a GuestPolicy, &'a Nic)>,
     sets: Vec<(Among, PacketSet)>,
     of_hooks: Vec<(Hook, Arc<[String]>)>,
@@ -127,7 +135,7 @@ struct Proof<'p, 'a, 't> {
     passages: Memo<Entry, Arc<Passage>>,
     sides: Memo<Said, bool>,
     /// What hooks say without rejections.
-    silenced: Memo<Said, Said>,
+    without_rejection: Memo<Said, Said>,
     /// What leaves the host for its guests.
     leaving: Among,
 }
@@ -135,25 +143,29 @@ struct Proof<'p, 'a, 't> {
 impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     fn new(
         prover: &'p mut Prover<'a>,
-        inet: &'t Chains<'t>,
-        frames: Option<&'t Chains<'t>>,
+        (inet, frames): (&'t Chains<'t>, Option<&'t Chains<'t>>),
+        share: Share,
     ) -> Result<Self, OverBudget> {
         let silent = prover.silent();
         let load = |chains| Loaded::new(chains, silent.clone());
         let host = prover.host;
         let nics = host.guests.iter().flat_map(|guest| guest.nics.iter().map(move |nic| (guest, nic))).collect();
+        let standing = frames.filter(|_| !share.is_whole()).map(|chains| load(chains).of_any_rules());
         let (inet, frames) = (load(inet), frames.map(load));
         let mut proof = Self {
             prover,
             inet,
             frames,
+            standing,
+            stands: false,
+            kinds: Kinds::default(),
             nics,
             sets: Vec::new(),
             of_hooks: Vec::new(),
             ports: Memo::default(),
             passages: Memo::default(),
             sides: Memo::default(),
-            silenced: Memo::default(),
+            without_rejection: Memo::default(),
             leaving: Among::Ip,
         };
         let ip = Ranges::from_ranges([(0x0800, 0x0800), (0x86dd, 0x86dd)]);
@@ -281,6 +293,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
 
     fn loaded(&mut self, hook: Hook) -> Option<(&mut Prover<'a>, &mut Loaded<'t>)> {
         let loaded = match hook {
+            Bridge(_) if self.stands => self.standing.as_mut()?,
             Bridge(_) => self.frames.as_mut()?,
             Inet(_) => &mut self.inet,
         };
@@ -400,16 +413,23 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
 
     /// What a hook says, as far as nft can: towards a guest there is no rejection.
     fn hook(&mut self, crossing: &Crossing<'a>) -> Result<Said, OverBudget> {
-        let whole = self.prover.hook(crossing)?;
+        let is_guests = matches!(crossing.hook.name, HookName::GuestIn | HookName::GuestOut);
+        let standing = if self.stands && is_guests { self.prover.standing(crossing)? } else { None };
+        let whole = standing.map_or_else(|| self.prover.hook(crossing), Ok)?;
+        self.silenced(crossing, whole)
+    }
+
+    /// What is said at a hook, without the rejections that nft has not there.
+    fn silenced(&mut self, crossing: &Crossing<'a>, whole: Said) -> Result<Said, OverBudget> {
         match crossing.hook.name {
             HookName::GuestIn | HookName::VnetForward => {}
             HookName::GuestOut | HookName::HostIn | HookName::HostOut | HookName::HostForward => return Ok(whole),
         }
-        if let Some(known) = self.silenced.get(&whole) {
+        if let Some(known) = self.without_rejection.get(&whole) {
             return Ok(*known);
         }
         let silenced = without_rejection(&mut self.prover.ground, whole)?;
-        self.silenced.insert(whole, silenced);
+        self.without_rejection.insert(whole, silenced);
         Ok(silenced)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::analysis::loaded::{Base, Context, Passage, PortValue, Tagging};
 use crate::analysis::sets::{OverBudget, PacketSet};
-use crate::net::Mac;
+use crate::net::{AddressSet, Mac};
 
 use super::{Among, Bridge, Hook, Inet, Proof};
 
@@ -20,13 +20,15 @@ pub(super) struct Port {
 pub(super) struct Ports {
     pub(super) from: Port,
     pub(super) own_mac: Option<Mac>,
+    pub(super) own_sources: Option<Arc<AddressSet>>,
     pub(super) bridge: Port,
     pub(super) to: Port,
 }
 
 /// A base chain by its place among those of a hook; the mark that packets come with; which packets; and the number of the port
-/// that the hook's rules see, with the hardware address behind it.
-pub(super) type Entry = (Hook, usize, u32, Among, (u32, Option<Mac>));
+/// that the hook's rules see, with the hardware address behind it; and whether any rules stand for the
+/// guests'. No two NICs of a host have one port, so that it tells the addresses behind it as well.
+pub(super) type Entry = (Hook, usize, u32, Among, (u32, Option<Mac>), bool);
 
 impl Proof<'_, '_, '_> {
     /// A port with its number.
@@ -65,7 +67,7 @@ impl Proof<'_, '_, '_> {
             Bridge("forward") => (ports.bridge.number, None),
             Bridge(_) => (ports.to.number, None),
         };
-        let key = (hook, place, mark, among, port);
+        let key = (hook, place, mark, among, port, self.stands);
         if let Some(known) = self.passages.get(&key) {
             return Ok(Arc::clone(known));
         }
@@ -90,6 +92,7 @@ impl Proof<'_, '_, '_> {
             Bridge("prerouting" | "input") => Context {
                 in_interface: ports.from.value.clone(),
                 own_mac: ports.own_mac,
+                own_sources: ports.own_sources.clone(),
                 tagging,
                 ..Context::default()
             },

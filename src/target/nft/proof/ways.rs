@@ -5,52 +5,83 @@ use std::sync::Arc;
 
 use crate::analysis::loaded::{Loaded, PortValue, bases};
 use crate::analysis::sets::OverBudget;
-use crate::policy::{Carriage, End, GuestPolicy, Nic};
+use crate::policy::{Carriage, Crossing, End, GuestPolicy, Nic};
 use crate::target::proof::{Course, Place, Why};
 
+use super::alike::Side;
 use super::{Among, BRIDGED, FROM_HOST, PROGRAM, Ports, Proof, ROUTED_FROM, ROUTED_TO, TO_HOST};
 
 impl<'a> Proof<'_, 'a, '_> {
     /// Every way from and to a NIC, with a port that nothing names at the other end.
     pub(super) fn nic(&mut self, guest: &'a GuestPolicy, nic: &'a Nic) -> Result<(), OverBudget> {
+        if !self.is_alike(Side::From, (guest, nic))? {
+            self.ways_from(guest, nic)?;
+        }
+        if self.is_alike(Side::To, (guest, nic))? { Ok(()) } else { self.ways_to(guest, nic) }
+    }
+
+    /// Every way from a NIC. What these depend on besides its port, its addresses and its guest's rules, [`around`](Self::around)
+    /// tells.
+    pub(super) fn ways_from(&mut self, guest: &'a GuestPolicy, nic: &'a Nic) -> Result<(), OverBudget> {
         let host = self.prover.host;
         let end = End::Guest(guest, nic);
         let name = || Place::Nic(guest, nic);
         let own = self.port(PortValue::Is(nic.device.as_str().into()));
         let other = self.port(PortValue::Other("".into()));
-        let from = Ports { from: own.clone(), own_mac: nic.mac, bridge: other.clone(), to: other.clone() };
-        let to = Ports { from: other.clone(), own_mac: None, bridge: other, to: own };
-        let unknown = End::Unknown(nic.bridge.as_deref());
+        let from =
+            Ports { from: own, own_mac: nic.mac, own_sources: nic.sources.clone(), bridge: other.clone(), to: other };
         if let Some(bridge) = nic.bridge.as_deref() {
-            let elsewhere: Arc<str> = bridge.into();
-            let elsewhere = || Place::Beside(Arc::clone(&elsewhere));
-            let (out, back) = (Course::new(name(), elsewhere()), Course::new(elsewhere(), name()));
-            for interface in self.prover.bridges(bridge).iter() {
-                let bridge = self.port(PortValue::Is(Arc::clone(interface)));
-                for among in [Among::Plain, Among::Service, Among::Double] {
-                    let ports = Ports { bridge: bridge.clone(), ..from.clone() };
-                    let crossings = host.way(end, unknown, Carriage::Bridged);
-                    self.way(BRIDGED, &ports, &crossings, (out.clone(), among))?;
-                    let ports = Ports { bridge: bridge.clone(), ..to.clone() };
-                    let crossings = host.way(unknown, end, Carriage::Bridged);
-                    self.way(BRIDGED, &ports, &crossings, (back.clone(), among))?;
-                }
-            }
+            let way = Course::new(name(), Place::Beside(bridge.into()));
+            let crossings = host.way(end, End::Unknown(nic.bridge.as_deref()), Carriage::Bridged);
+            self.bridged(bridge, &from, &crossings, &way)?;
         }
         let to_host = host.way(end, End::Host, Carriage::Bridged);
-        let from_host = host.way(End::Host, end, Carriage::Bridged);
         for among in [Among::Ip, Among::Other] {
             self.way(TO_HOST, &from, &to_host, (Course::new(name(), Place::Words("the host")), among))?;
         }
+        let crossings = host.way(end, End::Unknown(None), Carriage::Routed);
+        let way = Course::routed(name(), Place::Words("another interface"));
+        self.way(ROUTED_FROM, &from, &crossings, (way, Among::Ip))
+    }
+
+    /// Every way to a NIC, as above.
+    pub(super) fn ways_to(&mut self, guest: &'a GuestPolicy, nic: &'a Nic) -> Result<(), OverBudget> {
+        let host = self.prover.host;
+        let end = End::Guest(guest, nic);
+        let name = || Place::Nic(guest, nic);
+        let own = self.port(PortValue::Is(nic.device.as_str().into()));
+        let other = self.port(PortValue::Other("".into()));
+        let to = Ports { from: other.clone(), bridge: other, to: own, ..Ports::default() };
+        if let Some(bridge) = nic.bridge.as_deref() {
+            let way = Course::new(Place::Beside(bridge.into()), name());
+            let crossings = host.way(End::Unknown(nic.bridge.as_deref()), end, Carriage::Bridged);
+            self.bridged(bridge, &to, &crossings, &way)?;
+        }
+        let from_host = host.way(End::Host, end, Carriage::Bridged);
         // What leaves by the loopback interface comes to no port.
         for among in [self.leaving, Among::Other] {
             self.way(FROM_HOST, &to, &from_host, (Course::new(Place::Words("the host"), name()), among))?;
         }
-        let elsewhere = || Place::Words("another interface");
-        let crossings = host.way(end, End::Unknown(None), Carriage::Routed);
-        self.way(ROUTED_FROM, &from, &crossings, (Course::routed(name(), elsewhere()), Among::Ip))?;
         let crossings = host.way(End::Unknown(None), end, Carriage::Routed);
-        self.way(ROUTED_TO, &to, &crossings, (Course::routed(elsewhere(), name()), Among::Ip))
+        let way = Course::routed(Place::Words("another interface"), name());
+        self.way(ROUTED_TO, &to, &crossings, (way, Among::Ip))
+    }
+
+    /// The ways through a bridge.
+    fn bridged(
+        &mut self,
+        bridge: &'a str,
+        ports: &Ports,
+        crossings: &[Crossing<'a>],
+        way: &Course<'a>,
+    ) -> Result<(), OverBudget> {
+        for interface in self.prover.bridges(bridge).iter() {
+            let ports = Ports { bridge: self.port(PortValue::Is(Arc::clone(interface))), ..ports.clone() };
+            for among in [Among::Plain, Among::Service, Among::Double] {
+                self.way(BRIDGED, &ports, crossings, (way.clone(), among))?;
+            }
+        }
+        Ok(())
     }
 
     /// The ways between ports that are no NIC's.
@@ -71,7 +102,7 @@ impl<'a> Proof<'_, 'a, '_> {
         let nowhere = self.port(PortValue::Other("".into()));
         for port in others {
             let port = self.port(port);
-            let ports = Ports { from: port.clone(), to: port, bridge: nowhere.clone(), own_mac: None };
+            let ports = Ports { from: port.clone(), to: port, bridge: nowhere.clone(), ..Ports::default() };
             for bridge in bridges.iter().copied().map(Some).chain([None]) {
                 let words: Arc<str> = bridge.unwrap_or("another bridge").into();
                 let place = || Place::Beside(Arc::clone(&words));

@@ -35,6 +35,7 @@ fn fields(all: &Fields) -> String {
         Field::SourcePort => "sport",
         Field::Flags => "flags",
         Field::InInterface | Field::OutInterface => panic!("loaded rules name ports"),
+        Field::Stand => panic!("loaded rules say what they say"),
     };
     all.0.iter().map(|(field, ranges)| format!("{} {}", name(*field), values(ranges))).collect::<Vec<_>>().join(" ")
 }
