@@ -50,7 +50,7 @@ fn each(fleet: &Fleet, files: &[OutputFile]) -> Vec<Doubt> {
 }
 
 /// Holds what is found of changed rules against what is found guest by guest.
-fn found(fleet: &Fleet, files: &[OutputFile], text: &str) -> Vec<Doubt> {
+pub fn found(fleet: &Fleet, files: &[OutputFile], text: &str) -> Vec<Doubt> {
     let mut files = files.to_vec();
     for file in files.iter_mut().filter(|file| file.path.ends_with("fwc.nft")) {
         text.clone_into(&mut file.content);
@@ -80,7 +80,7 @@ fn of_guests_that_are_alike_every_wrong_rule_is_found() {
 }
 
 /// A line that is there once, in other words.
-fn edited(text: &str, from: &str, to: &str) -> String {
+pub fn edited(text: &str, from: &str, to: &str) -> String {
     assert_eq!(text.matches(from).count(), 1, "{from}\n{text}");
     text.replacen(from, to, 1)
 }

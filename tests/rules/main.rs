@@ -13,6 +13,7 @@ mod aim;
 mod alike;
 mod mutations;
 mod mutator;
+mod pairs;
 mod plain;
 #[path = "../judge/random.rs"]
 #[expect(dead_code, reason = "the judge takes the rest")]

@@ -20,6 +20,7 @@ mod list;
 mod marks;
 pub mod nft;
 mod outcome;
+mod passage;
 mod reads;
 mod ready;
 mod reject;
@@ -37,12 +38,13 @@ pub use condition::{Asked, Condition, Effect, Fields, Pattern, Port};
 pub use context::{Context, PortValue, Tagging, Towards};
 pub use equal::{Difference, Sides, accepts_for_good, difference, is_seen_alike, passes_established, says_same};
 pub use outcome::{Exit, Outcome, Outcomes, State};
+pub use passage::Passage;
 pub use ready::{Chains, Unknown};
 pub use run::{Ground, Loaded};
 pub use said::Said;
 pub use stand::View;
 pub use trail::{Does, Ends, Met, deciding};
-pub use walk::{Base, Passage, bases, pass};
+pub use walk::{Base, bases, pass};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -324,6 +324,12 @@ impl<'t> Chains<'t> {
         (reads.has_source(self.program), reads.has_dest(self.program))
     }
 
+    /// Whether a chain looks at the bridge that packets are on.
+    #[must_use]
+    pub fn asks_bridge(&self, chain: &str) -> bool {
+        self.number(chain).is_some_and(|number| self.reads(number).has_port(Port::Bridge))
+    }
+
     /// The names of interfaces that rules ask for where packets leave, and the beginnings of names.
     #[must_use]
     pub fn out_interfaces(&self) -> BTreeSet<Pattern> {

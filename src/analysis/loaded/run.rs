@@ -123,7 +123,7 @@ pub struct Loaded<'t> {
     /// Neighbouring rules of base chains.
     pub(super) runs: super::walk::Runs,
     /// Ways through base chains.
-    pub(super) passages: super::walk::Passages,
+    pub(super) passages: super::passage::Passages,
     /// Whether rules gave packets another state since this was last reset.
     pub(super) split: bool,
     /// Whether rules let packets leave their chain before its end since then.
@@ -175,7 +175,7 @@ impl<'t> Loaded<'t> {
             ports: Ports::default(),
             asked: Memo::default(),
             runs: Memo::default(),
-            passages: super::walk::Passages::default(),
+            passages: super::passage::Passages::default(),
             split: false,
             backs: false,
             only: None,

@@ -16,30 +16,11 @@ use super::condition::Condition;
 use super::context::{Context, Seen};
 use super::marks::{Open, unmarked};
 use super::outcome::State;
+use super::passage::Passage;
 use super::reads::Reads;
 use super::ready::Ready;
 use super::run::{Ground, Loaded, Part};
 use super::said::{Said, Step};
-
-/// What a base chain does, in the order in which packets come to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Passage {
-    /// Each passes on what it labels as accepted; the rest is decided. Packets on which a rule left something besides a log
-    /// line have labels of their own.
-    pub parts: Vec<Said>,
-    /// Those that packets have for the port by which they come in.
-    pub of_sender: Vec<Said>,
-    /// The mark that packets have behind it; none where that differs.
-    pub mark: Option<u32>,
-}
-
-impl Passage {
-    /// Of packets that nothing is done with.
-    #[must_use]
-    pub const fn nothing(mark: u32) -> Self {
-        Self { parts: Vec::new(), of_sender: Vec::new(), mark: Some(mark) }
-    }
-}
 
 /// A base chain.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +45,8 @@ pub(super) struct Walk {
     pub(super) open: Vec<Open>,
     parts: Vec<Said>,
     of_sender: Vec<Said>,
+    /// See [`Passage::is_marked`].
+    is_marked: bool,
     /// The marks that packets may have here besides that of the state.
     pub(super) others: Vec<u32>,
     /// The chain to go on in.
@@ -95,33 +78,6 @@ pub(super) type Runs = Memo<Run, (Said, usize)>;
 /// Where neighbouring rules begin, the state in which packets come there, what the context decides, and whether packets may
 /// have other marks.
 type Run = (usize, usize, State, Reads, bool);
-
-/// Passages through base chains.
-#[derive(Debug, Default)]
-pub(super) struct Passages {
-    /// What was asked of contexts, by where a passage begins and what they decide: mostly always the same.
-    asked: Memo<Start, Vec<Reads>>,
-    /// By the answers.
-    known: Memo<(Start, Reads, Seen), Arc<Passage>>,
-}
-
-/// A base chain, the mark that packets come with, what the context decides, and the packets of [`Base`].
-type Start = (usize, u32, Reads, (PacketSet, PacketSet));
-
-impl Passages {
-    fn get(&self, start: Start, context: &Context, here: [u32; 5]) -> Option<&Arc<Passage>> {
-        let asked = self.asked.get(&start)?;
-        asked.iter().find_map(|reads| self.known.get(&(start, *reads, Seen::new(*reads, context, here))))
-    }
-
-    fn insert(&mut self, start: Start, reads: Reads, seen: Seen, passage: Arc<Passage>) {
-        let asked = self.asked.entry(start).or_default();
-        if !asked.contains(&reads) {
-            asked.push(reads);
-        }
-        self.known.insert((start, reads, seen), passage);
-    }
-}
 
 impl<'t> Loaded<'t> {
     /// What a base chain, or one that stands for it, does with packets of a mark.
@@ -167,6 +123,7 @@ impl<'t> Loaded<'t> {
             open: Vec::new(),
             parts: Vec::new(),
             of_sender: Vec::new(),
+            is_marked: false,
             others: Vec::new(),
             next: Some(start),
             gone: 0,
@@ -188,7 +145,7 @@ impl<'t> Loaded<'t> {
         }
         self.flush(ground, &mut walk, course, true)?;
         let mark = walk.others.is_empty().then_some(walk.state.mark);
-        Ok(Passage { parts: walk.parts, of_sender: walk.of_sender, mark })
+        Ok(Passage { parts: walk.parts, of_sender: walk.of_sender, mark, is_marked: walk.is_marked })
     }
 
     fn step(
@@ -202,6 +159,8 @@ impl<'t> Loaded<'t> {
         let Some(rule) = from.first() else { return Ok(Next::End) };
         let reads = rule.reads;
         let on = Ok(Next::At(at + 1));
+        let looks_ahead = reads.has_mark() && (reads.has_dest(self.chains.program) || reads.has_towards());
+        walk.is_marked |= looks_ahead && (walk.state.mark != 0 || !walk.others.is_empty());
         if reads.has_mark() && !walk.others.is_empty() {
             self.consulted = self.consulted.and(reads);
             return self.of_marks(ground, (chain, at), rule, walk, course);

@@ -195,6 +195,11 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let name = self.chain(case.chain);
         let base = Base { chain: &name, sees: PacketSet::ALL, counts: PacketSet::ALL };
         let passage = self.loaded.base(&mut self.prover.ground, base, 0, &case.context)?;
+        // What comes to a port is asked about as if it came from none that rules name, without a mark.
+        if case.chain == "FORWARD" && passage.is_marked {
+            self.prover.doubt(self.program, case.way.way(), Why::Marks);
+            return Ok(());
+        }
         let mut parts = passage.parts.clone();
         let mut meant = Vec::with_capacity(case.hooks.len());
         for crossing in &case.hooks {

@@ -360,9 +360,14 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     ) -> Result<(), OverBudget> {
         let mut found = Vec::new();
         let mut mark = 0;
-        for hook in hooks {
+        for (place, hook) in hooks.iter().enumerate() {
             if among == Among::Other && matches!(hook, Inet(_)) {
                 continue;
+            }
+            // What comes to a port is asked about as if it came from none that rules name, without a mark.
+            if mark != 0 && hooks == BRIDGED && place == 1 {
+                self.prover.doubt(PROGRAM, way.way(), Why::Marks);
+                return Ok(());
             }
             for (place, chain) in self.chains(*hook).iter().enumerate() {
                 let passage = self.passage((*hook, place, chain), mark, ports, among)?;
@@ -384,6 +389,10 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
                     }
                 }
             }
+        }
+        if hooks == ROUTED_FROM && self.routed_mark()? != Some(mark) {
+            self.prover.doubt(PROGRAM, way.way(), Why::Marks);
+            return Ok(());
         }
         let tagged = matches!(among, Among::Service | Among::Double);
         let mut meant = Vec::with_capacity(crossings.len());
@@ -409,6 +418,19 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             self.goes_by(&told, hooks, (ports, among))?;
         }
         Ok(())
+    }
+
+    /// The mark of packets that the host routes, behind its own hooks; none where that differs.
+    fn routed_mark(&mut self) -> Result<Option<u32>, OverBudget> {
+        let mut mark = 0;
+        for hook in ROUTED_TO.iter().filter(|hook| matches!(hook, Inet(_))) {
+            for (place, chain) in self.chains(*hook).iter().enumerate() {
+                let passage = self.passage((*hook, place, chain), mark, &Ports::default(), Among::Ip)?;
+                let Some(after) = passage.mark else { return Ok(None) };
+                mark = after;
+            }
+        }
+        Ok(Some(mark))
     }
 
     /// What a hook says, as far as nft can: towards a guest there is no rejection.

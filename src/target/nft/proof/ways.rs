@@ -139,10 +139,12 @@ impl<'a> Proof<'_, 'a, '_> {
         for hook in ["prerouting", "input", "forward", "output", "postrouting"] {
             for chain in bases(chains.table(), hook) {
                 let (source, dest) = chains.ends(chain);
+                // Of the bridge itself only those that forward are told.
+                let bridge = hook != "forward" && chains.asks_bridge(chain);
                 let wrong = match hook {
-                    "prerouting" | "input" => dest,
+                    "prerouting" | "input" => dest || bridge,
                     "forward" => source || dest,
-                    _ => source,
+                    _ => source || bridge,
                 };
                 if wrong {
                     let why = Why::Pairs(format!("chain `{chain}`"));
