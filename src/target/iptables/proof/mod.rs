@@ -4,8 +4,9 @@
 //! at [`host`](super::host); this module asks for each way what the rules do, without a look at how they were made.
 //!
 //! The ways of a host with N ports would be N² between ports alone. Each port is tried as the source of packets to a port that
-//! nothing names, and as the destination of packets from such a one; that no rule looks at both, and that what one hook
-//! accepts for good the other one accepts anyway, makes the pairs.
+//! nothing names, and as the destination of packets from such a one; that no rule looks at both, that none which looks at
+//! destinations sees a mark of the sender, and that what one hook accepts for good the other one accepts anyway, makes the
+//! pairs.
 
 mod ways;
 

@@ -3,7 +3,7 @@
 //! In: a host, and nft's rules. Out: what is not proved. A packet comes through chains of the tables `bridge fwc` and `inet fwc` in
 //! the order of the kernel's hooks; each base chain judges for one hook of the policy at most, and what it accepts comes to
 //! the next, with the mark that it has then. That no chain looks at the port a packet comes by where the one it leaves by is
-//! judged, and the other way round, is what makes every pair of ports of the proof of each port.
+//! judged, and the other way round, and that no mark tells it there, is what makes every pair of ports of the proof of each port.
 
 mod alike;
 mod passage;
