@@ -93,4 +93,17 @@ fn ports_that_are_told_by_marks_of_iptables_are_found() {
         // A mark that nobody asks for tells nothing.
         assert_eq!(changed(&[&mark]), [], "{from}");
     }
+    // The other way round, and by both together.
+    let by_dest = "-A FORWARD -m physdev --physdev-out tap102i0 -j MARK --set-xmark 0x2/0x2";
+    let of_sender = "-m physdev --physdev-in tap100i0";
+    for (first, last) in [
+        (format!("-A bridged {of_sender} -m mark --mark 0x2/0x2 -j DROP"), None),
+        (
+            "-A bridged -m mark --mark 0x3/0x3 -j DROP".to_owned(),
+            Some(format!("-A FORWARD {of_sender} -j MARK --set-xmark 0x1/0x1")),
+        ),
+    ] {
+        let rules: Vec<&str> = [&*first, by_dest].into_iter().chain(last.as_deref()).collect();
+        assert!(!changed(&rules).is_empty(), "{rules:?}");
+    }
 }

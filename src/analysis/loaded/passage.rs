@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::analysis::sets::{Memo, PacketSet};
 
-use super::context::{Context, Seen};
+use super::context::{Context, PortValue, Seen};
 use super::reads::Reads;
+use super::run::Loaded;
 use super::said::Said;
 
 /// What a base chain does, in the order in which packets come to it.
@@ -18,7 +19,7 @@ pub struct Passage {
     pub of_sender: Vec<Said>,
     /// The mark that packets have behind it; none where that differs.
     pub mark: Option<u32>,
-    /// Whether packets come with a mark to rules that look at where they go to, and ask for marks.
+    /// Whether packets come with a mark to rules that look at marks and at the end of their way that the context does not name.
     pub is_marked: bool,
 }
 
@@ -54,5 +55,18 @@ impl Passages {
             asked.push(reads);
         }
         self.known.insert((start, reads, seen), passage);
+    }
+}
+
+impl Loaded<'_> {
+    /// Whether a rule looks at where packets go to, of which the context names where they come from; else the other way round.
+    pub(super) fn asks_other_end(&self, reads: Reads, context: &Context) -> bool {
+        let program = self.chains.program;
+        let names_sender = match &context.bridge_in {
+            PortValue::Is(_) => true,
+            PortValue::Other(start) => !start.is_empty(),
+            PortValue::None | PortValue::Any => false,
+        };
+        if names_sender { reads.has_dest(program) || reads.has_towards() } else { reads.has_source(program) }
     }
 }

@@ -159,8 +159,8 @@ impl<'t> Loaded<'t> {
         let Some(rule) = from.first() else { return Ok(Next::End) };
         let reads = rule.reads;
         let on = Ok(Next::At(at + 1));
-        let looks_ahead = reads.has_mark() && (reads.has_dest(self.chains.program) || reads.has_towards());
-        walk.is_marked |= looks_ahead && (walk.state.mark != 0 || !walk.others.is_empty());
+        let is_marked = reads.has_mark() && (walk.state.mark != 0 || !walk.others.is_empty());
+        walk.is_marked |= is_marked && self.asks_other_end(reads, course.context);
         if reads.has_mark() && !walk.others.is_empty() {
             self.consulted = self.consulted.and(reads);
             return self.of_marks(ground, (chain, at), rule, walk, course);

@@ -4,8 +4,8 @@
 //! at [`host`](super::host); this module asks for each way what the rules do, without a look at how they were made.
 //!
 //! The ways of a host with N ports would be N² between ports alone. Each port is tried as the source of packets to a port that
-//! nothing names, and as the destination of packets from such a one; that no rule looks at both, that none which looks at
-//! destinations sees a mark of the sender, and that what one hook accepts for good the other one accepts anyway, makes the
+//! nothing names, and as the destination of packets from such a one; that no rule looks at both, that none which looks at one
+//! sees a mark of the other, and that what one hook accepts for good the other one accepts anyway, makes the
 //! pairs.
 
 mod ways;
@@ -196,7 +196,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let name = self.chain(case.chain);
         let base = Base { chain: &name, sees: PacketSet::ALL, counts: PacketSet::ALL };
         let passage = self.loaded.base(&mut self.prover.ground, base, 0, &case.context)?;
-        // What comes to a port is asked about as if it came from none that rules name, without a mark.
+        // Each end of a way is asked about as if no rule named the other one: as if that one left no mark.
         if case.chain == "FORWARD" && passage.is_marked {
             self.prover.doubt(self.program, case.way.way(), Why::Marks);
             return Ok(());
