@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::analysis::sets::{Field, Label, OverBudget, PacketSet, stand};
-use crate::net::{Family, Mac, Ranges};
+use crate::net::{Family, Ranges};
 use crate::state::ruleset::Verdict;
 
 use super::context::TAG;
@@ -11,7 +11,7 @@ use super::outcome::State;
 use super::ready::Ready;
 use super::run::{Ground, Loaded};
 use super::said::{Said, Step};
-use super::values::{ARP, frame};
+use super::values::{ARP, frame, mac_number};
 use super::{Condition, Context, Fields, Pattern, Port, PortValue, Tagging};
 
 /// Which packets a rule is for.
@@ -252,26 +252,21 @@ fn family(fields: &Fields, otherwise: Family) -> Family {
 /// A NIC's own hardware address is a value of its own, which stands for what the context knows it to be. Where others stand for it
 /// (`stands`), it changes places with that one: what is proved then holds for all.
 pub(super) fn own_macs(boxes: &mut Cow<'_, [Fields]>, context: &Context, stands: bool) {
-    let Some(own) = context.own_mac.map(number) else { return };
-    let is_mac = |field: Field| matches!(field, Field::SourceMac | Field::ArpMac);
-    if !boxes.iter().any(|one| one.0.iter().any(|(field, _)| is_mac(*field))) {
+    let Some(own) = context.own_mac.map(mac_number) else { return };
+    let other = mac_number(stand::MAC);
+    if !boxes.iter().any(|one| one.0.iter().any(|(field, _)| field.is_mac())) {
         return;
     }
-    for (_, values) in boxes.to_mut().iter_mut().flat_map(|one| &mut one.0).filter(|(field, _)| is_mac(*field)) {
+    for (_, values) in boxes.to_mut().iter_mut().flat_map(|one| &mut one.0).filter(|(field, _)| field.is_mac()) {
         let zero = Ranges::single(0);
-        let (is_own, is_other) = (values.contains(own), values.contains(number(stand::MAC)));
+        let (is_own, is_other) = (values.contains(own), values.contains(other));
         *values = if is_own { values.union(&zero) } else { values.difference(&zero) };
         if stands && is_own != is_other {
-            let both = Ranges::from_ranges([own, number(stand::MAC)].map(|number| (number, number)));
-            let one = Ranges::single(if is_own { number(stand::MAC) } else { own });
+            let both = Ranges::from_ranges([own, other].map(|number| (number, number)));
+            let one = Ranges::single(if is_own { other } else { own });
             *values = values.difference(&both).union(&one);
         }
     }
-}
-
-/// A hardware address as fields number it.
-fn number(Mac(octets): Mac) -> u128 {
-    octets.iter().fold(0, |number, octet| number << 8 | u128::from(*octet)) + 1
 }
 
 /// What stands for a NIC's own addresses, in place of these.

@@ -104,7 +104,7 @@ impl<'t> Stands<'t> {
         }
         found.questions = questions(all, &found.of);
         let of_mac =
-            |rule: &Ready<'_>| rule.boxes.iter().flatten().any(|one| one.0.iter().any(|(field, _)| is_mac(*field)));
+            |rule: &Ready<'_>| rule.boxes.iter().flatten().any(|one| one.0.iter().any(|(field, _)| field.is_mac()));
         found.asks_mac = all.iter().flat_map(|chain| &chain.rules).any(of_mac);
         found
     }
@@ -163,7 +163,7 @@ fn is_plain(rule: &Ready<'_>, all: &[Chain<'_>], known: &mut [Option<bool>]) -> 
             let is_of_ip = |one: &Fields| {
                 let mut frames = one.0.iter().filter(|(field, _)| *field == Field::Frame);
                 frames.any(|(_, frames)| frames.is_subset(ip_frames()))
-                    && !one.0.iter().any(|(field, _)| is_mac(*field))
+                    && !one.0.iter().any(|(field, _)| field.is_mac())
             };
             let is_port = |one: &Condition| matches!(one, Condition::Port { .. });
             let boxes = rule.boxes.as_ref().is_some_and(|boxes| boxes.iter().all(is_of_ip));
@@ -178,10 +178,6 @@ fn is_plain(rule: &Ready<'_>, all: &[Chain<'_>], known: &mut [Option<bool>]) -> 
         | Verdict::Inline { .. }
         | Verdict::Other(_) => false,
     }
-}
-
-const fn is_mac(field: Field) -> bool {
-    matches!(field, Field::SourceMac | Field::ArpMac)
 }
 
 fn has_plain_rules(number: usize, all: &[Chain<'_>], known: &mut [Option<bool>]) -> bool {

@@ -111,9 +111,13 @@ pub(super) fn addresses(family: Family, text: &str) -> Option<(u128, u128)> {
 
 /// A hardware address as the fields number it.
 pub(super) fn mac(text: &str) -> Option<(u128, u128)> {
-    let Mac(octets) = Mac::parse(text).ok()?;
-    let number = octets.iter().fold(0, |number, octet| number << 8 | u128::from(*octet)) + 1;
+    let number = mac_number(Mac::parse(text).ok()?);
     Some((number, number))
+}
+
+/// The same of one that was read.
+pub(super) fn mac_number(Mac(octets): Mac) -> u128 {
+    octets.iter().fold(0, |number, octet| number << 8 | u128::from(*octet)) + 1
 }
 
 /// The number of a state of a connection.

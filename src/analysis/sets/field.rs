@@ -95,6 +95,11 @@ impl Field {
         }
     }
 
+    /// Whether its values are hardware addresses.
+    pub(in crate::analysis) const fn is_mac(self) -> bool {
+        matches!(self, Self::SourceMac | Self::ArpMac)
+    }
+
     /// The greatest value, in packets of a family where that matters.
     pub(in crate::analysis) const fn greatest(self, family: Family) -> u128 {
         match self {
