@@ -26,11 +26,12 @@ fn unfiltered(count: usize) -> String {
 fn ports_that_are_told_by_marks_and_bridges_are_found() {
     let (fleet, files) = compiled(&unfiltered(6));
     let text = &files.iter().find(|file| file.path.ends_with("fwc.nft")).unwrap().content;
-    assert_eq!(found(&fleet, &files, text), []);
+    let found = |text: &str| found(&fleet, &files, "fwc.nft", text);
+    assert_eq!(found(text), []);
     let (start, bridge) = text.split_once("table bridge fwc {").unwrap();
     let behind = |text: &str, head: &str, rule: &str| edited(text, head, &format!("{head}\n\t\t{rule}"));
     let doubted = |bridge: &str, what: &str| {
-        let found = found(&fleet, &files, &format!("{start}table bridge fwc {{{bridge}"));
+        let found = found(&format!("{start}table bridge fwc {{{bridge}"));
         assert!(!found.is_empty(), "{what}");
     };
     let taps = (100..106).map(|id| format!("\"tap{id}i0\"")).collect::<Vec<_>>().join(", ");

@@ -95,7 +95,7 @@ impl<'t> Loaded<'t> {
         let mut boxes = rule.boxes.as_deref().map(Cow::Borrowed);
         if let Some(some) = &mut boxes {
             if rule.reads.has_mac() {
-                own_macs(some, context, self.stands);
+                own_macs(some, context, self.standing.is_on);
             }
             if let Some(to) = led {
                 known(some, Field::Dest, &to.dest);
@@ -160,8 +160,8 @@ impl<'t> Loaded<'t> {
                 let fields =
                     context.port(*port).name().and_then(|name| entries.get(name)).map_or(&[][..], Vec::as_slice);
                 let mut fields = Cow::Borrowed(fields);
-                own_macs(&mut fields, context, self.stands);
-                if self.stands {
+                own_macs(&mut fields, context, self.standing.is_on);
+                if self.standing.is_on {
                     own_sources(&mut fields, context);
                 }
                 let inside = self.boxes(ground, &fields)?;
@@ -169,7 +169,7 @@ impl<'t> Loaded<'t> {
                     return Ok(Holds::In(inside));
                 }
                 let mut domain = Cow::Borrowed(std::slice::from_ref(domain));
-                own_macs(&mut domain, context, self.stands);
+                own_macs(&mut domain, context, self.standing.is_on);
                 let domain = self.boxes(ground, &domain)?;
                 let set = if *negated {
                     ground.sets.difference(domain, inside)?

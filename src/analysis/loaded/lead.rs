@@ -35,10 +35,8 @@ impl Index {
     /// Of a chain's rules, where all of them choose by the same.
     pub(super) fn new(rules: &[Ready<'_>]) -> Option<Self> {
         let first = rules.first().filter(|_| rules.len() > 1)?;
-        match asks(first) {
-            Some((port, _)) => Self::by_port(rules, port),
-            None => Self::by_dest(rules),
-        }
+        // By which interface packets leave is asked beside where they go to.
+        Self::by_dest(rules).or_else(|| Self::by_port(rules, asks(first)?.0))
     }
 
     fn by_port(rules: &[Ready<'_>], wanted: Port) -> Option<Self> {

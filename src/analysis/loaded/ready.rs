@@ -13,12 +13,12 @@ use super::closed::Policy;
 use super::lead::Index;
 use super::nft::Cases;
 use super::reads::{Reads, reads};
-use super::stand::Stands;
+use super::stand::{STANDING, Stands};
 use super::words::Words;
 use super::{Asked, Condition, Effect, Fields, Pattern, Port};
 
 /// A rule, translated.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ready<'t> {
     /// Its place among all rules of the table.
     pub(super) number: usize,
@@ -47,7 +47,7 @@ pub(super) struct Chain<'t> {
     pub(super) rules: Vec<Ready<'t>>,
     /// What it and all that it leads to looks at.
     pub(super) reads: Reads,
-    /// Where its rules only lead elsewhere, by what.
+    /// Where each of its rules asks for a port or a destination, by which.
     pub(super) index: Option<Index>,
     /// What becomes of packets at its end.
     pub(super) policy: Policy,
@@ -77,7 +77,7 @@ pub struct Chains<'t> {
     pub(super) unknown: Vec<Unknown>,
     /// How many rules there are.
     pub(super) rules: usize,
-    /// Second forms of chains, which stand behind them.
+    /// The chains with rules of guests.
     pub(super) stands: Stands<'t>,
 }
 
@@ -130,7 +130,8 @@ impl<'t> Chains<'t> {
             }
         }
         let family = if program == Program::Ip6tables { Family::V6 } else { Family::V4 };
-        let stands = if program == Program::Nft { Stands::of(&mut all, &mut rules) } else { Stands::default() };
+        let stands = Stands::of(program, &all, &numbers, rules);
+        let rules = rules + STANDING;
         Self { program, family, table, all, numbers, unknown, rules, stands }
     }
 
@@ -295,7 +296,7 @@ impl Ready<'_> {
     }
 
     /// Gives each chain that it leads to.
-    fn ahead(&self, numbers: &Memo<&str, usize>, mut each: impl FnMut(usize)) {
+    pub(super) fn ahead(&self, numbers: &Memo<&str, usize>, mut each: impl FnMut(usize)) {
         let number = |verdict: &Verdict| leads(numbers, verdict);
         match &self.cases {
             Some(Cases::Port { entries, .. }) => entries.values().filter_map(number).for_each(&mut each),

@@ -19,6 +19,7 @@ use super::reads::Reads;
 use super::ready::{Chains, Ready, Unknown, is_queue};
 use super::reject::answer;
 use super::said::{Lists, Said, Step};
+use super::stand::Standing;
 use super::{Condition, Context, Effect, Fields, PortValue};
 
 /// Chains within each other; more cannot be loaded anywhere.
@@ -109,7 +110,7 @@ pub struct Loaded<'t> {
     /// See [`Loaded::of_several_hooks`].
     pub(super) splits: bool,
     /// See [`Loaded::of_any_rules`].
-    pub(super) stands: bool,
+    pub(super) standing: Standing<'t>,
     depth: usize,
     /// What the context decides.
     pub(super) decided: Reads,
@@ -167,7 +168,7 @@ impl<'t> Loaded<'t> {
             called: Memo::default(),
             closed: Memo::default(),
             splits: false,
-            stands: false,
+            standing: Standing::default(),
             depth: 0,
             decided: Reads::default(),
             consulted: Reads::default(),
@@ -222,8 +223,9 @@ impl<'t> Loaded<'t> {
         state: &State,
         context: &Context,
     ) -> Result<Said, OverBudget> {
-        let Some(chain) = self.chains.led_to(chain, context) else { return Ok(ground.said([])) };
-        let chain = self.chains.stands.form(chain).filter(|_| self.stands).unwrap_or(chain);
+        let Some(led) = self.chains.led_to(chain, context) else { return Ok(ground.said([])) };
+        self.comes_to(led, led != chain);
+        let chain = led;
         // Rules of several built-in chains may lead to the same one.
         let depends = self.chains.reads(chain).is_decided(self.decided);
         let several = self.chains.program != Program::Nft && self.depth == 0;
@@ -238,7 +240,9 @@ impl<'t> Loaded<'t> {
             return Ok(ground.all(label));
         }
         self.depth += 1;
+        let outside = self.goes_within(chain);
         let result = self.entered(ground, chain, state, context);
+        self.standing.within = outside;
         self.depth -= 1;
         if let (Some(key), Ok(said)) = (key, result) {
             self.called.insert(key, said);
@@ -253,7 +257,7 @@ impl<'t> Loaded<'t> {
         state: &State,
         context: &Context,
     ) -> Result<Said, OverBudget> {
-        let rules = self.chains.rules(chain);
+        let rules = &*self.rules(chain);
         let depends = self.chains.reads(chain).is_decided(self.decided);
         let outer = (std::mem::take(&mut self.split), std::mem::take(&mut self.backs));
         let (parts, answers) =

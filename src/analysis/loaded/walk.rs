@@ -129,7 +129,9 @@ impl<'t> Loaded<'t> {
             gone: 0,
         };
         while let Some(chain) = walk.next.take() {
-            let rules = self.chains.rules(chain);
+            let rules = self.rules(chain);
+            self.comes_to(chain, true);
+            self.goes_within(chain);
             let mut at = 0;
             walk.gone += 1;
             while let Some(from) = rules.get(at..).filter(|from| !from.is_empty()) {
@@ -143,6 +145,7 @@ impl<'t> Loaded<'t> {
                 }
             }
         }
+        self.standing.within = false;
         self.flush(ground, &mut walk, course, true)?;
         let mark = walk.others.is_empty().then_some(walk.state.mark);
         Ok(Passage { parts: walk.parts, of_sender: walk.of_sender, mark, is_marked: walk.is_marked })

@@ -37,5 +37,11 @@ fn decided(number: u128) -> Vec<(Field, Ranges<u128>)> {
 #[must_use]
 pub fn sources(frames: impl Iterator<Item = u128>) -> Vec<(Field, Ranges<u128>)> {
     let frames = Ranges::from_ranges(frames.map(|frame| (frame, frame)));
-    vec![(Field::Frame, frames), (Field::Stand, Ranges::range(OWN, OWN | 3))]
+    [(Field::Frame, frames)].into_iter().chain(own_sources()).collect()
+}
+
+/// Packets from sources that stand for a NIC's own.
+#[must_use]
+pub fn own_sources() -> Vec<(Field, Ranges<u128>)> {
+    vec![(Field::Stand, Ranges::range(OWN, OWN | 3))]
 }

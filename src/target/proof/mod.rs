@@ -11,10 +11,13 @@
 //! property: that the limit is there, with its rate, is compared. And packets are as the kernel makes them: without a mark
 //! that other software set.
 
+mod alike;
 mod change;
 mod course;
 mod share;
 mod side;
+#[cfg(test)]
+pub(super) mod tests;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +34,8 @@ use crate::policy::{Crossing, HostPolicy, IptablesMode};
 use crate::state::ruleset::{Program, Ruleset, Set, TableName};
 use crate::state::{ipset, iptables, nft};
 
+use alike::{Hooked, Judged, place};
+pub(super) use alike::{Kind, Kinds, Side};
 pub use change::{Change, Changes, Fate, Turn, changes};
 pub(super) use course::{By, Course, Meant, Place};
 pub(super) use share::{Pairs, Share};
@@ -243,6 +248,12 @@ pub(super) struct Prover<'a> {
     hooks: Memo<(usize, usize), Said>,
     /// What several hooks have in common.
     runs: Memo<Run, Said>,
+    /// What the rules of hooks' machines say.
+    of_rules: Memo<(usize, usize), Said>,
+    /// The hooks on the ways of NICs.
+    hooked: Memo<(Side, usize), Hooked<'a>>,
+    /// Whether chains have the rules of guests.
+    judged: Memo<Judged, bool>,
     /// The family that hooks are told of; none where they are told of frames.
     family: Option<Family>,
     /// The interfaces that are a bridge of the spec, see [`HostPolicy::bridges`].
@@ -273,6 +284,9 @@ impl<'a> Prover<'a> {
             ground: Ground::with_room(sets, nics),
             hooks: Memo::default(),
             runs: Memo::default(),
+            of_rules: Memo::default(),
+            hooked: Memo::default(),
+            judged: Memo::default(),
             family,
             bridges: BTreeMap::new(),
             maker: Hooks::new(family),
@@ -303,20 +317,21 @@ impl<'a> Prover<'a> {
     /// What a hook says of packets of a family.
     pub(super) fn hook_of(&mut self, family: Family, crossing: &Crossing<'a>) -> Result<Said, OverBudget> {
         let said = self.hook(crossing)?;
-        Ok(match (self.family, family) {
+        Ok(self.frames_of(family, said))
+    }
+
+    /// What is said of packets of a family.
+    pub(super) fn frames_of(&mut self, family: Family, said: Said) -> Said {
+        match (self.family, family) {
             (Some(_), _) => said,
             (None, Family::V4) => self.ground.of_frame(said, 0x0800),
             (None, Family::V6) => self.ground.of_frame(said, 0x86dd),
-        })
+        }
     }
 
     /// What a hook says of every packet; where all are of one family, of these.
     pub(super) fn hook(&mut self, crossing: &Crossing<'a>) -> Result<Said, OverBudget> {
-        let address = |one: *const ()| one as usize;
-        let key = (
-            address(std::ptr::from_ref(crossing.hook).cast()),
-            crossing.nic.map_or(0, |nic| address(std::ptr::from_ref(nic).cast())),
-        );
+        let key = place(crossing);
         if let Some(known) = self.hooks.get(&key) {
             return Ok(*known);
         }
@@ -324,18 +339,6 @@ impl<'a> Prover<'a> {
         let made = self.listed(runs);
         self.hooks.insert(key, made);
         Ok(made)
-    }
-
-    /// The same with any rules in place of the machine's, see [`Hooks::standing`].
-    pub(super) fn standing(&mut self, crossing: &Crossing<'a>) -> Result<Option<Said>, OverBudget> {
-        let runs = self.maker.standing(&mut self.ground.sets, crossing.hook, crossing.nic)?;
-        Ok(runs.map(|runs| self.listed(runs)))
-    }
-
-    /// What the rules of a hook's machine say, without all that stands around them.
-    pub(super) fn rules_of(&mut self, crossing: &Crossing<'a>) -> Result<Said, OverBudget> {
-        let runs = self.maker.rules(&mut self.ground.sets, crossing.hook, crossing.nic)?;
-        Ok(self.listed(runs))
     }
 
     fn listed(&mut self, runs: Vec<Run>) -> Said {

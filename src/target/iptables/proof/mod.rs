@@ -8,6 +8,7 @@
 //! sees a mark of the other, and that what one hook accepts for good the other one accepts anyway, makes the
 //! pairs.
 
+mod alike;
 mod ways;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::state::ruleset::{Ruleset, Table, TableName};
 
 use super::host::prefix;
 use super::led::leads;
-use crate::target::proof::{By, Course, Meant, Of, Pairs, Prover, Share, Told, Translated, Why, queued};
+use crate::target::proof::{By, Course, Kinds, Meant, Of, Pairs, Prover, Share, Side, Told, Translated, Why, queued};
 
 /// What is not proved of the rules of one family.
 pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &Translated<'_>, share: Share) {
@@ -43,9 +44,15 @@ pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &
             let what = format!("the rule that leads all packets of {} to {}", lead.built_in, lead.own);
             prover.doubt(program, whole(), Why::Missing(what));
         }
-        let loaded = Loaded::new(chains, prover.silent());
+        let silent = prover.silent();
+        let loaded = Loaded::new(chains, silent.clone());
         let done = match &*name.name {
-            "filter" => Proof::new(prover, (family, program), loaded.of_several_hooks(), share).filter(),
+            "filter" => {
+                let standing = || Loaded::new(chains, silent).of_several_hooks().of_any_rules();
+                let standing = (!share.is_whole()).then(standing);
+                let proof = Proof::new(prover, (family, program), loaded.of_several_hooks(), share);
+                Proof { standing, ..proof }.filter()
+            }
             _ if share.is_first() => Proof::new(prover, (family, program), loaded, share).raw(),
             _ => Ok(()),
         };
@@ -84,6 +91,13 @@ struct Proof<'p, 'a, 't> {
     family: Family,
     program: &'static str,
     loaded: Loaded<'t>,
+    /// The same with any rules in place of the guests'; none where all is to be told.
+    standing: Option<Loaded<'t>>,
+    /// Whether these are asked.
+    stands: bool,
+    kinds: Kinds<'t>,
+    /// Whether what these say was seen to hold wherever packets go.
+    is_for_all: bool,
     /// The built-in chains, and what fwc's rules of each stand in.
     chains: [(&'static str, Arc<str>); 4],
     /// All NICs of the host.
@@ -120,6 +134,10 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let nics = host.guests.iter().flat_map(|guest| guest.nics.iter().map(move |nic| (guest, nic))).collect();
         Self {
             loaded,
+            standing: None,
+            stands: false,
+            kinds: Kinds::default(),
+            is_for_all: true,
             prover,
             family,
             program,
@@ -172,16 +190,33 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         if let Some(chain) = self.loaded.chains().of_both_ends(&whole) {
             self.prover.doubt(self.program, Course::of("a guest", "another one").way(), Why::Pairs(chain));
         }
-        let mut cases = Vec::new();
-        self.input(&mut cases);
         let destinations = self.destinations();
-        self.output(&destinations, &mut cases);
-        if self.has_bridges() {
-            self.bridged(&mut cases);
+        let others: Vec<_> =
+            destinations.iter().filter(|(_, nic)| nic.is_none()).map(|(to, _)| Arc::clone(to)).collect();
+        if self.share.is_first() {
+            let mut cases = Vec::new();
+            self.input(&mut cases);
+            self.output(&others, &mut cases);
+            if self.has_bridges() {
+                self.bridged(&mut cases);
+            }
+            self.routed(&others, &mut cases);
+            self.each(cases)?;
         }
-        self.routed(&destinations, &mut cases);
-        for case in cases {
-            self.case(case)?;
+        let mut towards = destinations.iter().filter_map(|(to, nic)| Some((to, (*nic)?.1))).peekable();
+        for (guest, nic) in self.own() {
+            let mut own = Vec::new();
+            while let Some((to, _)) = towards.next_if(|(_, of)| std::ptr::eq(*of, nic)) {
+                own.push(Arc::clone(to));
+            }
+            if !self.is_alike(Side::From, (guest, nic), &own, others.last())? {
+                let cases = self.ways_from((guest, nic), others.last());
+                self.each(cases)?;
+            }
+            if !self.is_alike(Side::To, (guest, nic), &own, others.last())? {
+                let cases = self.ways_to((guest, nic), &own);
+                self.each(cases)?;
+            }
         }
         let pairs = std::mem::take(&mut self.pairs);
         if !self.share.is_whole() {
@@ -192,10 +227,23 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         Ok(())
     }
 
+    fn each(&mut self, cases: Vec<Case<'a>>) -> Result<(), OverBudget> {
+        cases.into_iter().try_for_each(|case| self.case(case))
+    }
+
+    /// The rules that are asked, and who asks them.
+    fn loaded(&mut self) -> (&mut Prover<'a>, &mut Loaded<'t>) {
+        match &mut self.standing {
+            Some(standing) if self.stands => (self.prover, standing),
+            Some(_) | None => (self.prover, &mut self.loaded),
+        }
+    }
+
     fn case(&mut self, case: Case<'a>) -> Result<(), OverBudget> {
         let name = self.chain(case.chain);
         let base = Base { chain: &name, sees: PacketSet::ALL, counts: PacketSet::ALL };
-        let passage = self.loaded.base(&mut self.prover.ground, base, 0, &case.context)?;
+        let (prover, loaded) = self.loaded();
+        let passage = loaded.base(&mut prover.ground, base, 0, &case.context)?;
         // Each end of a way is asked about as if no rule named the other one: as if that one left no mark.
         if case.chain == "FORWARD" && passage.is_marked {
             self.prover.doubt(self.program, case.way.way(), Why::Marks);
@@ -220,10 +268,14 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             if is_seen_alike(&mut self.prover.ground, sides)? {
                 return Ok(());
             }
+            // For one destination alone it says nothing about those of others.
+            self.is_for_all &= !self.stands;
             self.prover.packets(self.family, &case.among)?
         };
         let sides = (&case.way, among, Some(self.family));
-        for told in self.prover.compare((self.program, &self.loaded), &parts, &meant, sides)? {
+        let program = self.program;
+        let (prover, loaded) = self.loaded();
+        for told in prover.compare((program, loaded), &parts, &meant, sides)? {
             self.goes_by(&told, base, &case.context)?;
         }
         Ok(())
@@ -231,6 +283,10 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
 
     /// Tells by which rules of a chain a packet goes.
     fn goes_by(&mut self, told: &Told, base: Base<'_>, context: &Context) -> Result<(), OverBudget> {
+        // What is found with any rules for the guests' is told of nobody.
+        if self.stands {
+            return Ok(());
+        }
         let mut alone = self.loaded.alone(&told.packet);
         let passage = alone.base(&mut self.prover.ground, base, 0, context)?;
         self.prover.goes_by(told, &[(&alone, passage.parts.clone())])
@@ -262,7 +318,12 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
 
     /// What a hook says of packets of the family.
     fn hook(&mut self, crossing: &Crossing<'a>) -> Result<Said, OverBudget> {
-        let hook = self.prover.hook_of(self.family, crossing)?;
+        let is_guests = matches!(crossing.hook.name, HookName::GuestIn | HookName::GuestOut);
+        let standing = if self.stands && is_guests { self.prover.standing(crossing)? } else { None };
+        let hook = match standing {
+            Some(standing) => self.prover.frames_of(self.family, standing),
+            None => self.prover.hook_of(self.family, crossing)?,
+        };
         let judged =
             |guest: &&&GuestPolicy| guest.zone() == crossing.machine && crossing.hook.name == HookName::GuestIn;
         match self.queued.iter().find(judged) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::analysis::Judge;
 use crate::analysis::loaded::{Context, Pattern, PortValue, Towards};
 use crate::analysis::sets::Field;
-use crate::net::{Family, Ranges};
+use crate::net::{Family, Mac, Ranges};
 use crate::policy::{Carriage, End, GuestPolicy, Match, Nic, Platform};
 use crate::target::proof::{Course, Place};
 
@@ -15,29 +15,71 @@ use super::super::host::exclusive;
 use super::{Case, Destination, Proof};
 
 impl<'a> Proof<'_, 'a, '_> {
-    /// To the host.
+    /// To the host, from what is no NIC.
     pub(super) fn input(&mut self, cases: &mut Vec<Case<'a>>) {
-        let host = self.prover.host;
-        let own = self.own();
-        let mut case = |from: End<'a>, bridge_in: PortValue, place: Place<'a>, mac| {
-            let context = Context { in_interface: PortValue::Any, bridge_in, own_mac: mac, ..Context::default() };
-            let hooks = host.way(from, End::Host, Carriage::Bridged);
-            let way = Course::new(place, Place::Words("the host"));
-            cases.push(Case { chain: "INPUT", context, hooks, way, among: Vec::new() });
-        };
         if self.share.is_first() {
-            case(End::Unknown(None), PortValue::None, Place::Words("another interface"), None);
-        }
-        for (guest, nic) in own {
-            case(End::Guest(guest, nic), PortValue::Is(nic.device.as_str().into()), Place::Nic(guest, nic), nic.mac);
+            cases.push(self.to_host(End::Unknown(None), PortValue::None, Place::Words("another interface"), None));
         }
         for other in self.others() {
-            case(End::Unknown(None), other, Place::Words("another port of a bridge"), None);
+            cases.push(self.to_host(End::Unknown(None), other, Place::Words("another port of a bridge"), None));
         }
     }
 
+    fn to_host(&self, from: End<'a>, bridge_in: PortValue, place: Place<'a>, own_mac: Option<Mac>) -> Case<'a> {
+        let context = Context { in_interface: PortValue::Any, bridge_in, own_mac, ..Context::default() };
+        let hooks = self.prover.host.way(from, End::Host, Carriage::Bridged);
+        let way = Course::new(place, Place::Words("the host"));
+        Case { chain: "INPUT", context, hooks, way, among: Vec::new() }
+    }
+
+    /// Every way from a NIC; `elsewhere`: where packets go that go to none. What these depend on besides its port, its addresses and its
+    /// guest's rules, [`around`](crate::target::proof::Prover::around) tells.
+    pub(super) fn ways_from(
+        &mut self,
+        (guest, nic): (&'a GuestPolicy, &'a Nic),
+        elsewhere: Option<&Arc<Towards>>,
+    ) -> Vec<Case<'a>> {
+        let (end, port) = (End::Guest(guest, nic), PortValue::Is(nic.device.as_str().into()));
+        let mut cases = vec![self.to_host(end, port.clone(), Place::Nic(guest, nic), nic.mac)];
+        if let Some(bridge) = nic.bridge.as_deref() {
+            for name in self.prover.bridges(bridge).iter() {
+                let way = Course::new(Place::Nic(guest, nic), Place::Beside(bridge.into()));
+                let ends = ((end, port.clone(), nic.mac), (End::Unknown(Some(bridge)), other()));
+                cases.push(self.through(ends, name, way));
+            }
+        }
+        let elsewhere = elsewhere.cloned();
+        cases.extend(elsewhere.map(|elsewhere| self.out_of(Some((guest, nic)), port, &elsewhere)));
+        cases
+    }
+
+    /// Every way to a NIC, with those of its destinations that are its alone.
+    pub(super) fn ways_to(
+        &mut self,
+        (guest, nic): (&'a GuestPolicy, &'a Nic),
+        destinations: &[Arc<Towards>],
+    ) -> Vec<Case<'a>> {
+        let (end, port) = (End::Guest(guest, nic), PortValue::Is(nic.device.as_str().into()));
+        let mut cases = Vec::new();
+        // First those that name the guest's addresses: what differs is shown with the first packet that is found.
+        for towards in destinations {
+            cases.push(self.out_of_host(towards, Some((guest, nic))));
+        }
+        if let Some(bridge) = nic.bridge.as_deref() {
+            for name in self.prover.bridges(bridge).iter() {
+                let way = Course::new(Place::Beside(bridge.into()), Place::Nic(guest, nic));
+                let ends = ((End::Unknown(Some(bridge)), other(), None), (end, port.clone()));
+                cases.push(self.through(ends, name, way));
+            }
+        }
+        for towards in destinations {
+            cases.push(self.routed_to(towards, Some((guest, nic))));
+        }
+        cases
+    }
+
     /// The NICs whose ways are looked at.
-    fn own(&self) -> Vec<(&'a GuestPolicy, &'a Nic)> {
+    pub(super) fn own(&self) -> Vec<(&'a GuestPolicy, &'a Nic)> {
         self.nics.get(self.share.range(self.nics.len())).unwrap_or_default().to_vec()
     }
 
@@ -130,12 +172,6 @@ impl<'a> Proof<'_, 'a, '_> {
         outs
     }
 
-    /// Those whose ways are looked at.
-    fn shared(&self, destinations: &[Destination<'a>]) -> Vec<Destination<'a>> {
-        let is_first = self.share.is_first();
-        destinations.iter().filter(|(_, nic)| is_first || nic.is_some()).cloned().collect()
-    }
-
     fn towards(&mut self, towards: &Towards) -> Vec<(Field, Ranges<u128>)> {
         let out = match &towards.out_interface {
             PortValue::Is(name) => {
@@ -149,120 +185,122 @@ impl<'a> Proof<'_, 'a, '_> {
         out.map(|out| (Field::OutInterface, out)).into_iter().chain([dest]).collect()
     }
 
-    /// From the host.
-    pub(super) fn output(&mut self, destinations: &[Destination<'a>], cases: &mut Vec<Case<'a>>) {
-        let host = self.prover.host;
-        for (towards, nic) in self.shared(destinations) {
-            let (to, place) = match nic {
-                Some((guest, nic)) => (End::Guest(guest, nic), Place::Nic(guest, nic)),
-                None => (End::Unknown(None), Place::Words("another interface")),
-            };
-            let among = self.towards(&towards);
-            let context = Context { out_interface: PortValue::Any, towards: Some(towards), ..Context::default() };
-            let hooks = host.way(End::Host, to, Carriage::Bridged);
-            cases.push(Case {
-                chain: "OUTPUT",
-                context,
-                hooks,
-                way: Course::new(Place::Words("the host"), place),
-                among,
-            });
+    /// From the host, to what is no NIC.
+    pub(super) fn output(&mut self, destinations: &[Arc<Towards>], cases: &mut Vec<Case<'a>>) {
+        for towards in destinations {
+            cases.push(self.out_of_host(towards, None));
         }
     }
 
-    /// From port to port of a bridge.
+    fn out_of_host(&mut self, towards: &Arc<Towards>, nic: Option<(&'a GuestPolicy, &'a Nic)>) -> Case<'a> {
+        let (to, place) = end(nic);
+        let among = self.towards(towards);
+        let towards = Some(Arc::clone(towards));
+        let context = Context { out_interface: PortValue::Any, towards, ..Context::default() };
+        let hooks = self.prover.host.way(End::Host, to, Carriage::Bridged);
+        Case { chain: "OUTPUT", context, hooks, way: Course::new(Place::Words("the host"), place), among }
+    }
+
+    /// From port to port of a bridge, of which none is a NIC's.
     pub(super) fn bridged(&mut self, cases: &mut Vec<Case<'a>>) {
         let host = self.prover.host;
-        let other = || PortValue::Other("".into());
-        let mut case = |(from, bridge_in, mac): (End<'a>, PortValue, _),
-                        (to, bridge_out): (End<'a>, PortValue),
-                        bridge: &Arc<str>,
-                        way| {
-            let name = PortValue::Is(Arc::clone(bridge));
-            let context = Context {
-                in_interface: name.clone(),
-                out_interface: name,
-                bridge_in,
-                bridge_out,
-                bridged: true,
-                own_mac: mac,
-                ..Context::default()
-            };
-            let hooks = host.way(from, to, Carriage::Bridged);
-            cases.push(Case { chain: "FORWARD", context, hooks, way, among: Vec::new() });
-        };
         let mut bridges: BTreeSet<&str> = host.vnets.iter().map(|vnet| vnet.name.as_str()).collect();
         bridges.extend(self.nics.iter().filter_map(|(_, nic)| nic.bridge.as_deref()));
-        for (guest, nic) in self.own() {
-            let Some(bridge) = nic.bridge.as_deref() else { continue };
-            let (end, port) = (End::Guest(guest, nic), PortValue::Is(nic.device.as_str().into()));
-            let unknown = End::Unknown(Some(bridge));
-            let elsewhere: Arc<str> = bridge.into();
-            let elsewhere = || Place::Beside(Arc::clone(&elsewhere));
-            for name in self.prover.bridges(bridge).iter() {
-                let own = || Place::Nic(guest, nic);
-                let (out, back) = (Course::new(own(), elsewhere()), Course::new(elsewhere(), own()));
-                case((end, port.clone(), nic.mac), (unknown, other()), name, out);
-                case((unknown, other(), None), (end, port.clone()), name, back);
-            }
-        }
         let others = self.others();
         for bridge in bridges.iter().copied().map(Some).chain([None]) {
             let unknown = End::Unknown(bridge);
             let names = bridge.map_or_else(|| ["another bridge".into()].into(), |bridge| self.prover.bridges(bridge));
             for name in names.iter() {
-                let own = || Place::Beside(Arc::clone(name));
-                let course = || Course::new(own(), own());
+                let course = || Course::new(Place::Beside(Arc::clone(name)), Place::Beside(Arc::clone(name)));
                 for port in &others {
-                    case((unknown, port.clone(), None), (unknown, other()), name, course());
-                    case((unknown, other(), None), (unknown, port.clone()), name, course());
+                    let (from, to) = ((unknown, port.clone(), None), (unknown, other()));
+                    cases.push(self.through((from, to), name, course()));
+                    let (from, to) = ((unknown, other(), None), (unknown, port.clone()));
+                    cases.push(self.through((from, to), name, course()));
                 }
             }
         }
     }
 
-    /// From interface to interface.
-    pub(super) fn routed(&mut self, destinations: &[Destination<'a>], cases: &mut Vec<Case<'a>>) {
-        let host = self.prover.host;
-        let elsewhere = || Place::Words("another interface");
-        for (towards, nic) in self.shared(destinations) {
-            let (to, place) = match nic {
-                Some((guest, nic)) => (End::Guest(guest, nic), Place::Nic(guest, nic)),
-                None => (End::Unknown(None), elsewhere()),
-            };
-            let among = self.towards(&towards);
-            let context = Context {
-                in_interface: PortValue::Any,
-                out_interface: PortValue::Any,
-                towards: Some(towards),
-                ..Context::default()
-            };
-            let hooks = host.way(End::Unknown(None), to, Carriage::Routed);
-            let way = Course::routed(elsewhere(), place);
-            cases.push(Case { chain: "FORWARD", context, hooks, way, among });
+    fn through(
+        &self,
+        ((from, bridge_in, own_mac), (to, bridge_out)): ((End<'a>, PortValue, Option<Mac>), (End<'a>, PortValue)),
+        bridge: &Arc<str>,
+        way: Course<'a>,
+    ) -> Case<'a> {
+        let name = PortValue::Is(Arc::clone(bridge));
+        let context = Context {
+            in_interface: name.clone(),
+            out_interface: name,
+            bridge_in,
+            bridge_out,
+            bridged: true,
+            own_mac,
+            ..Context::default()
+        };
+        let hooks = self.prover.host.way(from, to, Carriage::Bridged);
+        Case { chain: "FORWARD", context, hooks, way, among: Vec::new() }
+    }
+
+    /// From interface to interface, of which none leads to a NIC.
+    pub(super) fn routed(&mut self, destinations: &[Arc<Towards>], cases: &mut Vec<Case<'a>>) {
+        for towards in destinations {
+            cases.push(self.routed_to(towards, None));
         }
-        let Some((towards, None)) = destinations.last() else { return };
+        let Some(elsewhere) = destinations.last() else { return };
+        for port in self.others() {
+            cases.push(self.out_of(None, port, elsewhere));
+        }
+    }
+
+    fn routed_to(&mut self, towards: &Arc<Towards>, nic: Option<(&'a GuestPolicy, &'a Nic)>) -> Case<'a> {
+        let (to, place) = end(nic);
         let among = self.towards(towards);
-        let others = self.others().into_iter().map(|port| (None, port));
-        let ports =
-            self.own().into_iter().map(|(guest, nic)| (Some((guest, nic)), PortValue::Is(nic.device.as_str().into())));
-        for (nic, bridge_in) in ports.chain(others) {
-            let (from, place, own_mac) = match nic {
-                Some((guest, nic)) => (End::Guest(guest, nic), Place::Nic(guest, nic), nic.mac),
-                None => (End::Unknown(None), Place::Words("another port of a bridge"), None),
-            };
-            let context = Context {
-                in_interface: PortValue::Any,
-                out_interface: PortValue::Any,
-                bridge_in,
-                own_mac,
-                towards: Some(towards.clone()),
-                ..Context::default()
-            };
-            let hooks = host.way(from, End::Unknown(None), Carriage::Routed);
-            let way = Course::routed(place, elsewhere());
-            cases.push(Case { chain: "FORWARD", context, hooks, way, among: among.clone() });
-        }
+        let context = Context {
+            in_interface: PortValue::Any,
+            out_interface: PortValue::Any,
+            towards: Some(Arc::clone(towards)),
+            ..Context::default()
+        };
+        let hooks = self.prover.host.way(End::Unknown(None), to, Carriage::Routed);
+        Case { chain: "FORWARD", context, hooks, way: Course::routed(Place::Words("another interface"), place), among }
+    }
+
+    /// Out of a bridge by one of its ports, to another interface.
+    fn out_of(
+        &mut self,
+        nic: Option<(&'a GuestPolicy, &'a Nic)>,
+        bridge_in: PortValue,
+        elsewhere: &Arc<Towards>,
+    ) -> Case<'a> {
+        let among = self.towards(elsewhere);
+        let (from, place, own_mac) = match nic {
+            Some((guest, nic)) => (End::Guest(guest, nic), Place::Nic(guest, nic), nic.mac),
+            None => (End::Unknown(None), Place::Words("another port of a bridge"), None),
+        };
+        let context = Context {
+            in_interface: PortValue::Any,
+            out_interface: PortValue::Any,
+            bridge_in,
+            own_mac,
+            towards: Some(Arc::clone(elsewhere)),
+            ..Context::default()
+        };
+        let hooks = self.prover.host.way(from, End::Unknown(None), Carriage::Routed);
+        Case { chain: "FORWARD", context, hooks, way: Course::routed(place, Place::Words("another interface")), among }
+    }
+}
+
+/// A port that nothing names.
+fn other() -> PortValue {
+    PortValue::Other("".into())
+}
+
+/// Where packets go to.
+fn end<'a>(nic: Option<(&'a GuestPolicy, &'a Nic)>) -> (End<'a>, Place<'a>) {
+    match nic {
+        Some((guest, nic)) => (End::Guest(guest, nic), Place::Nic(guest, nic)),
+        None => (End::Unknown(None), Place::Words("another interface")),
     }
 }
 

@@ -1,49 +1,13 @@
-//! NICs that nothing tells apart but their guests' rules and their addresses.
-//!
-//! Where a guest's rules decide the same as the policy's, all that stands around them is proved for any rules in their place, and
-//! for any addresses of the NIC (see [`stand`](crate::analysis::sets::stand)): once for all NICs on the same bridge whose hooks
-//! have the same around the rules, and whose ports all other rules see alike.
+//! NICs of which nft's rules tell nothing apart but their guests' rules and their addresses: see [`Kind`].
 
 use std::sync::Arc;
 
-use crate::analysis::loaded::{Context, Port, PortValue, Said, View, says_same};
-use crate::analysis::sets::{Memo, OverBudget, label_of};
-use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, Log, Nic, Verdict};
+use crate::analysis::loaded::{By, Context, Loaded, Port, PortValue};
+use crate::analysis::sets::OverBudget;
+use crate::policy::{GuestPolicy, Nic};
+use crate::target::proof::{Kind, Prover, Side};
 
 use super::Proof;
-
-/// What tells apart the ways from or to NICs, besides the rules of their guests and their addresses.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Kind {
-    side: Side,
-    view: View,
-    bridge: Option<Arc<str>>,
-    /// The hooks on each way, with what they say around the rules.
-    hooks: Vec<Around>,
-}
-
-/// The hooks on a way: where they are, or what a guest's says around its rules.
-type Around = Vec<(usize, Option<Said>)>;
-
-/// Whether what comes from or to a NIC of a kind is proved for any rules of its guest.
-pub(super) type Kinds = Memo<Kind, bool>;
-
-/// Whether packets come from a NIC or go to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Side {
-    From,
-    To,
-}
-
-impl Side {
-    /// The hook of guests that judges there.
-    const fn hook(self) -> HookName {
-        match self {
-            Self::From => HookName::GuestOut,
-            Self::To => HookName::GuestIn,
-        }
-    }
-}
 
 impl<'a> Proof<'_, 'a, '_> {
     /// Whether all that comes from or to a NIC is proved by what is known of those alike, or comes to be so here. Nothing is
@@ -67,14 +31,27 @@ impl<'a> Proof<'_, 'a, '_> {
         if context.own_mac.is_some() && asks_mac {
             return Ok(false);
         }
-        let Some((view, chain)) = standing.chains().view(asked, &context) else { return Ok(false) };
-        let Some((hooks, own)) = self.around(side, (guest, nic))? else { return Ok(false) };
-        if !self.has_these_rules(&own, chain, &context)? {
-            return Ok(false);
-        }
-        let kind = Kind { side, view, bridge: nic.bridge.as_deref().map(Arc::from), hooks };
+        let (by, chains) = (By::Port(asked), standing.chains());
+        let Some(chain) = chains.own_chain(by, &context) else { return Ok(false) };
+        let Some((hooks, own)) = self.prover.around(side, (guest, nic))? else { return Ok(false) };
+        let mut stands = chains.stands(chain);
+        let stand = loop {
+            let Some(stand) = stands.next() else { return Ok(false) };
+            let Some(standing) = &mut self.standing else { return Ok(false) };
+            let silenced = &mut self.silenced;
+            let turned = |prover: &mut Prover<'a>, meant| silenced.of(&mut prover.ground, own.hook.name, meant);
+            if self.prover.has_rules(&own, (standing, stand, &context), turned)? {
+                break stand;
+            }
+        };
+        let asked = [(by, context)];
+        let Some(views) = chains.views(&asked, stand) else { return Ok(false) };
+        let kind = Kind { side, views, bridge: (nic.bridge.as_deref().map(Arc::from), None), hooks };
         if let Some(known) = self.kinds.get(&kind) {
             return Ok(*known);
+        }
+        if !self.standing.as_mut().is_some_and(|standing| standing.stand(&asked, stand)) {
+            return Ok(false);
         }
         let prover = &mut self.prover;
         let before = (std::mem::take(&mut prover.doubts), std::mem::take(&mut prover.unknown));
@@ -84,106 +61,28 @@ impl<'a> Proof<'_, 'a, '_> {
             Side::To => self.ways_to(guest, nic),
         };
         self.stands = false;
-        let is_proved = done.is_ok() && self.prover.doubts.is_empty();
+        let is_in_view = self.standing.as_ref().is_some_and(Loaded::stood_in_view);
+        let is_proved = done.is_ok() && is_in_view && self.prover.doubts.is_empty();
         // Whoever looks at it with the rules that are there tells what is wrong.
         (self.prover.doubts, self.prover.unknown) = before;
         self.kinds.insert(kind, is_proved);
         Ok(is_proved)
     }
-
-    /// The hooks on each way from or to a NIC, and its guest's, which must be the one that judges on all of them.
-    fn around(
-        &mut self,
-        side: Side,
-        (guest, nic): (&'a GuestPolicy, &'a Nic),
-    ) -> Result<Option<(Vec<Around>, Crossing<'a>)>, OverBudget> {
-        let host = self.prover.host;
-        let end = End::Guest(guest, nic);
-        let (mut hooks, mut own): (Vec<_>, Option<(Crossing<'a>, Said)>) = (Vec::with_capacity(3), None);
-        for (other, carriage) in [
-            (End::Unknown(nic.bridge.as_deref()), Carriage::Bridged),
-            (End::Host, Carriage::Bridged),
-            (End::Unknown(None), Carriage::Routed),
-        ] {
-            let way = match side {
-                Side::From => host.way(end, other, carriage),
-                Side::To => host.way(other, end, carriage),
-            };
-            let mut of_way = Vec::with_capacity(way.len());
-            let mut owns = 0;
-            for crossing in way {
-                if crossing.hook.name != side.hook() {
-                    of_way.push((std::ptr::from_ref(crossing.hook) as usize, None));
-                    continue;
-                }
-                let said = match own.as_ref() {
-                    Some((known, said)) if std::ptr::eq(known.hook, crossing.hook) => *said,
-                    Some(_) => return Ok(None),
-                    None => {
-                        let Some(said) = self.prover.standing(&crossing)? else { return Ok(None) };
-                        own = Some((crossing, said));
-                        said
-                    }
-                };
-                of_way.push((0, Some(said)));
-                owns += 1;
-            }
-            if owns != 1 {
-                return Ok(None);
-            }
-            hooks.push(of_way);
-        }
-        Ok(own.map(|(own, _)| (hooks, own)))
-    }
-
-    /// Whether the rules of a chain that any may stand for decide the same as the policy's.
-    fn has_these_rules(
-        &mut self,
-        crossing: &Crossing<'a>,
-        chain: usize,
-        context: &Context,
-    ) -> Result<bool, OverBudget> {
-        let meant = self.prover.rules_of(crossing)?;
-        let meant = self.silenced(crossing, meant)?;
-        let Some(standing) = &mut self.standing else { return Ok(false) };
-        let ground = &mut self.prover.ground;
-        let Some(found) = standing.own_rules(ground, chain, context)? else { return Ok(false) };
-        let simple = [Verdict::Accept, Verdict::Drop].map(|verdict| label_of(verdict, Log::None));
-        let is_simple = |said| ground.labels(said).iter().all(|label| simple.contains(label));
-        Ok(is_simple(found) && is_simple(meant) && says_same(ground, found, meant)?)
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::super::{Among, Proof};
-    use crate::diagnostic::SourceMap;
-    use crate::policy::Fleet;
     use crate::state::ruleset::Program;
+    use crate::target::Nft;
+    use crate::target::proof::tests::{FILTER, compiled, guest, three_alike, with};
     use crate::target::proof::{Prover, Share, Translated};
-    use crate::target::{Nft, OutputFile, Rules, Selection, Target, Templates};
 
-    fn compiled(guests: &str) -> (Fleet, Vec<OutputFile>) {
-        let mut sources = SourceMap::default();
-        let head = "version: 1\nhosts: { pm1: { addresses: 10.0.0.11/24, targets: nft } }\n";
-        sources.add("fwc.yaml", format!("{head}vms:\n{guests}"));
-        let (spec, found) = crate::spec::load(&sources);
-        assert!(!found.has_errors(), "{found:#?}");
-        let (fleet, found) = crate::resolve::resolve(&spec.unwrap());
-        assert!(!found.has_errors(), "{found:#?}");
-        let fleet = fleet.unwrap();
-        let templates = Templates::new(BTreeMap::new()).unwrap();
-        let files = Nft.compile(&fleet, &Selection::default(), &templates).unwrap().files;
-        (fleet, files)
-    }
+    const RULE: &str = "{ in: accept, proto: udp, dport: 7 }";
 
     /// How many kinds of ways there are, and of how many of them all is proved for any rules.
     fn kinds(guests: &str) -> (usize, usize) {
-        let (fleet, files) = compiled(guests);
-        let files = files.iter().map(|file| (file.path.rsplit('/').next().unwrap(), &*file.content));
-        let rules = Rules::read(files);
+        let (fleet, rules) = compiled(&Nft, "nft", guests);
         let rules = Translated::new(&rules.of[&Program::Nft]);
         let table = |family: &str| rules.table(|table| &*table.family == family).map(|(_, chains)| chains);
         let mut prover = Prover::new(&fleet.hosts[0], None, 100);
@@ -199,32 +98,19 @@ mod tests {
         found
     }
 
-    fn guest(id: usize, bridge: &str, more: &str) -> String {
-        let nic = format!("bridge: {bridge}, mac: 'BC:24:11:00:00:{id:X}', ip: 10.0.1.{id}/24");
-        format!("  {id}: {{ host: pm1, nics: {{ net0: {{ {nic} }} }}, {more} }}\n")
-    }
-
     #[test]
     fn guests_are_alike_but_for_their_rules_and_addresses() {
-        let filter = "options: { ipfilter: true }";
-        let rules = |rules: &str| format!("{filter}, rules: [ {rules} ]");
-        let three = [
-            guest(100, "vmbr0", &rules("{ in: accept, proto: tcp, dport: 22, source: 10.7.0.0/16 }")),
-            guest(101, "vmbr0", &rules("{ in: drop, source: 10.8.0.9 }, { out: drop, proto: udp }, { in: accept }")),
-            guest(102, "vmbr0", filter),
-        ]
-        .concat();
+        let counted = |bridge: &str, more: &str, wanted: (usize, usize)| {
+            let found = kinds(&(three_alike() + &guest(103, bridge, more)));
+            assert_eq!(found, wanted, "{more}");
+        };
         // What comes from a NIC, and what goes to it.
-        assert_eq!(kinds(&three), (2, 2));
-        assert_eq!(kinds(&(three.clone() + &guest(103, "vmbr1", filter))), (4, 4));
+        counted("vmbr0", &with(FILTER, RULE), (2, 2));
+        counted("vmbr1", &with(FILTER, RULE), (4, 4));
         // Another option is another kind, on the side that it is about.
-        assert_eq!(kinds(&(three.clone() + &guest(103, "vmbr0", "options: { ipfilter: true, dhcp: false }"))), (4, 4));
-        assert_eq!(
-            kinds(&(three.clone() + &guest(103, "vmbr0", "options: { policy_out: drop, ipfilter: true }"))),
-            (3, 3)
-        );
+        counted("vmbr0", &with("ipfilter: true, dhcp: false", RULE), (4, 4));
+        counted("vmbr0", &with("policy_out: drop, ipfilter: true", RULE), (3, 3));
         // Rules that do more than to accept or to drop are looked at by themselves.
-        let logs = rules("{ in: accept, proto: tcp, dport: 22, log: info }");
-        assert_eq!(kinds(&(three + &guest(103, "vmbr0", &logs))), (2, 2));
+        counted("vmbr0", &with(FILTER, "{ in: accept, proto: tcp, dport: 22, log: info }"), (2, 2));
     }
 }

@@ -20,8 +20,7 @@ use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, Nic, State};
 use crate::state::ruleset::{Table, TableName};
 
 use super::bridge;
-use crate::target::proof::{By, Course, Meant, Of, Place, Prover, Share, Translated, Why, without_rejection};
-use alike::Kinds;
+use crate::target::proof::{By, Course, Kinds, Meant, Of, Place, Prover, Share, Translated, Why, without_rejection};
 use passage::{Entry, Ports};
 
 const PROGRAM: &str = "nft";
@@ -126,7 +125,7 @@ struct Proof<'p, 'a, 't> {
     standing: Option<Loaded<'t>>,
     /// Whether these are asked.
     stands: bool,
-    kinds: Kinds,
+    kinds: Kinds<'t>,
     nics: Vec<(&'a GuestPolicy, &'a Nic)>,
     sets: Vec<(Among, PacketSet)>,
     of_hooks: Vec<(Hook, Arc<[String]>)>,
@@ -135,7 +134,7 @@ struct Proof<'p, 'a, 't> {
     passages: Memo<Entry, Arc<Passage>>,
     sides: Memo<Said, bool>,
     /// What hooks say without rejections.
-    without_rejection: Memo<Said, Said>,
+    silenced: Silenced,
     /// What leaves the host for its guests.
     leaving: Among,
 }
@@ -165,7 +164,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             ports: Memo::default(),
             passages: Memo::default(),
             sides: Memo::default(),
-            without_rejection: Memo::default(),
+            silenced: Silenced::default(),
             leaving: Among::Ip,
         };
         let ip = Ranges::from_ranges([(0x0800, 0x0800), (0x86dd, 0x86dd)]);
@@ -438,20 +437,25 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         let is_guests = matches!(crossing.hook.name, HookName::GuestIn | HookName::GuestOut);
         let standing = if self.stands && is_guests { self.prover.standing(crossing)? } else { None };
         let whole = standing.map_or_else(|| self.prover.hook(crossing), Ok)?;
-        self.silenced(crossing, whole)
+        self.silenced.of(&mut self.prover.ground, crossing.hook.name, whole)
     }
+}
 
-    /// What is said at a hook, without the rejections that nft has not there.
-    fn silenced(&mut self, crossing: &Crossing<'a>, whole: Said) -> Result<Said, OverBudget> {
-        match crossing.hook.name {
+/// What hooks say, without the rejections that nft has not there.
+#[derive(Debug, Default)]
+struct Silenced(Memo<Said, Said>);
+
+impl Silenced {
+    fn of(&mut self, ground: &mut Ground, hook: HookName, whole: Said) -> Result<Said, OverBudget> {
+        match hook {
             HookName::GuestIn | HookName::VnetForward => {}
             HookName::GuestOut | HookName::HostIn | HookName::HostOut | HookName::HostForward => return Ok(whole),
         }
-        if let Some(known) = self.without_rejection.get(&whole) {
+        if let Some(known) = self.0.get(&whole) {
             return Ok(*known);
         }
-        let silenced = without_rejection(&mut self.prover.ground, whole)?;
-        self.without_rejection.insert(whole, silenced);
+        let silenced = without_rejection(ground, whole)?;
+        self.0.insert(whole, silenced);
         Ok(silenced)
     }
 }

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use crate::analysis::loaded::{Loaded, PortValue, bases};
 use crate::analysis::sets::OverBudget;
 use crate::policy::{Carriage, Crossing, End, GuestPolicy, Nic};
-use crate::target::proof::{Course, Place, Why};
+use crate::target::proof::{Course, Place, Side, Why};
 
-use super::alike::Side;
 use super::{Among, BRIDGED, FROM_HOST, PROGRAM, Ports, Proof, ROUTED_FROM, ROUTED_TO, TO_HOST};
 
 impl<'a> Proof<'_, 'a, '_> {
@@ -20,7 +19,7 @@ impl<'a> Proof<'_, 'a, '_> {
         if self.is_alike(Side::To, (guest, nic))? { Ok(()) } else { self.ways_to(guest, nic) }
     }
 
-    /// Every way from a NIC. What these depend on besides its port, its addresses and its guest's rules, [`around`](Self::around)
+    /// Every way from a NIC. What these depend on besides its port, its addresses and its guest's rules, [`around`](super::Prover::around)
     /// tells.
     pub(super) fn ways_from(&mut self, guest: &'a GuestPolicy, nic: &'a Nic) -> Result<(), OverBudget> {
         let host = self.prover.host;
