@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+#[path = "cli/unproved.rs"]
+mod unproved;
 #[path = "cli/unreadable.rs"]
 mod unreadable;
 

@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::diagnostic::did_you_mean;
-use crate::policy::Fleet;
+use crate::policy::{Fleet, HostPolicy};
 use crate::target::{self, Doubt, OutputFile, OutputName, ReadBack, Selection, Templates, Why};
 
 use super::pipeline::Pipeline;
@@ -67,12 +67,14 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         None => Selection::default(),
     };
     let read = |files: &[OutputFile]| if arguments.no_verify { ReadBack::default() } else { target::read_back(files) };
-    let (files, read) = pipeline.compile_and(&selection, &templates, read)?;
+    let made = if arguments.no_verify { selection.clone() } else { with_sets(&selection, pipeline.fleet.as_ref()) };
+    let (mut files, read) = pipeline.compile_and(&made, &templates, read)?;
     if !pipeline.report() {
         return Ok(Exit::Failed);
     }
+    files.retain(|file| selection.wants_output(file.output));
     if !arguments.no_verify {
-        let doubts = prove(&mut pipeline, &selection, &templates, read)?;
+        let doubts = pipeline.fleet.as_ref().map(|fleet| target::prove_read(fleet, read)).unwrap_or_default();
         let (open, wrong): (Vec<Doubt>, Vec<Doubt>) =
             doubts.into_iter().partition(|doubt| doubt.why == Why::OverBudget);
         for doubt in open {
@@ -106,25 +108,17 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
-/// What is not proved of the rules that were read back. Those that name ipsets are understood with these alone.
-fn prove(
-    pipeline: &mut Pipeline,
-    selection: &Selection,
-    templates: &Templates,
-    read: Vec<ReadBack>,
-) -> Result<Vec<Doubt>, Failure> {
-    let Some(fleet) = &pipeline.fleet else { return Ok(Vec::new()) };
-    let rules = [OutputName::Iptables, OutputName::Ip6tables];
-    let lacks_sets = !selection.wants_output(OutputName::Ipset)
-        && rules.into_iter().any(|output| selection.wants_output(output))
-        && fleet.hosts.iter().any(|host| host.iptables.ipset && selection.wants_host(&host.name));
-    if !lacks_sets {
-        return Ok(target::prove_read(fleet, read));
-    }
+/// What is made where `selection` is wanted: rules that name ipsets are understood, and so proved, with these alone.
+fn with_sets(selection: &Selection, fleet: Option<&Fleet>) -> Selection {
     let mut wider = selection.clone();
-    wider.outputs.get_or_insert_default().insert(OutputName::Ipset);
-    let (_, read) = pipeline.compile_and(&wider, templates, target::read_back)?;
-    Ok(pipeline.fleet.as_ref().map(|fleet| target::prove_read(fleet, read)).unwrap_or_default())
+    let names_sets = |host: &HostPolicy| host.iptables.ipset && selection.wants_host(&host.name);
+    if let Some(outputs) = &mut wider.outputs
+        && [OutputName::Iptables, OutputName::Ip6tables].iter().any(|rules| outputs.contains(rules))
+        && fleet.is_some_and(|fleet| fleet.hosts.iter().any(names_sets))
+    {
+        outputs.insert(OutputName::Ipset);
+    }
+    wider
 }
 
 fn templates(replaced: std::collections::BTreeMap<String, String>) -> Result<Templates, Failure> {
