@@ -132,12 +132,11 @@ impl PortValue {
         is_named || starts.iter().any(|start| self.fits(start) == Some(true))
     }
 
-    /// Whether its name begins so.
-    #[must_use]
-    pub fn begins_with(&self, start: &str) -> bool {
+    /// What its name begins with, as far as that is known.
+    pub(super) fn beginning(&self) -> Option<&str> {
         match self {
-            Self::Is(name) | Self::Other(name) => name.starts_with(start),
-            Self::None | Self::Any => false,
+            Self::Is(name) | Self::Other(name) => Some(name),
+            Self::None | Self::Any => None,
         }
     }
 

@@ -258,15 +258,25 @@ pub(super) fn own_macs(boxes: &mut Cow<'_, [Fields]>, context: &Context, stands:
         return;
     }
     for (_, values) in boxes.to_mut().iter_mut().flat_map(|one| &mut one.0).filter(|(field, _)| field.is_mac()) {
-        let zero = Ranges::single(0);
-        let (is_own, is_other) = (values.contains(own), values.contains(other));
-        *values = if is_own { values.union(&zero) } else { values.difference(&zero) };
-        if stands && is_own != is_other {
-            let both = Ranges::from_ranges([own, other].map(|number| (number, number)));
-            let one = Ranges::single(if is_own { other } else { own });
-            *values = values.difference(&both).union(&one);
-        }
+        *values = with_own(values, own, stands.then_some(other));
     }
+}
+
+/// Hardware addresses, where the NIC's own is 0; `other` changes places with it.
+fn with_own(values: &Ranges<u128>, own: u128, other: Option<u128>) -> Ranges<u128> {
+    let numbers = |numbers: &[u128]| Ranges::from_ranges(numbers.iter().map(|number| (*number, *number)));
+    // Most that rules ask for is that one alone.
+    if *values.as_slice() == [(own, own)] {
+        return numbers(&[0, other.unwrap_or(own)]);
+    }
+    let is_own = values.contains(own);
+    let (mut moved, mut held) = (vec![0], if is_own { vec![0] } else { Vec::new() });
+    if let Some(other) = other.filter(|other| values.contains(*other) != is_own) {
+        moved.extend([own, other]);
+        held.push(if is_own { other } else { own });
+    }
+    let others = values.difference(&numbers(&moved));
+    if held.is_empty() { others } else { others.union(&numbers(&held)) }
 }
 
 /// What stands for a NIC's own addresses, in place of these.
@@ -338,4 +348,42 @@ fn any_port(ground: &mut Ground, port: Port, names: &[Pattern], negated: bool) -
     let wanted = Ranges::from_ranges(numbers.into_iter().map(|number| (number, number)));
     let wanted = if negated { wanted.complement() } else { wanted };
     ground.sets.having(Family::V4, &[(field, wanted)]).map(Holds::In)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All sets of seven addresses, each pair of them as the NIC's own and what stands for it.
+    #[test]
+    fn a_nics_own_address_changes_places_with_what_stands_for_it() {
+        for bits in 0..1_u32 << 7 {
+            let among = |numbers: &[u128]| Ranges::from_ranges(numbers.iter().map(|number| (*number, *number)));
+            let has = |number: u128| bits >> number & 1 == 1;
+            let listed: Vec<u128> = (1..7).filter(|number| has(*number)).collect();
+            let values = if has(0) { among(&listed).union(&Ranges::range(7, 20)) } else { among(&listed) };
+            for own in 1..7 {
+                let plain = with_own(&values, own, None);
+                for other in 1..7 {
+                    let turned = with_own(&values, own, Some(other));
+                    for number in 1..=21 {
+                        assert_eq!(plain.contains(number), values.contains(number));
+                        let place = if number == own {
+                            other
+                        } else if number == other {
+                            own
+                        } else {
+                            number
+                        };
+                        assert_eq!(
+                            turned.contains(number),
+                            values.contains(place),
+                            "{values:?} {own} {other} {number}"
+                        );
+                    }
+                    assert_eq!([&plain, &turned].map(|values| values.contains(0)), [values.contains(own); 2]);
+                }
+            }
+        }
+    }
 }

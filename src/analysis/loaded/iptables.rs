@@ -57,18 +57,19 @@ pub struct Words<'t> {
     family: Family,
     table: &'t Table,
     sets: BTreeMap<&'t str, Option<Ranges<u128>>>,
+    draft: Draft,
 }
 
 impl<'t> Words<'t> {
     /// For a table of a family.
     #[must_use]
-    pub const fn new(family: Family, table: &'t Table) -> Self {
-        Self { family, table, sets: BTreeMap::new() }
+    pub fn new(family: Family, table: &'t Table) -> Self {
+        Self { family, table, sets: BTreeMap::new(), draft: Draft::default() }
     }
 
     /// What a rule of the table asks.
     pub fn asked(&mut self, rule: &Rule) -> Asked {
-        let mut draft = Draft::default();
+        let mut draft = std::mem::take(&mut self.draft);
         let transport = transport(rule);
         for test in &rule.tests {
             match self.test(test, transport) {
@@ -83,7 +84,9 @@ impl<'t> Words<'t> {
             }
         }
         self.statements(rule, &mut draft);
-        draft.finish()
+        let asked = draft.finish();
+        self.draft = draft;
+        asked
     }
 
     fn test(&mut self, test: &Test, transport: Option<Protocol>) -> Option<Found> {

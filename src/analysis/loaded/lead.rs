@@ -15,9 +15,31 @@ use super::{Condition, Context, Pattern, Port, PortValue};
 #[derive(Debug)]
 pub(super) enum Index {
     /// By one name of a port each, or one beginning of names: the place of the first rule for it.
-    Port { port: Port, names: Memo<Arc<str>, usize>, starts: Vec<(Arc<str>, usize)> },
+    Port { port: Port, names: Memo<Arc<str>, usize>, starts: Starts },
     /// By destinations, of which none is in two rules; ascending, each with the place of its rule.
     Dest(Vec<(u128, u128, usize)>),
+}
+
+/// Beginnings of names, each with the place of its first rule.
+#[derive(Debug, Default)]
+pub(super) struct Starts {
+    all: Memo<Arc<str>, usize>,
+    /// Which lengths they have, in bytes: few, and so not each of them is looked at.
+    lengths: Vec<usize>,
+}
+
+impl Starts {
+    fn add(&mut self, start: &Arc<str>, at: usize) {
+        self.all.entry(Arc::clone(start)).or_insert(at);
+        if !self.lengths.contains(&start.len()) {
+            self.lengths.push(start.len());
+        }
+    }
+
+    /// The places of the rules for those that a name begins with.
+    fn of(&self, name: &str) -> impl Iterator<Item = usize> {
+        self.lengths.iter().filter_map(|length| self.all.get(name.get(..*length)?).copied())
+    }
 }
 
 /// The first rule of a chain that may be for packets.
@@ -40,14 +62,14 @@ impl Index {
     }
 
     fn by_port(rules: &[Ready<'_>], wanted: Port) -> Option<Self> {
-        let (mut names, mut starts) = (Memo::default(), Vec::new());
+        let (mut names, mut starts) = (Memo::default(), Starts::default());
         for (rule, at) in rules.iter().zip(0..) {
             let (_, pattern) = asks(rule).filter(|(port, _)| *port == wanted)?;
             match pattern {
                 Pattern::Is(name) => {
                     names.entry(Arc::clone(name)).or_insert(at);
                 }
-                Pattern::BeginsWith(start) => starts.push((Arc::clone(start), at)),
+                Pattern::BeginsWith(start) => starts.add(start, at),
             }
         }
         Some(Self::Port { port: wanted, names, starts })
@@ -73,8 +95,8 @@ impl Index {
                     return First::Unknown;
                 }
                 let named = value.name().and_then(|name| names.get(name)).copied();
-                let begins = |(start, at): &(Arc<str>, usize)| value.begins_with(start).then_some(*at);
-                named.into_iter().chain(starts.iter().find_map(begins)).min().map_or(First::None, First::At)
+                let begins = value.beginning().into_iter().flat_map(|name| starts.of(name));
+                named.into_iter().chain(begins).min().map_or(First::None, First::At)
             }
             Self::Dest(ranges) => {
                 let Some(to) = &context.towards else { return First::Unknown };

@@ -13,7 +13,7 @@ use super::closed::Policy;
 use super::lead::Index;
 use super::nft::Cases;
 use super::reads::{Reads, reads};
-use super::stand::{STANDING, Stands};
+use super::stand::{Plain, STANDING, Stands};
 use super::words::Words;
 use super::{Asked, Condition, Effect, Fields, Pattern, Port};
 
@@ -38,6 +38,8 @@ pub(super) struct Ready<'t> {
     pub(super) unknown: Option<u32>,
     /// What it and all that it leads to looks at.
     pub(super) reads: Reads,
+    /// Whether it may be a guest's own.
+    pub(super) plain: Plain,
 }
 
 /// A chain, translated.
@@ -83,6 +85,7 @@ pub struct Chains<'t> {
 
 /// Chains while they are translated: some of a table's.
 struct Maker<'m, 't> {
+    program: Program,
     words: Words<'t>,
     numbers: &'m Memo<&'t str, usize>,
     unknown: Vec<Unknown>,
@@ -100,7 +103,7 @@ impl<'t> Chains<'t> {
         let (mut all, mut unknown, mut rules) = (Vec::with_capacity(table.chains.len()), Vec::new(), 0);
         let make = |(first, chains): Group<'t>| {
             let words = Words::new(program, &name.family, table);
-            let mut maker = Maker { words, numbers: &numbers, unknown: Vec::new(), rules: first };
+            let mut maker = Maker { program, words, numbers: &numbers, unknown: Vec::new(), rules: first };
             let chains: Vec<Chain<'t>> = chains.into_iter().map(|(name, chain)| maker.chain(name, chain)).collect();
             (chains, maker)
         };
@@ -260,7 +263,11 @@ impl<'t> Maker<'_, 't> {
         let leads = leads(self.numbers, &rule.verdict);
         let number = self.rules;
         self.rules += 1;
-        Ready { number, boxes, others, effects, verdict: &rule.verdict, leads, cases, unknown, reads }
+        let verdict = &rule.verdict;
+        let plain = Plain::default();
+        let mut ready = Ready { number, boxes, others, effects, verdict, leads, cases, unknown, reads, plain };
+        ready.plain = Plain::of(self.program, &ready);
+        ready
     }
 }
 

@@ -185,7 +185,7 @@ pub(super) fn mark(mask: u32, value: u32, negated: bool) -> Condition {
     }
 }
 
-/// A rule in the making.
+/// A rule in the making, and room for the next one: what is kept of a rule is no larger than it must be.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     fields: Fields,
@@ -197,10 +197,6 @@ pub(super) struct Draft {
 impl Draft {
     /// The packet's fields are so.
     pub(super) fn fields(&mut self, fields: Fields) {
-        if self.fields.0.is_empty() {
-            self.fields = fields;
-            return;
-        }
         for (field, values) in fields.0 {
             self.fields.require(field, values);
         }
@@ -256,17 +252,28 @@ impl Draft {
     }
 
     /// The rule. Of one that no packet fits nothing else matters.
-    pub(super) fn finish(self) -> Asked {
-        let Self { mut fields, others, effects, never } = self;
-        if never || fields.is_never() {
+    pub(super) fn finish(&mut self) -> Asked {
+        let never = std::mem::take(&mut self.never) || self.fields.is_never();
+        let fields = &mut self.fields.0;
+        fields.sort_unstable_by_key(|(field, _)| *field);
+        let effects = taken(&mut self.effects);
+        if never {
+            fields.clear();
+            self.others.clear();
             return Asked { conditions: vec![Condition::Packet(Vec::new())], effects };
         }
-        fields.0.sort_by_key(|(field, _)| *field);
-        let mut conditions = others;
-        if !fields.0.is_empty() {
-            conditions.reserve_exact(1);
-            conditions.insert(0, Condition::Packet(vec![fields]));
+        let mut conditions = Vec::with_capacity(self.others.len() + usize::from(!fields.is_empty()));
+        if !fields.is_empty() {
+            conditions.push(Condition::Packet(vec![Fields(taken(fields))]));
         }
+        conditions.append(&mut self.others);
         Asked { conditions, effects }
     }
+}
+
+/// All of it, with no room to spare; that stays for the next ones.
+fn taken<T>(from: &mut Vec<T>) -> Vec<T> {
+    let mut all = Vec::with_capacity(from.len());
+    all.append(from);
+    all
 }

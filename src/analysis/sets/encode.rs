@@ -36,6 +36,13 @@ impl Ends {
     }
 }
 
+/// The values of an interval that a field can have; none where that is none. Beyond the greatest value it is as at that value, whatever
+/// is said of what is beyond.
+fn reached(field: Field, family: Family, (first, last): (u128, u128)) -> Option<(u128, u128)> {
+    let greatest = field.greatest(family);
+    (first <= greatest).then_some((first, if last >= greatest { u128::MAX } else { last }))
+}
+
 fn wide<T: Into<u128>>((first, last): (T, T)) -> (u128, u128) {
     (first.into(), last.into())
 }
@@ -165,8 +172,24 @@ impl Sets {
 
     fn valued(&mut self, family: Family, values: &[(Field, Ranges<u128>)], ends: Ends) -> Result<Id, OverBudget> {
         self.open.clear();
-        let conjunction = Conjunction::having(values);
-        self.chain(&conjunction, conjunction.fields(), family, ends)
+        let is_in_order = values.iter().zip(values.iter().skip(1)).all(|((field, _), (next, _))| field < next);
+        if !is_in_order {
+            let conjunction = Conjunction::having(values);
+            return self.chain(&conjunction, conjunction.fields(), family, ends);
+        }
+        // Nothing is to be put together.
+        if values.iter().any(|(_, ranges)| ranges.is_empty()) {
+            return Ok(ends.outside);
+        }
+        let mut id = ends.inside;
+        for (field, ranges) in values.iter().rev() {
+            let ends = (id, ends.outside);
+            id = match ranges.as_slice() {
+                [interval] => self.one(*field, family, *interval, ends)?,
+                intervals => self.level(*field, family, intervals.iter().copied(), ends)?,
+            };
+        }
+        Ok(id)
     }
 
     /// What a diagram says of frames of one ethertype alone, which is then not looked at any more.
@@ -200,27 +223,36 @@ impl Sets {
         }
         let mut id = ends.inside;
         for (field, values) in fields {
-            let greatest = field.greatest(family);
-            // Beyond the greatest value it is as at that value, whatever is said of what is beyond.
-            let open =
-                |(first, last)| (first <= greatest).then_some((first, if last >= greatest { u128::MAX } else { last }));
             let ends = (id, ends.outside);
             id = match values {
                 Values::All => id,
-                Values::One(interval) => match open(interval) {
-                    Some(interval) => self.interval(field, interval, ends)?,
-                    None => ends.1,
-                },
-                Values::Ports(ports) => self.intervals(field, ports.iter().map(wide).filter_map(open), ends)?,
-                Values::V4(addresses) => self.intervals(field, addresses.iter().map(wide).filter_map(open), ends)?,
-                Values::Wide(values) => self.intervals(field, values.iter().filter_map(open), ends)?,
-                Values::Made(place) => {
-                    let values = conjunction.made(place).iter().copied();
-                    self.intervals(field, values.filter_map(open), ends)?
-                }
+                Values::One(interval) => self.one(field, family, interval, ends)?,
+                Values::Ports(ports) => self.level(field, family, ports.iter().map(wide), ends)?,
+                Values::V4(addresses) => self.level(field, family, addresses.iter().map(wide), ends)?,
+                Values::Wide(values) => self.level(field, family, values.iter(), ends)?,
+                Values::Made(place) => self.level(field, family, conjunction.made(place).iter().copied(), ends)?,
             };
         }
         Ok(id)
+    }
+
+    /// A node that leads from the values of these intervals of a field, ascending, inside, from all others outside.
+    fn level(
+        &mut self,
+        field: Field,
+        family: Family,
+        intervals: impl Iterator<Item = (u128, u128)>,
+        ends: (Id, Id),
+    ) -> Result<Id, OverBudget> {
+        self.intervals(field, intervals.filter_map(|interval| reached(field, family, interval)), ends)
+    }
+
+    /// The same of one interval.
+    fn one(&mut self, field: Field, family: Family, interval: (u128, u128), ends: (Id, Id)) -> Result<Id, OverBudget> {
+        match reached(field, family, interval) {
+            Some(interval) => self.interval(field, interval, ends),
+            None => Ok(ends.1),
+        }
     }
 
     /// A node that leads from the values of these intervals, ascending, inside, from all others outside.

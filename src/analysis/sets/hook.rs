@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::net::{AddressSet, Family, Ranges};
 use crate::policy::{
-    Applied, Clause, Direction, FrameKind, Hook, HookName, Inherited, Log, LogLevel, Match, Nic, Rule, RuleInterface,
-    RuleList, Section, Stage, Verdict, ip_filter, mac_filter,
+    Applied, Clause, Direction, Entry, FrameKind, Hook, HookName, Inherited, Log, LogLevel, Match, Nic, RuleInterface,
+    RuleList, Stage, Verdict, ip_filter, mac_filter,
 };
 
 use super::conjunction::Kinds;
@@ -133,6 +133,17 @@ impl Standing {
     }
 }
 
+/// Where rules are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum At {
+    /// At no NIC.
+    Host,
+    /// At any, where none of them is for one.
+    AnyNic,
+    /// At the NIC of this number.
+    Nic(u8),
+}
+
 /// Some steps of a hook in a row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Run {
@@ -148,10 +159,10 @@ pub struct Hooks<'a> {
     family: Option<Family>,
     /// What is known, one after another.
     said: Vec<Step>,
-    /// Of sections, at a NIC of a number or at none.
-    sections: Memo<(*const Section, Direction, Option<u8>), Range<usize>>,
-    /// Of rules at the interface of a host or at none.
-    rules: Memo<(*const Rule, Option<&'a str>), Range<usize>>,
+    /// Of sections, by where they are.
+    sections: Memo<(usize, Direction, At), Range<usize>>,
+    /// Of rules, by where they are, at the interface of a host or at none.
+    rules: Memo<(usize, Option<&'a str>), Range<usize>>,
     /// Of stages without rules that ask nothing of a NIC.
     stages: Vec<(HookName, &'a Stage, Range<usize>)>,
     /// The place behind the stage that was asked for last. Hooks are much alike, so that the next one mostly stands there.
@@ -245,8 +256,8 @@ impl<'a> Hooks<'a> {
         runs: &mut Vec<Run>,
     ) -> Result<(), OverBudget> {
         for inherited in &list.sections {
-            let is_shared = Arc::strong_count(&inherited.section) > 1;
-            runs.push(Run { at: self.section(sets, inherited, direction, nic)?, is_shared });
+            // Other machines may have it, too, and other NICs of this one.
+            runs.push(Run { at: self.section(sets, inherited, direction, nic)?, is_shared: true });
         }
         Ok(())
     }
@@ -303,10 +314,18 @@ impl<'a> Hooks<'a> {
         nic: Option<&Nic>,
     ) -> Result<Range<usize>, OverBudget> {
         let nic = nic.map(|nic| nic.index);
-        let key = (Arc::as_ptr(&inherited.section), direction, nic);
-        if let Some(known) = self.sections.get(&key) {
+        let key = |at: At| (Arc::as_ptr(&inherited.section) as usize, direction, at);
+        let places = match nic {
+            None => [At::Host; 2],
+            Some(number) => [At::AnyNic, At::Nic(number)],
+        };
+        if let Some(known) = places.into_iter().find_map(|at| self.sections.get(&key(at))) {
             return Ok(known.clone());
         }
+        let is_of_nic =
+            |entry: &Entry| entry.rules(direction).any(|(_, interface)| matches!(interface, RuleInterface::Nic(_)));
+        let [any, one] = places;
+        let at = if inherited.section.entries.iter().any(is_of_nic) { one } else { any };
         let mut all = Vec::new();
         inherited.applied(direction, nic).try_for_each(|applied| {
             let known = self.rule(sets, applied, direction)?;
@@ -316,7 +335,7 @@ impl<'a> Hooks<'a> {
         let start = self.said.len();
         self.said.append(&mut all);
         let made = start..self.said.len();
-        self.sections.insert(key, made.clone());
+        self.sections.insert(key(at), made.clone());
         Ok(made)
     }
 
@@ -330,7 +349,7 @@ impl<'a> Hooks<'a> {
             RuleInterface::Host(name) => Some(name.as_str()),
             RuleInterface::Any | RuleInterface::Nic(_) => None,
         };
-        let key = (Arc::as_ptr(applied.rule), interface);
+        let key = (Arc::as_ptr(applied.rule) as usize, interface);
         if let Some(known) = self.rules.get(&key) {
             return Ok(known.clone());
         }

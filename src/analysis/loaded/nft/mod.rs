@@ -66,19 +66,20 @@ pub struct Words<'t> {
     kind: Kind,
     table: &'t Table,
     sets: Sets<'t>,
+    draft: Draft,
 }
 
 impl<'t> Words<'t> {
     /// For a table of a family: `inet`, `ip`, `ip6`, `bridge`.
     #[must_use]
     pub fn new(family: &str, table: &'t Table) -> Self {
-        Self { kind: Kind::of(family), table, sets: Sets::new(table) }
+        Self { kind: Kind::of(family), table, sets: Sets::new(table), draft: Draft::default() }
     }
 
     /// What a rule of the table asks.
     pub fn asked(&mut self, rule: &Rule) -> Asked {
         let context = Context::new(self.kind, rule);
-        let mut draft = Draft::default();
+        let mut draft = std::mem::take(&mut self.draft);
         for test in rule.tests.iter().chain(&rule.unlisted.0) {
             if self.test(&context, test, &mut draft).is_none() {
                 draft.opaque(test);
@@ -89,7 +90,9 @@ impl<'t> Words<'t> {
             None => draft.opaque(&rule.verdict),
         }
         statement::read(self.table, rule, &mut draft);
-        draft.finish()
+        let asked = draft.finish();
+        self.draft = draft;
+        asked
     }
 
     /// What becomes of packets by a verdict that is looked up; none for one that is not.

@@ -25,10 +25,11 @@ use super::said::Said;
 use super::walk::pass;
 use super::{Context, Fields};
 
+pub(super) use own::Plain;
 use own::{Accepts, Finder, Own, Ways, parts};
 use reach::{Besides, Graph};
 use view::Question;
-pub use view::{By, View};
+pub use view::{By, Looked, View};
 
 /// The chains with rules of guests, and what tells ports apart.
 #[derive(Debug, Default)]
@@ -89,8 +90,8 @@ impl<'t> Stands<'t> {
         let besides = Besides::new(&graph, &own);
         let questions = view::questions(&besides);
         let asks_dest = view::asks_dest(&besides);
-        let of_mac =
-            |rule: &Ready<'_>| rule.boxes.iter().flatten().any(|one| one.0.iter().any(|(field, _)| field.is_mac()));
+        let has_mac = |one: &Fields| one.0.iter().any(|(field, _)| field.is_mac());
+        let of_mac = |rule: &Ready<'_>| rule.reads.has_mac() && rule.boxes.iter().flatten().any(has_mac);
         // Where a NIC's own address is asked for on the way to its guest's rules, the view looks; no other NIC's packets come there.
         let asks_mac = besides.chains().filter(|number| besides.rules(*number).any(of_mac));
         let (of_ports, others): (Vec<usize>, Vec<usize>) =
@@ -164,6 +165,7 @@ impl<'t> Chains<'t> {
             cases: None,
             unknown: None,
             reads: Reads::FRAME,
+            plain: Plain::Not,
         };
         let mut rules = before.to_vec();
         rules.push(any(verdict, number, stand::accepted()));
@@ -185,12 +187,12 @@ impl<'t> Loaded<'t> {
     /// From here on any rules stand for the guest's that contexts lead to, and any addresses for its NIC's sources. Not where
     /// something else stands for them already.
     #[must_use]
-    pub fn stand(&mut self, asked: &[(By, Context)], stand: Stand) -> bool {
+    pub fn stand(&mut self, looked: &[Looked<'_>], stand: Stand) -> bool {
         let Some(rules) = self.chains.with_any(stand) else { return false };
         let mut all = vec![(stand.chain, rules)];
-        for (by, context) in asked {
-            let ways = self.chains.ways_to(*by, context, stand).into_iter();
-            all.extend(ways.map(|chain| (chain, self.chains.with_stand_ins(chain, context))));
+        for one in looked {
+            let ways = self.chains.ways_to(one, stand).into_iter();
+            all.extend(ways.map(|chain| (chain, self.chains.with_stand_ins(chain, &one.context))));
         }
         let keys = |rules: &[Ready<'_>]| rules.iter().map(|rule| (rule.number, rule.boxes.clone())).collect::<Vec<_>>();
         let is_other = |(chain, new): &(usize, Vec<Ready<'_>>)| {

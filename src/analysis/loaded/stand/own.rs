@@ -260,38 +260,17 @@ impl<'c, 't> Finder<'_, 'c, 't> {
         })
     }
 
-    /// Whether a rule accepts or drops packets of IP by their fields and their ports, or jumps to a chain of such rules, and nothing
-    /// that it asks depends on what packets bear or on how frames are tagged. Inside: how it accepts, where it does.
+    /// Whether a rule may be a guest's own, by itself and by what it jumps to. Inside: how it accepts, where it does.
     #[expect(
         clippy::option_option,
         reason = "none for a rule that is not plain, and none for one that accepts nothing"
     )]
     fn plain(&mut self, rule: &Ready<'_>) -> Option<Option<Accepts>> {
-        let is_nft = self.program == Program::Nft;
-        let is_of_ip =
-            |one: &Fields| one.0.iter().any(|(field, frames)| *field == Field::Frame && frames.is_subset(ip_frames()));
-        let is_mac = |one: &Fields| one.0.iter().any(|(field, _)| matches!(field, Field::SourceMac | Field::ArpMac));
-        // Names of ports are asked for in the context that a chain is asked about, which is one of nft's alone.
-        let is_port = |one: &Condition| is_nft && matches!(one, Condition::Port { .. });
-        let boxes = rule.boxes.iter().flatten();
-        if !is_simple(rule) || boxes.clone().any(is_mac) || !rule.others.iter().all(is_port) {
-            return None;
-        }
-        match rule.verdict {
-            Verdict::Accept | Verdict::Drop => {
-                // A program of one family sees nothing else.
-                let is_fit = !is_nft || (rule.boxes.is_some() && boxes.clone().all(is_of_ip));
-                is_fit.then(|| (*rule.verdict == Verdict::Accept).then_some(Accepts::Accept))
-            }
-            Verdict::Jump(_) if rule.others.is_empty() && (rule.boxes.is_none() || !is_nft) => self.chain(rule.leads?),
-            Verdict::Jump(_)
-            | Verdict::Goto(_)
-            | Verdict::Continue
-            | Verdict::Return
-            | Verdict::Reject(_)
-            | Verdict::Map { .. }
-            | Verdict::Inline { .. }
-            | Verdict::Other(_) => None,
+        match rule.plain {
+            Plain::Not => None,
+            Plain::Accepts => Some(Some(Accepts::Accept)),
+            Plain::Drops => Some(None),
+            Plain::Jumps => self.chain(rule.leads?),
         }
     }
 
@@ -308,6 +287,50 @@ impl<'c, 't> Finder<'_, 'c, 't> {
         let found = self.are_own(&chain.rules, false, &mut accepts).then_some(accepts);
         self.chains.insert(number, found);
         found
+    }
+}
+
+/// What a rule does that may be a guest's own: it accepts or drops packets of IP by their fields and their ports, or jumps to a chain
+/// of such rules, and nothing that it asks depends on what packets bear or on how frames are tagged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::analysis::loaded) enum Plain {
+    /// Something else.
+    #[default]
+    Not,
+    Accepts,
+    Drops,
+    Jumps,
+}
+
+impl Plain {
+    pub(in crate::analysis::loaded) fn of(program: Program, rule: &Ready<'_>) -> Self {
+        let is_nft = program == Program::Nft;
+        let is_of_ip =
+            |one: &Fields| one.0.iter().any(|(field, frames)| *field == Field::Frame && frames.is_subset(ip_frames()));
+        let is_mac = |one: &Fields| one.0.iter().any(|(field, _)| field.is_mac());
+        // Names of ports are asked for in the context that a chain is asked about, which is one of nft's alone.
+        let is_port = |one: &Condition| is_nft && matches!(one, Condition::Port { .. });
+        let boxes = rule.boxes.iter().flatten();
+        if !is_simple(rule) || boxes.clone().any(is_mac) || !rule.others.iter().all(is_port) {
+            return Self::Not;
+        }
+        // A program of one family sees nothing else.
+        let is_fit = || !is_nft || (rule.boxes.is_some() && boxes.clone().all(is_of_ip));
+        match rule.verdict {
+            Verdict::Accept if is_fit() => Self::Accepts,
+            Verdict::Drop if is_fit() => Self::Drops,
+            Verdict::Jump(_) if rule.others.is_empty() && (rule.boxes.is_none() || !is_nft) => Self::Jumps,
+            Verdict::Accept
+            | Verdict::Drop
+            | Verdict::Jump(_)
+            | Verdict::Goto(_)
+            | Verdict::Continue
+            | Verdict::Return
+            | Verdict::Reject(_)
+            | Verdict::Map { .. }
+            | Verdict::Inline { .. }
+            | Verdict::Other(_) => Self::Not,
+        }
     }
 }
 

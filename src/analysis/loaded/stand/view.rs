@@ -26,6 +26,24 @@ pub enum By {
     Dest,
 }
 
+/// A port or a destination, and where it is led to.
+#[derive(Debug)]
+pub struct Looked<'t> {
+    /// Which of these it is, in the context.
+    pub by: By,
+    /// By which rules see it.
+    pub context: Context,
+    /// By each question that is asked of it.
+    led: Vec<Led<'t>>,
+}
+
+/// Where a question leads to, and the verdict that does so, where it is looked up.
+#[derive(Debug, Clone, Copy, Default)]
+struct Led<'t> {
+    verdict: Option<&'t Verdict>,
+    chain: Option<usize>,
+}
+
 /// What rules ask of a port.
 #[derive(Debug)]
 pub(super) enum Question<'t> {
@@ -151,7 +169,8 @@ pub(super) fn questions<'t>(besides: &Besides<'_, '_, 't>) -> Option<Vec<(By, Qu
 pub(super) fn asks_dest(besides: &Besides<'_, '_, '_>) -> bool {
     let others = besides.chains().filter(|number| besides.graph.by(*number) != Some(By::Dest));
     let mut rules = others.flat_map(|number| besides.rules(number));
-    rules.any(|rule| reads(rule.boxes.as_deref(), &rule.others, rule.verdict, rule.cases.as_ref()).has_towards())
+    let own = |rule: &Ready<'_>| reads(rule.boxes.as_deref(), &rule.others, rule.verdict, rule.cases.as_ref());
+    rules.any(|rule| rule.reads.has_towards() && own(rule).has_towards())
 }
 
 impl<'t> Chains<'t> {
@@ -161,20 +180,30 @@ impl<'t> Chains<'t> {
         self.stands.asks_mac
     }
 
-    /// The one chain with rules of a guest that a context is led to; none where it is led to none, or to several.
+    /// Where rules lead a context; none where that cannot be told.
     #[must_use]
-    pub fn own_chain(&self, by: By, context: &Context) -> Option<usize> {
-        let mut found = None;
+    pub fn look(&self, by: By, context: Context) -> Option<Looked<'t>> {
+        let mut led = Vec::new();
         for (_, question) in self.asked(by)? {
-            let led = match question {
-                Question::Root(root) => self.led_to(*root, context),
+            led.push(match question {
+                Question::Root(root) => Led { verdict: None, chain: self.led_to(*root, &context) },
                 Question::Map(entries) => {
                     let By::Port(port) = by else { return None };
-                    entries.get(&**context.port(port).name()?).and_then(|verdict| self.ahead(verdict))
+                    let verdict = entries.get(&**context.port(port).name()?);
+                    Led { verdict, chain: verdict.and_then(|verdict| self.ahead(verdict)) }
                 }
-                Question::Named(_) | Question::Keyed(_) => None,
-            };
-            if let Some(own) = led.and_then(|led| self.own_below(led))
+                Question::Named(_) | Question::Keyed(_) => Led::default(),
+            });
+        }
+        Some(Looked { by, context, led })
+    }
+
+    /// The one chain with rules of a guest that a context is led to; none where it is led to none, or to several.
+    #[must_use]
+    pub fn own_chain(&self, looked: &Looked<'_>) -> Option<usize> {
+        let mut found = None;
+        for chain in looked.led.iter().filter_map(|led| led.chain) {
+            if let Some(own) = self.own_below(chain)
                 && found.replace(own).is_some_and(|other| other != own)
             {
                 return None;
@@ -189,13 +218,11 @@ impl<'t> Chains<'t> {
     }
 
     /// The chains on the way from what a context leads to, to the one with rules of its guest.
-    pub(super) fn ways_to(&self, by: By, context: &Context, stand: Stand) -> Vec<usize> {
+    pub(super) fn ways_to(&self, looked: &Looked<'_>, stand: Stand) -> Vec<usize> {
         let mut found = Vec::new();
-        let roots = self.asked(by).into_iter().flatten().filter_map(|(_, question)| match question {
-            Question::Root(root) => self.led_to(*root, context),
-            Question::Named(_) | Question::Keyed(_) | Question::Map(_) => None,
-        });
-        let mut ahead: Vec<usize> = roots.collect();
+        // What a map leads to is led to by it alone.
+        let roots = looked.led.iter().filter(|led| led.verdict.is_none());
+        let mut ahead: Vec<usize> = roots.filter_map(|led| led.chain).collect();
         while let Some(chain) = ahead.pop() {
             if chain != stand.chain && !found.contains(&chain) && self.own_below(chain) == Some(stand.chain) {
                 found.push(chain);
@@ -212,32 +239,29 @@ impl<'t> Chains<'t> {
 
     /// How rules see contexts, with any rules in place of a guest's; nothing where that cannot be told.
     #[must_use]
-    pub fn views(&self, asked: &[(By, Context)], stand: Stand) -> Option<Vec<View<'_>>> {
+    pub fn views(&self, all: &[Looked<'t>], stand: Stand) -> Option<Vec<View<'_>>> {
         let own = self.own_shape(stand)?;
-        asked.iter().map(|(by, context)| self.view(*by, Of { context, stand, own: &own })).collect()
+        all.iter().map(|looked| self.view(looked, Of { context: &looked.context, stand, own: &own })).collect()
     }
 
-    fn view<'c>(&'c self, by: By, of: Of<'_, 'c>) -> Option<View<'c>> {
-        let context = of.context;
-        let mut view = Vec::new();
-        for (_, question) in self.asked(by)? {
+    fn view<'c>(&'c self, looked: &Looked<'t>, of: Of<'_, 'c>) -> Option<View<'c>> {
+        let Looked { by, context, led } = looked;
+        let mut view = Vec::with_capacity(led.len());
+        for ((_, question), Led { verdict, chain }) in self.asked(*by)?.zip(led) {
             view.push(match (question, by) {
-                (Question::Named(names), By::Port(port)) => Answer::Named(context.port(port).fits_any(names)),
+                (Question::Named(names), By::Port(port)) => Answer::Named(context.port(*port).fits_any(names)),
                 (Question::Keyed(entries), By::Port(port)) => {
-                    let entry = entries.get(context.port(port).name()?);
+                    let entry = entries.get(context.port(*port).name()?);
                     let mut fields = Cow::Borrowed(entry.map_or(&[][..], Vec::as_slice));
                     own_macs(&mut fields, context, true);
                     own_sources(&mut fields, context);
                     Answer::Keyed(fields)
                 }
-                (Question::Map(entries), By::Port(port)) => {
-                    let verdict = entries.get(&**context.port(port).name()?);
-                    Answer::Led(match verdict {
-                        Some(verdict) => Some(self.does(verdict, self.ahead(verdict), of, DEPTH)?),
-                        None => None,
-                    })
-                }
-                (Question::Root(root), _) => Answer::Led(match self.led_to(*root, context) {
+                (Question::Map(_), By::Port(_)) => Answer::Led(match verdict {
+                    Some(verdict) => Some(self.does(verdict, *chain, of, DEPTH)?),
+                    None => None,
+                }),
+                (Question::Root(_), _) => Answer::Led(match *chain {
                     // Which of its rules is met is not told then.
                     Some(led) if self.index(led).is_some() => return None,
                     Some(led) => Some(Does::Goto(self.shape(led, of, DEPTH)?)),

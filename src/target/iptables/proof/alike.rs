@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::analysis::loaded::{By, Context, Loaded, Port, PortValue, Towards};
+use crate::analysis::loaded::{By, Context, Loaded, Looked, Port, PortValue, Towards};
 use crate::analysis::sets::OverBudget;
 use crate::policy::{GuestPolicy, Nic};
 use crate::target::proof::{Kind, Prover, Side};
@@ -36,18 +36,20 @@ impl<'a> Proof<'_, 'a, '_> {
             bridge: PortValue::Any,
             ..Context::default()
         };
-        let asked: Vec<(By, Context)> = match side {
+        let looked: Option<Vec<Looked<'_>>> = match side {
             Side::From => {
                 let (own_mac, own_sources) = (nic.mac, nic.sources.clone());
-                vec![(By::Port(Port::BridgeIn), Context { bridge_in: port, own_mac, own_sources, ..any() })]
+                let context = Context { bridge_in: port, own_mac, own_sources, ..any() };
+                chains.look(By::Port(Port::BridgeIn), context).map(|looked| vec![looked])
             }
             Side::To => {
-                let by_dest = |to: &Arc<Towards>| (By::Dest, Context { towards: Some(Arc::clone(to)), ..any() });
-                let by_port = (By::Port(Port::BridgeOut), Context { bridge_out: port, ..any() });
+                let by_dest = |to| chains.look(By::Dest, Context { towards: Some(Arc::clone(to)), ..any() });
+                let by_port = chains.look(By::Port(Port::BridgeOut), Context { bridge_out: port, ..any() });
                 std::iter::once(by_port).chain(destinations.iter().map(by_dest)).collect()
             }
         };
-        let mut own = asked.iter().map(|(by, context)| chains.own_chain(*by, context));
+        let Some(looked) = looked else { return Ok(false) };
+        let mut own = looked.iter().map(|looked| chains.own_chain(looked));
         let Some(chain) = own.next().flatten().filter(|chain| own.all(|other| other == Some(*chain))) else {
             return Ok(false);
         };
@@ -62,14 +64,14 @@ impl<'a> Proof<'_, 'a, '_> {
                 break stand;
             }
         };
-        let Some(views) = chains.views(&asked, stand) else { return Ok(false) };
+        let Some(views) = chains.views(&looked, stand) else { return Ok(false) };
         let out = destinations.first().and_then(|to| to.out_interface.name()).map(Arc::clone);
         let kind = Kind { side, views, bridge: (nic.bridge.as_deref().map(Arc::from), out), hooks };
         if let Some(known) = self.kinds.get(&kind) {
             return Ok(*known);
         }
         let Some(standing) = &mut self.standing else { return Ok(false) };
-        if !standing.stand(&asked, stand) {
+        if !standing.stand(&looked, stand) {
             return Ok(false);
         }
         let cases = match side {

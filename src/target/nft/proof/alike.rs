@@ -31,8 +31,9 @@ impl<'a> Proof<'_, 'a, '_> {
         if context.own_mac.is_some() && asks_mac {
             return Ok(false);
         }
-        let (by, chains) = (By::Port(asked), standing.chains());
-        let Some(chain) = chains.own_chain(by, &context) else { return Ok(false) };
+        let chains = standing.chains();
+        let Some(looked) = chains.look(By::Port(asked), context) else { return Ok(false) };
+        let Some(chain) = chains.own_chain(&looked) else { return Ok(false) };
         let Some((hooks, own)) = self.prover.around(side, (guest, nic))? else { return Ok(false) };
         let mut stands = chains.stands(chain);
         let stand = loop {
@@ -40,17 +41,17 @@ impl<'a> Proof<'_, 'a, '_> {
             let Some(standing) = &mut self.standing else { return Ok(false) };
             let silenced = &mut self.silenced;
             let turned = |prover: &mut Prover<'a>, meant| silenced.of(&mut prover.ground, own.hook.name, meant);
-            if self.prover.has_rules(&own, (standing, stand, &context), turned)? {
+            if self.prover.has_rules(&own, (standing, stand, &looked.context), turned)? {
                 break stand;
             }
         };
-        let asked = [(by, context)];
-        let Some(views) = chains.views(&asked, stand) else { return Ok(false) };
+        let looked = [looked];
+        let Some(views) = chains.views(&looked, stand) else { return Ok(false) };
         let kind = Kind { side, views, bridge: (nic.bridge.as_deref().map(Arc::from), None), hooks };
         if let Some(known) = self.kinds.get(&kind) {
             return Ok(*known);
         }
-        if !self.standing.as_mut().is_some_and(|standing| standing.stand(&asked, stand)) {
+        if !self.standing.as_mut().is_some_and(|standing| standing.stand(&looked, stand)) {
             return Ok(false);
         }
         let prover = &mut self.prover;
