@@ -8,9 +8,9 @@ use clap::builder::PossibleValuesParser;
 
 use crate::diagnostic::did_you_mean;
 use crate::policy::{Fleet, HostPolicy};
-use crate::target::{self, Doubt, OutputFile, OutputName, ReadBack, Selection, Templates, Why};
+use crate::target::{Compiled, Doubt, OutputFile, OutputName, Proving, ReadBack, Selection, Templates, Why};
 
-use super::pipeline::Pipeline;
+use super::pipeline::{self, Pipeline};
 use super::report::plural;
 use super::verify::{Listed, Texts};
 use super::{Exit, Failure, Style, console, disk, verify};
@@ -62,38 +62,22 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         None => templates(Default::default())?,
     };
     let mut pipeline = Pipeline::run(arguments.spec.as_deref())?;
-    let selection = match &pipeline.fleet {
-        Some(fleet) => selection(arguments, fleet)?,
-        None => Selection::default(),
+    let Some(fleet) = pipeline.fleet.take() else {
+        pipeline.report();
+        return Ok(Exit::Failed);
     };
-    let read = |files: &[OutputFile]| if arguments.no_verify { ReadBack::default() } else { target::read_back(files) };
-    let made = if arguments.no_verify { selection.clone() } else { with_sets(&selection, pipeline.fleet.as_ref()) };
-    let (mut files, read) = pipeline.compile_and(&made, &templates, read)?;
+    let selection = selection(arguments, &fleet)?;
+    let room = ReadBack::new(&fleet);
+    let proving = (!arguments.no_verify).then(|| Proving::new(&fleet, &room));
+    let Compiled { mut files, diagnostics } = compile(&fleet, &selection, &templates, proving.as_ref())?;
+    pipeline.diagnostics.append(diagnostics);
     if !pipeline.report() {
         return Ok(Exit::Failed);
     }
     files.retain(|file| selection.wants_output(file.output));
-    if !arguments.no_verify {
-        let doubts = pipeline.fleet.as_ref().map(|fleet| target::prove_read(fleet, read)).unwrap_or_default();
-        let (open, wrong): (Vec<Doubt>, Vec<Doubt>) =
-            doubts.into_iter().partition(|doubt| doubt.why == Why::OverBudget);
-        for doubt in open {
-            let message = "warning: it is not proved that these rules mean what the spec says";
-            console::say(&format!(
-                "{message}: {} of `{}`: its packets are split in too many ways\n",
-                doubt.program, doubt.host
-            ));
-        }
-        if !wrong.is_empty() {
-            if let Some(fleet) = &pipeline.fleet {
-                let texts = Texts { fleet, spec: &pipeline.sources, rules: Listed::Made(&files) };
-                console::say(&verify::doubts(&wrong, texts, Style::stderr()));
-            }
-            return Err(Failure::new(
-                "rules would not do what the spec says, or it cannot be proved; nothing is written",
-            )
-            .help(UNPROVED));
-        }
+    if let Some(proving) = &proving {
+        let texts = Texts { fleet: &fleet, spec: &pipeline.sources, rules: Listed::Made(&files) };
+        judge(proving.doubts(&files), texts)?;
     }
     match &arguments.output {
         Some(folder) => {
@@ -103,18 +87,56 @@ pub fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
         None => console::data(&only(&files)?.content)?,
     }
-    // The fleet of a large spec takes long to take apart, and the process ends here.
-    std::mem::forget(pipeline);
+    // All this takes long to take apart for a large spec, and the process ends here.
+    std::mem::forget((proving, pipeline));
+    std::mem::forget((room, fleet));
     Ok(Exit::Fine)
 }
 
+/// Makes the files that are wanted; where there is a proof, those that it takes as well, and looks at each as soon as it is there.
+fn compile(
+    fleet: &Fleet,
+    selection: &Selection,
+    templates: &Templates,
+    proving: Option<&Proving<'_>>,
+) -> Result<Compiled, Failure> {
+    let Some(proving) = proving else { return pipeline::compile(fleet, selection, templates, |_| ()) };
+    rayon::in_place_scope(|scope| {
+        pipeline::compile(fleet, &with_sets(selection, fleet), templates, |made| match made {
+            Ok(made) if !made.diagnostics.has_errors() => proving.take(scope, &made.files),
+            Ok(_) | Err(_) => proving.leave(),
+        })
+    })
+}
+
+/// Tells what is not proved.
+///
+/// # Errors
+/// Where the rules do something else than the spec says, or that cannot be told.
+fn judge(doubts: Vec<Doubt>, texts: Texts<'_>) -> Result<(), Failure> {
+    let (open, wrong): (Vec<Doubt>, Vec<Doubt>) = doubts.into_iter().partition(|doubt| doubt.why == Why::OverBudget);
+    for doubt in open {
+        let message = "warning: it is not proved that these rules mean what the spec says";
+        console::say(&format!(
+            "{message}: {} of `{}`: its packets are split in too many ways\n",
+            doubt.program, doubt.host
+        ));
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    console::say(&verify::doubts(&wrong, texts, Style::stderr()));
+    Err(Failure::new("rules would not do what the spec says, or it cannot be proved; nothing is written")
+        .help(UNPROVED))
+}
+
 /// What is made where `selection` is wanted: rules that name ipsets are understood, and so proved, with these alone.
-fn with_sets(selection: &Selection, fleet: Option<&Fleet>) -> Selection {
+fn with_sets(selection: &Selection, fleet: &Fleet) -> Selection {
     let mut wider = selection.clone();
     let names_sets = |host: &HostPolicy| host.iptables.ipset && selection.wants_host(&host.name);
     if let Some(outputs) = &mut wider.outputs
         && [OutputName::Iptables, OutputName::Ip6tables].iter().any(|rules| outputs.contains(rules))
-        && fleet.is_some_and(|fleet| fleet.hosts.iter().any(names_sets))
+        && fleet.hosts.iter().any(names_sets)
     {
         outputs.insert(OutputName::Ipset);
     }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::diagnostic::{Diagnostics, SourceMap};
 use crate::policy::Fleet;
 use crate::spec::Spec;
-use crate::target::{self, OutputFile, Selection, Templates};
+use crate::target::{self, Compiled, OutputFile, Selection, Target, TemplateError, Templates};
 use crate::{resolve, spec};
 
 use super::{Failure, Style, console, disk, report};
@@ -61,41 +61,10 @@ impl Pipeline {
     /// # Errors
     /// Where a template does not render, or leaves out lines.
     pub fn compile(&mut self, selection: &Selection, templates: &Templates) -> Result<Vec<OutputFile>, Failure> {
-        Ok(self.compile_and(selection, templates, |_| ())?.0)
-    }
-
-    /// The same, and does something with the files of each target as soon as they are there.
-    ///
-    /// # Errors
-    /// As [`Pipeline::compile`].
-    pub fn compile_and<T: Send>(
-        &mut self,
-        selection: &Selection,
-        templates: &Templates,
-        also: impl Fn(&[OutputFile]) -> T + Sync,
-    ) -> Result<(Vec<OutputFile>, Vec<T>), Failure> {
-        let Some(fleet) = &self.fleet else { return Ok((Vec::new(), Vec::new())) };
-        let compile = |target: &&dyn target::Target| {
-            let compiled = target.compile(fleet, selection, templates)?;
-            let done = also(&compiled.files);
-            Ok((compiled, done))
-        };
-        // Where there are two processors, each begins with one that takes long.
-        let [pve, iptables, nft, sysctl] = target::ALL;
-        let targets = [iptables, pve, nft, sysctl];
-        let compiled: Vec<Result<_, target::TemplateError>> = targets.par_iter().map(compile).collect();
-        let (mut files, mut all_done) = (Vec::new(), Vec::new());
-        for compiled in compiled {
-            let (compiled, done) = compiled.map_err(|error| Failure::new(error.to_string()))?;
-            self.diagnostics.append(compiled.diagnostics);
-            files.extend(compiled.files);
-            all_done.push(done);
-        }
-        if self.diagnostics.has_errors() {
-            files.clear();
-        }
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok((files, all_done))
+        let Some(fleet) = &self.fleet else { return Ok(Vec::new()) };
+        let Compiled { files, diagnostics } = compile(fleet, selection, templates, |_| ())?;
+        self.diagnostics.append(diagnostics);
+        Ok(if self.diagnostics.has_errors() { Vec::new() } else { files })
     }
 
     /// Prints what was found, if anything, to standard error. Says whether the work can go on.
@@ -106,4 +75,38 @@ impl Pipeline {
         }
         !self.diagnostics.has_errors()
     }
+}
+
+/// Compiles what is selected for all targets; `also` does something with what each of them made, as soon as it is there.
+/// There are no files where there are errors.
+///
+/// # Errors
+/// Where a template does not render, or leaves out lines.
+pub fn compile(
+    fleet: &Fleet,
+    selection: &Selection,
+    templates: &Templates,
+    also: impl Fn(&Result<Compiled, TemplateError>) + Sync,
+) -> Result<Compiled, Failure> {
+    let compile = |target: &&dyn Target| {
+        let compiled = target.compile(fleet, selection, templates);
+        also(&compiled);
+        compiled
+    };
+    // Where there are two processors, one begins with the target that takes longest, and the other one with those that are at
+    // their end once they are made: it proves the rules of nft, which it makes last, meanwhile.
+    let [pve, iptables, nft, sysctl] = target::ALL;
+    let targets = [iptables, nft, pve, sysctl];
+    let of_targets: Vec<Result<Compiled, TemplateError>> = targets.par_iter().map(compile).collect();
+    let mut all = Compiled::default();
+    for compiled in of_targets {
+        let compiled = compiled.map_err(|error| Failure::new(error.to_string()))?;
+        all.diagnostics.append(compiled.diagnostics);
+        all.files.extend(compiled.files);
+    }
+    if all.diagnostics.has_errors() {
+        all.files.clear();
+    }
+    all.files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(all)
 }

@@ -20,8 +20,8 @@ pub use crate::analysis::loaded::{Does, Met};
 pub use iptables::Iptables;
 pub use nft::Nft;
 pub use proof::{
-    Change, Changes, Decider, Doubt, Fate, ReadBack, Rules, Turn, Way, Why, changes, is_enforced, led_late, prove,
-    prove_files_in, prove_read, read_back,
+    Change, Changes, Decider, Doubt, Fate, Proving, ReadBack, Rules, Turn, Way, Why, changes, is_enforced, led_late,
+    prove, prove_files_in,
 };
 pub use pve::{Pve, is_of_proxmox};
 pub use sysctl::Sysctl;

@@ -259,7 +259,7 @@ fn a_rule_that_logs_and_returns_decides_nothing() {
     let (before, after) = rules.content.split_once(head).expect("the host's chain");
     let (hook, after) = after.split_once('\n').expect("its hook");
     rules.content = format!("{before}{chain}{head}{hook}\n\t\tjump extra\n{after}");
-    let doubts = target::prove_read(&fleet, vec![target::read_back(&files)]);
+    let doubts = target::prove_files_in(&fleet, &files, 1);
     assert!(!doubts.is_empty());
     for doubt in doubts {
         let target::Why::Differs { meant, found, .. } = doubt.why else { continue };

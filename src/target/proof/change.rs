@@ -111,7 +111,7 @@ pub fn changes(host: &HostPolicy, rules: &Rules) -> Changes {
     let of = |(program, rules): (&Program, &Ruleset)| {
         let mut prover = Prover::new(host, family(*program), share::nics(host));
         prover.changes = Some(Changes::default());
-        prover.rules(&Translated::new(rules), Share::WHOLE);
+        prover.rules(&Translated::new(host, rules), Share::WHOLE);
         Changes { doubts: prover.doubts, ..prover.changes.unwrap_or_default() }
     };
     let mut all = Changes::default();

@@ -14,35 +14,38 @@
 mod alike;
 mod change;
 mod course;
+mod made;
 mod share;
 mod side;
 #[cfg(test)]
 pub(super) mod tests;
 mod told;
+mod translated;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::analysis::Packet;
-use crate::analysis::loaded::{self, Chains, Exit, Fields, Ground, Loaded, Met, Outcome, Said, Unknown};
+use crate::analysis::loaded::{self, Exit, Fields, Ground, Loaded, Met, Outcome, Said, Unknown};
 use crate::analysis::sets::{Budget, Diagram, Field, Hooks, Interfaces, Memo, OverBudget, PacketSet, Run, Sets, Wish};
 use crate::diagnostic::{FileId, Span};
 use crate::net::{Family, Ranges};
 use rayon::prelude::*;
 
 use crate::policy::{Crossing, HostPolicy, IptablesMode};
-use crate::state::ruleset::{Program, Ruleset, Set, TableName};
+use crate::state::ruleset::{Program, Ruleset, Set};
 use crate::state::{ipset, iptables, nft};
 
 use alike::{Hooked, Judged, place};
 pub(super) use alike::{Kind, Kinds, Side};
 pub use change::{Change, Changes, Fate, Turn, changes};
 pub(super) use course::{By, Course, Meant, Place};
+pub use made::{Proving, ReadBack, prove_files_in};
 pub(super) use share::{Pairs, Share};
-pub use share::{ReadBack, prove_files_in, prove_read, read_back};
 pub(super) use side::Of;
 pub use told::Decider;
 pub(super) use told::Told;
+pub(super) use translated::Translated;
 
 /// What is not proved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +119,10 @@ impl Rules {
     /// Reads what fwc writes for a host: the files below `hosts/NAME`, by their names.
     #[must_use]
     pub fn read<'f>(files: impl IntoIterator<Item = (&'f str, &'f str)>) -> Self {
-        let texts = Texts::of(files);
+        Self::of(&Texts::of(files))
+    }
+
+    fn of(texts: &Texts<'_>) -> Self {
         let read = |program: &Program| Some((*program, texts.read(*program)?));
         Self { of: PROGRAMS.par_iter().filter_map(read).collect() }
     }
@@ -191,7 +197,7 @@ pub fn led_late(host: &HostPolicy, rules: &Ruleset) -> Vec<(String, usize)> {
 /// What is not proved of a host's rules.
 #[must_use]
 pub fn prove(host: &HostPolicy, rules: &Rules) -> Vec<Doubt> {
-    let of = |rules: &Ruleset| prove_program(host, &Translated::new(rules));
+    let of = |rules: &Ruleset| prove_program(host, &Translated::new(host, rules));
     // What the hooks mean is found for each program anew, which takes less time than to wait for another one.
     let all: Vec<&Ruleset> = rules.of.values().collect();
     all.into_par_iter().map(of).collect::<Vec<_>>().into_iter().flatten().collect()
@@ -212,31 +218,6 @@ const fn family(program: Program) -> Option<Family> {
         Program::Iptables => Some(Family::V4),
         Program::Ip6tables => Some(Family::V6),
         Program::Nft | Program::Ebtables => None,
-    }
-}
-
-/// A program's rules, and those of its tables that are looked at in the words of packets.
-#[derive(Debug)]
-pub(super) struct Translated<'t> {
-    pub(super) program: Program,
-    tables: Vec<(&'t TableName, Chains<'t>)>,
-}
-
-impl<'t> Translated<'t> {
-    pub(super) fn new(rules: &'t Ruleset) -> Self {
-        let program = rules.program;
-        let is_asked = |name: &TableName| match program {
-            Program::Nft => super::nft::proof::is_asked(name),
-            Program::Iptables | Program::Ip6tables => super::iptables::proof::is_asked(name),
-            Program::Ebtables => false,
-        };
-        let tables = rules.tables.iter().filter(|(name, _)| is_asked(name));
-        Self { program, tables: tables.map(|(name, table)| (name, Chains::new(program, name, table))).collect() }
-    }
-
-    /// A table, by what its name is like.
-    pub(super) fn table(&self, wanted: impl Fn(&TableName) -> bool) -> Option<(&'t TableName, &Chains<'t>)> {
-        self.tables.iter().find(|(name, _)| wanted(name)).map(|(name, chains)| (*name, chains))
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::SourceMap;
 use crate::policy::Fleet;
-use crate::target::{Rules, Selection, Target, Templates};
+use crate::target::{OutputFile, Rules, Selection, Target, Templates};
 
-/// The rules of one host that a target makes for guests.
-pub fn compiled(target: &dyn Target, name: &str, guests: &str) -> (Fleet, Rules) {
+/// The files of one host that a target makes for guests.
+pub fn files(target: &dyn Target, name: &str, guests: &str) -> (Fleet, Vec<OutputFile>) {
     let mut sources = SourceMap::default();
     let head = format!("version: 1\nhosts: {{ pm1: {{ addresses: 10.0.0.11/24, targets: {name} }} }}\n");
     sources.add("fwc.yaml", format!("{head}vms:\n{guests}"));
@@ -18,6 +18,12 @@ pub fn compiled(target: &dyn Target, name: &str, guests: &str) -> (Fleet, Rules)
     let fleet = fleet.unwrap();
     let templates = Templates::new(BTreeMap::new()).unwrap();
     let files = target.compile(&fleet, &Selection::default(), &templates).unwrap().files;
+    (fleet, files)
+}
+
+/// The rules of these.
+pub fn compiled(target: &dyn Target, name: &str, guests: &str) -> (Fleet, Rules) {
+    let (fleet, files) = files(target, name, guests);
     let rules = Rules::read(files.iter().map(|file| (file.path.rsplit('/').next().unwrap(), &*file.content)));
     (fleet, rules)
 }

@@ -107,13 +107,13 @@ mod tests {
     /// How many kinds of ways there are, and of how many of them all is proved for any rules.
     fn kinds(guests: &str) -> (usize, usize) {
         let (fleet, rules) = compiled(&Iptables, "iptables", guests);
-        let rules = Translated::new(&rules.of[&Program::Iptables]);
+        let rules = Translated::new(&fleet.hosts[0], &rules.of[&Program::Iptables]);
         let (_, chains) = rules.table(|table| &*table.name == "filter").unwrap();
         let mut prover = Prover::new(&fleet.hosts[0], None, 100);
         let silent = prover.silent();
         let loaded = || Loaded::new(chains, silent.clone()).of_several_hooks();
         let whole = Share::new(0, 1);
-        let proof = Proof::new(&mut prover, (Family::V4, "iptables"), loaded(), whole);
+        let proof = Proof::new(&mut prover, (Family::V4, "iptables"), (loaded(), &rules.destinations), whole);
         let mut proof = Proof { standing: Some(loaded().of_any_rules()), ..proof };
         proof.filter().unwrap();
         let found = (proof.kinds.len(), proof.kinds.values().filter(|proved| **proved).count());

@@ -9,13 +9,13 @@
 //! pairs.
 
 mod alike;
+mod towards;
 mod ways;
 
 use std::sync::Arc;
 
 use crate::analysis::loaded::{
-    Base, Context, Loaded, PortValue, Said, Sides, Towards, accepts_for_good, iptables::above, is_seen_alike,
-    passes_established,
+    Base, Context, Loaded, PortValue, Said, Sides, accepts_for_good, iptables::above, is_seen_alike, passes_established,
 };
 use crate::analysis::sets::{Field, OverBudget, PacketSet};
 use crate::net::{Family, Ranges};
@@ -25,6 +25,7 @@ use crate::state::ruleset::{Ruleset, Table, TableName};
 use super::host::prefix;
 use super::led::leads;
 use crate::target::proof::{By, Course, Kinds, Meant, Of, Pairs, Prover, Share, Side, Told, Translated, Why, queued};
+pub(in crate::target) use towards::Destinations;
 
 /// What is not proved of the rules of one family.
 pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &Translated<'_>, share: Share) {
@@ -50,10 +51,11 @@ pub(in crate::target) fn prove(prover: &mut Prover<'_>, family: Family, rules: &
             "filter" => {
                 let standing = || Loaded::new(chains, silent).of_several_hooks().of_any_rules();
                 let standing = (!share.is_whole()).then(standing);
-                let proof = Proof::new(prover, (family, program), loaded.of_several_hooks(), share);
+                let proof =
+                    Proof::new(prover, (family, program), (loaded.of_several_hooks(), &rules.destinations), share);
                 Proof { standing, ..proof }.filter()
             }
-            _ if share.is_first() => Proof::new(prover, (family, program), loaded, share).raw(),
+            _ if share.is_first() => Proof::new(prover, (family, program), (loaded, &rules.destinations), share).raw(),
             _ => Ok(()),
         };
         if done.is_err() {
@@ -104,15 +106,13 @@ struct Proof<'p, 'a, 't> {
     nics: Vec<(&'a GuestPolicy, &'a Nic)>,
     /// The ways that are looked at.
     share: Share,
+    destinations: &'t Destinations,
     /// Ports of bridges that are no NIC's, as far as rules tell them apart.
     others: Vec<PortValue>,
     /// Guests whose packets a program judges last.
     queued: Vec<&'a GuestPolicy>,
     pairs: Pairs,
 }
-
-/// Where packets go to, and the NIC that it is, if it is one.
-type Destination<'a> = (Arc<Towards>, Option<(&'a GuestPolicy, &'a Nic)>);
 
 /// A way through a built-in chain, and what it should come to.
 struct Case<'a> {
@@ -127,7 +127,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
     fn new(
         prover: &'p mut Prover<'a>,
         (family, program): (Family, &'static str),
-        loaded: Loaded<'t>,
+        (loaded, destinations): (Loaded<'t>, &'t Destinations),
         share: Share,
     ) -> Self {
         let host = prover.host;
@@ -144,6 +144,7 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
             chains: BUILT_IN.map(|name| (name, format!("{}{name}", prefix(host)).into())),
             nics,
             share,
+            destinations,
             others: Vec::new(),
             queued: host.guests.iter().filter(|guest| guest.options.ips.value).collect(),
             pairs: Pairs::default(),
@@ -190,31 +191,27 @@ impl<'p, 'a, 't> Proof<'p, 'a, 't> {
         if let Some(chain) = self.loaded.chains().of_both_ends(&whole) {
             self.prover.doubt(self.program, Course::of("a guest", "another one").way(), Why::Pairs(chain));
         }
-        let destinations = self.destinations();
-        let others: Vec<_> =
-            destinations.iter().filter(|(_, nic)| nic.is_none()).map(|(to, _)| Arc::clone(to)).collect();
+        let destinations = self.destinations;
+        let others = destinations.others();
         if self.share.is_first() {
             let mut cases = Vec::new();
             self.input(&mut cases);
-            self.output(&others, &mut cases);
+            self.output(others, &mut cases);
             if self.has_bridges() {
                 self.bridged(&mut cases);
             }
-            self.routed(&others, &mut cases);
+            self.routed(others, &mut cases);
             self.each(cases)?;
         }
-        let mut towards = destinations.iter().filter_map(|(to, nic)| Some((to, (*nic)?.1))).peekable();
-        for (guest, nic) in self.own() {
-            let mut own = Vec::new();
-            while let Some((to, _)) = towards.next_if(|(_, of)| std::ptr::eq(*of, nic)) {
-                own.push(Arc::clone(to));
-            }
-            if !self.is_alike(Side::From, (guest, nic), &own, others.last())? {
+        let own = self.share.range(self.nics.len());
+        for (place, (guest, nic)) in own.clone().zip(self.nics.get(own).unwrap_or_default().to_vec()) {
+            let own = destinations.of(place);
+            if !self.is_alike(Side::From, (guest, nic), own, others.last())? {
                 let cases = self.ways_from((guest, nic), others.last());
                 self.each(cases)?;
             }
-            if !self.is_alike(Side::To, (guest, nic), &own, others.last())? {
-                let cases = self.ways_to((guest, nic), &own);
+            if !self.is_alike(Side::To, (guest, nic), own, others.last())? {
+                let cases = self.ways_to((guest, nic), own);
                 self.each(cases)?;
             }
         }

@@ -1,18 +1,16 @@
 //! The ways of packets through the built-in chains, and the hooks of the policy that stand on each.
 
 use std::collections::{BTreeSet, HashSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::analysis::Judge;
-use crate::analysis::loaded::{Context, Pattern, PortValue, Towards};
+use crate::analysis::loaded::{Context, PortValue, Towards};
 use crate::analysis::sets::Field;
-use crate::net::{Family, Mac, Ranges};
-use crate::policy::{Carriage, End, GuestPolicy, Match, Nic, Platform};
+use crate::net::{Mac, Ranges};
+use crate::policy::{Carriage, End, GuestPolicy, Nic, Platform};
 use crate::target::proof::{Course, Place};
 
 use super::super::host::exclusive;
-use super::{Case, Destination, Proof};
+use super::{Case, Proof};
 
 impl<'a> Proof<'_, 'a, '_> {
     /// To the host, from what is no NIC.
@@ -78,11 +76,6 @@ impl<'a> Proof<'_, 'a, '_> {
         cases
     }
 
-    /// The NICs whose ways are looked at.
-    pub(super) fn own(&self) -> Vec<(&'a GuestPolicy, &'a Nic)> {
-        self.nics.get(self.share.range(self.nics.len())).unwrap_or_default().to_vec()
-    }
-
     /// Whether the host may have bridges: a server without guests that has its tables for itself has none.
     pub(super) fn has_bridges(&self) -> bool {
         let host = self.prover.host;
@@ -102,74 +95,6 @@ impl<'a> Proof<'_, 'a, '_> {
             self.others = std::iter::once(PortValue::Other("".into())).chain(names).chain(prefixes).collect();
         }
         self.others.clone()
-    }
-
-    /// The ways that lead to guests where only the destination tells which one, and the one that leads to none.
-    pub(super) fn destinations(&mut self) -> Vec<Destination<'a>> {
-        let host = self.prover.host;
-        let mut by_address: Vec<(u128, Option<&str>)> = Vec::new();
-        let mut of_nics = Vec::new();
-        let own = self.share.range(self.nics.len());
-        for (place, (guest, nic)) in self.nics.iter().enumerate() {
-            if host.way(End::Unknown(None), End::Guest(guest, nic), Carriage::Routed).is_empty() {
-                continue;
-            }
-            let out = if nic.tag.is_none() { nic.bridge.as_deref() } else { None };
-            let local = nic.mac.filter(|_| nic.bridge.is_some()).map(|mac| IpAddr::V6(mac.link_local()));
-            let known = nic.addresses.iter().map(|address| address.address()).chain(local);
-            let mut known: Vec<u128> = known.filter(|one| Family::of(*one) == self.family).map(number).collect();
-            known.sort_unstable();
-            known.dedup();
-            by_address.extend(known.iter().map(|address| (*address, out)));
-            of_nics.push(((*guest, *nic), out, known, own.contains(&place)));
-        }
-        by_address.sort_unstable();
-        // An address that several NICs have belongs to whichever answers.
-        let alone = |address: u128, out: Option<&str>| {
-            let from = by_address.partition_point(|(other, _)| *other < address);
-            let all = by_address.get(from..).into_iter().flatten().take_while(|(other, _)| *other == address);
-            all.filter(|(_, by)| out.is_none() || by.is_none() || *by == out).count() == 1
-        };
-        let mut found = Vec::new();
-        let ranges = |addresses: &[u128]| Ranges::from_ranges(addresses.iter().map(|one| (*one, *one)));
-        for ((guest, nic), out, known, _) in of_nics.iter().filter(|(.., is_own)| *is_own) {
-            // Of one address the rules that lead to it say which NIC it is; of two they would have to be put together.
-            for dest in known.iter().filter(|address| alone(**address, *out)) {
-                let out_interface = out.map_or(PortValue::Any, |out| PortValue::Is(out.into()));
-                let towards = Towards { dest: Ranges::single(*dest), out_interface };
-                found.push((Arc::new(towards), Some((*guest, *nic))));
-            }
-        }
-        // By each interface that anything names, and by one that nothing does, all other destinations.
-        let mut outs = self.outs();
-        outs.extend(of_nics.iter().filter_map(|(_, out, ..)| *out).map(|out| PortValue::Is(out.into())));
-        for out_interface in outs {
-            let by = out_interface.name();
-            let is_taken = |out: &Option<&str>| out.is_none_or(|out| by.is_some_and(|by| **by == *out));
-            let taken = of_nics.iter().filter(|(_, out, ..)| is_taken(out));
-            let taken: Vec<u128> = taken.flat_map(|(_, _, known, _)| known.iter().copied()).collect();
-            found.push((Arc::new(Towards { dest: ranges(&taken).complement(), out_interface }), None));
-        }
-        found
-    }
-
-    /// The interfaces that packets leave by, as far as the rules or the host's policy tell them apart.
-    fn outs(&mut self) -> BTreeSet<PortValue> {
-        let host = self.prover.host;
-        let mut outs: BTreeSet<PortValue> = [PortValue::Other("".into()), PortValue::Is("lo".into())].into();
-        outs.extend(self.loaded.chains().out_interfaces().into_iter().map(|name| match name {
-            Pattern::Is(name) => PortValue::Is(name),
-            Pattern::BeginsWith(start) => PortValue::Other(start),
-        }));
-        for hook in [&host.hook_out, &host.hook_forward] {
-            let judge = Judge::new(hook, None);
-            for condition in judge.clauses().flat_map(|(_, clause, _)| &clause.matches) {
-                if let Match::OutInterface(name) = condition {
-                    outs.insert(PortValue::Is(name.as_str().into()));
-                }
-            }
-        }
-        outs
     }
 
     fn towards(&mut self, towards: &Towards) -> Vec<(Field, Ranges<u128>)> {
@@ -301,12 +226,5 @@ fn end<'a>(nic: Option<(&'a GuestPolicy, &'a Nic)>) -> (End<'a>, Place<'a>) {
     match nic {
         Some((guest, nic)) => (End::Guest(guest, nic), Place::Nic(guest, nic)),
         None => (End::Unknown(None), Place::Words("another interface")),
-    }
-}
-
-fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u32::from(address).into(),
-        IpAddr::V6(address) => address.into(),
     }
 }

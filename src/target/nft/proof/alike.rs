@@ -84,7 +84,7 @@ mod tests {
     /// How many kinds of ways there are, and of how many of them all is proved for any rules.
     fn kinds(guests: &str) -> (usize, usize) {
         let (fleet, rules) = compiled(&Nft, "nft", guests);
-        let rules = Translated::new(&rules.of[&Program::Nft]);
+        let rules = Translated::new(&fleet.hosts[0], &rules.of[&Program::Nft]);
         let table = |family: &str| rules.table(|table| &*table.family == family).map(|(_, chains)| chains);
         let mut prover = Prover::new(&fleet.hosts[0], None, 100);
         let share = Share::new(0, 1_000_000);
