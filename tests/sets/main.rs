@@ -25,6 +25,7 @@ mod side;
 #[allow(dead_code, unused_imports, reason = "the judge takes the rest")]
 mod specs;
 mod steps;
+mod values;
 mod wire;
 
 use fwc::analysis::Judge;

@@ -42,7 +42,7 @@ pub use passage::Passage;
 pub use ready::{Chains, Unknown};
 pub use run::{Ground, Loaded};
 pub use said::Said;
-pub use stand::{By, Looked, Stand, View};
+pub use stand::{By, Looked, Meant, Stand, View};
 pub use trail::{Does, Ends, Met, deciding};
 pub use walk::{Base, bases, pass};
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use crate::analysis::sets::{Field, Memo};
+use crate::analysis::sets::{Memo, Valued};
 use crate::diagnostic::Span;
-use crate::net::{Family, Ranges};
+use crate::net::Family;
 use crate::state::ruleset::{self as state, Program, Rule, Table, TableName, Verdict};
 use rayon::prelude::*;
 
@@ -412,17 +412,17 @@ pub(super) fn is_queue(words: &str) -> bool {
 
 /// Boxes that are in one of each.
 fn product(a: &[Fields], b: &[Fields]) -> Vec<Fields> {
-    a.iter().flat_map(|a| b.iter().map(move |b| both(a, b))).collect()
+    a.iter().flat_map(|a| b.iter().map(move |b| Fields(both(&a.0, &b.0)))).collect()
 }
 
 /// The values of both.
-pub(super) fn both(a: &Fields, b: &Fields) -> Fields {
-    let mut fields: Vec<(Field, Ranges<u128>)> = a.0.clone();
-    for (field, values) in &b.0 {
+pub(super) fn both(a: &[Valued], b: &[Valued]) -> Vec<Valued> {
+    let mut fields = a.to_vec();
+    for (field, values) in b {
         match fields.iter_mut().find(|(known, _)| known == field) {
             Some((_, known)) => *known = known.intersection(values),
             None => fields.push((*field, values.clone())),
         }
     }
-    Fields(fields)
+    fields
 }

@@ -86,7 +86,7 @@ impl Ground {
 }
 
 /// Lists that a NIC brings for each program, about.
-const LISTS: usize = 12;
+const LISTS: usize = 2;
 
 /// A table that packets can be sent through.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use crate::net::{AddressSet, Family, Mac, Number, Protocol, Ranges};
 use crate::policy::{Direction, FrameKind, Match, State};
 
+use super::Valued;
 use super::field::{self, Field, Interfaces, LOOPBACK};
 
 /// Kinds of frames, as far as conditions are about them: one bit for each.
@@ -184,6 +185,13 @@ impl<'c> Conjunction<'c> {
             asked ^= 1 << place;
             Field::ALL.get(place as usize).copied().zip(self.values.get(place as usize).copied())
         })
+    }
+
+    /// The same as they are, the first field first.
+    pub(super) fn owned(&self) -> Vec<Valued> {
+        let mut all: Vec<_> = self.fields().map(|(field, values)| (field, self.ranges(values).into_owned())).collect();
+        all.reverse();
+        all
     }
 
     /// The values of a field, where something is asked of it.

@@ -98,7 +98,7 @@ pub type Step = (PacketSet, Label);
 
 /// Something of a machine that any other may stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Standing {
+pub(super) enum Standing {
     /// Its rules.
     Rules,
     /// The hardware address of its NIC.
@@ -236,18 +236,6 @@ impl<'a> Hooks<'a> {
         Ok(Run { at, is_shared: true })
     }
 
-    /// What the rules of a hook say, without all that stands around them.
-    ///
-    /// # Errors
-    /// Over budget.
-    pub fn rules(&mut self, sets: &mut Sets, hook: &'a Hook, nic: Option<&'a Nic>) -> Result<Vec<Run>, OverBudget> {
-        let mut runs = Vec::new();
-        for list in hook.stages.iter().filter_map(Stage::rules) {
-            self.sections(sets, list, (hook.name.direction(), nic), &mut runs)?;
-        }
-        Ok(runs)
-    }
-
     fn sections(
         &mut self,
         sets: &mut Sets,
@@ -378,7 +366,7 @@ impl<'a> Hooks<'a> {
 }
 
 /// Tells what clauses say, in order. Packets that one of them lets skip the others are taken out of these.
-fn say(
+pub(super) fn say(
     sets: &mut Sets,
     (family, standing): (Option<Family>, Option<Standing>),
     clauses: &[Clause],

@@ -29,6 +29,7 @@ mod first_match;
 mod hook;
 mod quantify;
 mod region;
+mod rules;
 mod second;
 pub mod stand;
 mod store;
@@ -37,6 +38,8 @@ mod walk;
 mod witness;
 
 use std::fmt;
+
+use crate::net::Ranges;
 
 pub use field::flag_values;
 #[cfg(test)]
@@ -47,6 +50,8 @@ pub use first_match::FirstMatch;
 pub(in crate::analysis) use hook::Frozen;
 pub use hook::{Hooks, Run, decision, label_of};
 pub use region::{Region, Regions};
+pub(in crate::analysis) use rules::add;
+pub use rules::{InValues, MachineRules, RuleAt};
 pub use second::Numbered;
 use store::Id;
 pub(crate) use table::Memo;
@@ -54,6 +59,9 @@ pub use table::Sets;
 pub(in crate::analysis) use walk::{Allowed, Space, Walk, least};
 pub use witness::Wish;
 pub(in crate::analysis) use witness::{EXAMPLES, packet};
+
+/// Values of a field, in numbers: see [`Field`].
+pub type Valued = (Field, Ranges<u128>);
 
 /// What a diagram says of a packet: a number that its maker gave a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

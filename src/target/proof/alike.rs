@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use crate::analysis::loaded::{Context, Loaded, Said, Stand, View, says_same};
-use crate::analysis::sets::{Memo, OverBudget, label_of};
-use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, Log, Nic, Verdict};
+use crate::analysis::loaded::{Context, Ground, Loaded, Meant, Said, Stand, View};
+use crate::analysis::sets::{Memo, OverBudget, RuleAt};
+use crate::policy::{Carriage, Crossing, End, GuestPolicy, HookName, Nic};
 use crate::state::ruleset::Program;
 
 use super::Prover;
@@ -51,7 +51,7 @@ impl Side {
 pub(in crate::target) type Hooked<'a> = Option<(Arc<[Around]>, Crossing<'a>)>;
 
 /// The chain of a program's rules that has a guest's, and those of the policy.
-pub(super) type Judged = (Program, HookName, Stand, Said);
+pub(super) type Judged = (Program, HookName, Stand, Arc<[RuleAt]>);
 
 /// A hook, and the NIC that it is asked at.
 pub(super) fn place(crossing: &Crossing<'_>) -> (usize, usize) {
@@ -120,21 +120,17 @@ impl<'a> Prover<'a> {
         &mut self,
         crossing: &Crossing<'a>,
         (standing, stand, context): (&mut Loaded<'_>, Stand, &Context),
-        turned: impl FnOnce(&mut Self, Said) -> Result<Said, OverBudget>,
+        turned: impl FnMut(&mut Ground, Said) -> Result<Said, OverBudget>,
     ) -> Result<bool, OverBudget> {
-        let meant = self.rules_of(crossing)?;
+        let of_guest = self.rules_of(crossing);
         // Several NICs of a guest mostly have the same.
-        let key = (standing.chains().program(), crossing.hook.name, stand, meant);
+        let key = (standing.chains().program(), crossing.hook.name, stand, Arc::clone(&of_guest));
         let is_for_all = !standing.chains().asks_context(stand, context);
         if is_for_all && let Some(known) = self.judged.get(&key) {
             return Ok(*known);
         }
-        let meant = turned(self, meant)?;
-        let ground = &mut self.ground;
-        let Some(found) = standing.own_rules(ground, stand, context)? else { return Ok(false) };
-        let simple = [Verdict::Accept, Verdict::Drop].map(|verdict| label_of(verdict, Log::None));
-        let is_simple = |said| ground.labels(said).iter().all(|label| simple.contains(label));
-        let is_same = is_simple(found) && is_simple(meant) && says_same(ground, found, meant)?;
+        let mut meant = Meant { rules: &mut self.of_machines, of_guest: &of_guest };
+        let is_same = standing.decides(&mut self.ground, (stand, context), &mut meant, turned)?;
         if is_for_all {
             self.judged.insert(key, is_same);
         }
@@ -147,15 +143,10 @@ impl<'a> Prover<'a> {
         Ok(runs.map(|runs| self.listed(runs)))
     }
 
-    /// What the rules of a hook's machine say, without all that stands around them.
-    fn rules_of(&mut self, crossing: &Crossing<'a>) -> Result<Said, OverBudget> {
-        let key = place(crossing);
-        if let Some(known) = self.of_rules.get(&key) {
-            return Ok(*known);
-        }
-        let runs = self.maker.rules(&mut self.ground.sets, crossing.hook, crossing.nic)?;
-        let made = self.listed(runs);
-        self.of_rules.insert(key, made);
-        Ok(made)
+    /// The rules of a hook's machine, without all that stands around them.
+    fn rules_of(&mut self, crossing: &Crossing<'a>) -> Arc<[RuleAt]> {
+        let (all, sets) = (&mut self.of_machines, &mut self.ground.sets);
+        let known = self.of_hooks.entry(place(crossing));
+        Arc::clone(known.or_insert_with(|| all.of(sets, crossing.hook, crossing.nic)))
     }
 }

@@ -27,7 +27,9 @@ use std::sync::Arc;
 
 use crate::analysis::Packet;
 use crate::analysis::loaded::{self, Exit, Fields, Ground, Loaded, Met, Outcome, Said, Unknown};
-use crate::analysis::sets::{Budget, Diagram, Field, Hooks, Interfaces, Memo, OverBudget, PacketSet, Run, Sets, Wish};
+use crate::analysis::sets::{
+    Budget, Diagram, Field, Hooks, Interfaces, MachineRules, Memo, OverBudget, PacketSet, RuleAt, Run, Sets, Wish,
+};
 use crate::diagnostic::{FileId, Span};
 use crate::net::{Family, Ranges};
 use rayon::prelude::*;
@@ -229,8 +231,10 @@ pub(super) struct Prover<'a> {
     hooks: Memo<(usize, usize), Said>,
     /// What several hooks have in common.
     runs: Memo<Run, Said>,
-    /// What the rules of hooks' machines say.
-    of_rules: Memo<(usize, usize), Said>,
+    /// The rules of machines.
+    of_machines: MachineRules<'a>,
+    /// Those of the machines of hooks.
+    of_hooks: Memo<(usize, usize), Arc<[RuleAt]>>,
     /// The hooks on the ways of NICs.
     hooked: Memo<(Side, usize), Hooked<'a>>,
     /// Whether chains have the rules of guests.
@@ -265,7 +269,8 @@ impl<'a> Prover<'a> {
             ground: Ground::with_room(sets, nics),
             hooks: Memo::default(),
             runs: Memo::default(),
-            of_rules: Memo::default(),
+            of_machines: MachineRules::default(),
+            of_hooks: Memo::default(),
             hooked: Memo::default(),
             judged: Memo::default(),
             family,
@@ -303,10 +308,9 @@ impl<'a> Prover<'a> {
 
     /// What is said of packets of a family.
     pub(super) fn frames_of(&mut self, family: Family, said: Said) -> Said {
-        match (self.family, family) {
-            (Some(_), _) => said,
-            (None, Family::V4) => self.ground.of_frame(said, 0x0800),
-            (None, Family::V6) => self.ground.of_frame(said, 0x86dd),
+        match self.family {
+            Some(_) => said,
+            None => of_family(&mut self.ground, family, said),
         }
     }
 
@@ -436,6 +440,14 @@ impl Why {
             Self::Unknown(_) | Self::OverBudget | Self::Pairs(_) | Self::Marks => false,
             Self::More { differ, .. } => *differ,
         }
+    }
+}
+
+/// What is said of frames of a family.
+pub(super) fn of_family(ground: &mut Ground, family: Family, said: Said) -> Said {
+    match family {
+        Family::V4 => ground.of_frame(said, 0x0800),
+        Family::V6 => ground.of_frame(said, 0x86dd),
     }
 }
 

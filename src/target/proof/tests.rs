@@ -52,3 +52,10 @@ pub fn with(options: &str, rules: &str) -> String {
     let always = "{ in: accept, proto: tcp, dport: 80 }, { out: drop, proto: tcp, dport: 445 }";
     format!("options: {{ {options} }}, rules: [ {always}, {rules} ]")
 }
+
+/// Rules that are held against what was made from them without a set of packets: of one family or both, with several services, with
+/// several addresses.
+pub const IN_VALUES: &str = "{ in: accept, proto: tcp, dport: 2001, source: 10.1.0.0/16 }, { in: accept, macro: Web }, \
+    { in: drop, proto: udp, dport: 1-5, source: [10.0.0.0/8, 172.16.0.7, '2001:db8:7::/48', '2001:db8:9::1'] }, \
+    { in: accept, macro: DNS, source: '2001:db8::/32' }, { in: accept, macro: Ping }, { out: drop, dest: 10.2.0.0/16 }, \
+    { out: drop, macro: SMTP }, { in: accept, proto: tcp, dport: 2002, iface: net0 }";

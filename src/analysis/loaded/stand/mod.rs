@@ -6,6 +6,8 @@
 //! another; what these say of one is its [`View`](view::View). There the hardware address and the addresses of a NIC are told as
 //! what stands for any.
 
+mod by_values;
+mod held;
 mod own;
 mod reach;
 mod view;
@@ -13,18 +15,17 @@ mod view;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::analysis::sets::{Field, Memo, OverBudget, stand};
+use crate::analysis::sets::{Field, Memo, RuleAt, stand};
 use crate::net::Ranges;
 use crate::state::ruleset::{Program, Verdict};
 
-use super::outcome::State;
 use super::reads::Reads;
 use super::ready::{Chain, Chains, Ready};
-use super::run::{BACK, Ground, Loaded};
-use super::said::Said;
-use super::walk::pass;
+use super::run::Loaded;
 use super::{Context, Fields};
 
+use by_values::Decided;
+pub use held::Meant;
 pub(super) use own::Plain;
 use own::{Accepts, Finder, Own, Ways, parts};
 use reach::{Besides, Graph};
@@ -69,7 +70,14 @@ pub(super) struct Standing<'t> {
     pub(super) within: bool,
     /// Whether packets came to the rules of a guest elsewhere than views look.
     is_elsewhere: bool,
+    /// Chains that guests' rules jump to, and whether they decide the same as some of the policy's, whatever the context.
+    jumped: Memo<usize, Vec<Jumped>>,
+    /// What chains decide by the values of fields alone.
+    decided: Decided,
 }
+
+/// Rules of the policy, and whether a chain decides the same.
+type Jumped = (Box<[RuleAt]>, bool);
 
 /// Rules that stand for others: so many numbers.
 pub(super) const STANDING: usize = 3;
@@ -233,35 +241,6 @@ impl<'t> Loaded<'t> {
             Some(rules) => Rules::Any(Arc::clone(rules)),
             None => Rules::Own(self.chains.rules(chain)),
         }
-    }
-
-    /// What the rules of a guest say together, of packets without a mark; those that it accepts have the label of packets that
-    /// pass on.
-    ///
-    /// # Errors
-    /// Over budget.
-    pub fn own_rules(
-        &mut self,
-        ground: &mut Ground,
-        stand: Stand,
-        context: &Context,
-    ) -> Result<Option<Said>, OverBudget> {
-        let Some(parts) = self.chains.between(stand) else { return Ok(None) };
-        self.standing.now.clear();
-        self.here = self.ports.of(context);
-        self.decided = Reads::decided(context);
-        let mut lists = Vec::with_capacity(3);
-        for rules in parts.into_iter().filter(|rules| !rules.is_empty()) {
-            lists.push(self.list(ground, rules, Vec::new(), &State::default(), context)?);
-        }
-        let whole = ground.of_lists(lists);
-        let mut accepted = Vec::new();
-        for label in ground.labels(whole).iter() {
-            if *label == BACK || ground.outcomes.accepted(*label) == Some(pass()) {
-                accepted.push((*label, pass()));
-            }
-        }
-        ground.renamed(whole, &super::by(&accepted)).map(Some)
     }
 }
 
